@@ -1,0 +1,50 @@
+// Builds dist/: one bundle with a chunk for each package that is loaded only when it is needed.
+// A bundle starts in half the time: Node reads a few files instead of a few hundred.
+import { chmod, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { build } from "esbuild";
+
+const outdir = "dist";
+await rm(outdir, { recursive: true, force: true });
+
+const { metafile } = await build({
+  entryPoints: ["src/cli.ts"],
+  outdir,
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node20.19",
+  chunkNames: "chunks/[name]-[hash]",
+  // A native addon finds its binary beside its own files.
+  external: ["fs-native-extensions"],
+  // CommonJS packages inside an ES module ask for Node's own modules by require().
+  banner: {
+    js: 'import { createRequire as createRequireOfBundle } from "node:module"; const require = createRequireOfBundle(import.meta.url);',
+  },
+  legalComments: "none",
+  metafile: true,
+  logLevel: "warning",
+});
+
+await chmod(join(outdir, "cli.js"), 0o755);
+await writeFile(join(outdir, "THIRD-PARTY-LICENSES.txt"), await licences(metafile));
+
+/** The licence texts of every package that the bundle contains. */
+async function licences(metafile) {
+  const directories = new Set();
+  for (const input of Object.keys(metafile.inputs)) {
+    const match = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input);
+    if (match) directories.add(match[0]);
+  }
+  const sections = [];
+  for (const directory of [...directories].sort()) {
+    const { name, version, license } = JSON.parse(
+      await readFile(join(directory, "package.json"), "utf8"),
+    );
+    const files = (await readdir(directory)).filter((file) => /^(licen[cs]e|notice)/i.test(file));
+    const texts = await Promise.all(files.map((file) => readFile(join(directory, file), "utf8")));
+    sections.push([`${name} ${version} (${license})`, ...texts].join("\n\n"));
+  }
+  return `${sections.join(`\n\n${"-".repeat(72)}\n\n`)}\n`;
+}
