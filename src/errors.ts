@@ -1,0 +1,83 @@
+/**
+ * Exit status of every kind of failure, after sysexits.h (as msmtp and Postfix use it). The key is
+ * the error's `code`: scripts see it in `--json`, so it is part of the contract.
+ */
+export const exitStatus = {
+  /** unknown option, bad value, not an address */
+  usage: 64,
+  /** a file that we were given cannot be understood */
+  unreadable: 65,
+  /** no provider found for the address */
+  noProvider: 68,
+  /** a defect of ours */
+  defect: 70,
+  /** cannot write where we must */
+  unwritable: 73,
+  /** nobody answered, 5xx, throttled, lock held: nothing was lost, try again later */
+  unreachable: 75,
+  /** the server answered something that is not the protocol */
+  notUnderstood: 76,
+  /** a person must sign in (again) */
+  signInNeeded: 77,
+  /** the person, or the provider on the consent page, said no */
+  signInDeclined: 77,
+  /** the authorization server refuses the application, not the token */
+  applicationRefused: 77,
+  /** the mail server refuses the token, or opens no mailbox for it */
+  mailboxRefused: 77,
+  /** unknown application, missing client id or secret, contradictory settings */
+  configuration: 78,
+} as const;
+
+/** What went wrong, as a stable name. */
+export type ErrorCode = keyof typeof exitStatus;
+
+/** Details of an {@link MxtokenError} beside its code and message. */
+export interface ErrorDetails extends ErrorOptions {
+  /** what the person can do next, as one sentence */
+  readonly hint?: string | undefined;
+  /** how many seconds the server asks us to wait, when it said so */
+  readonly retryAfter?: number | undefined;
+}
+
+/**
+ * The only error that this program throws on purpose. Messages begin in lower case, have no full
+ * stop, and say what failed and then why; they never hold a secret.
+ */
+export class MxtokenError extends Error {
+  override readonly name = "MxtokenError";
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  /** seconds */
+  readonly retryAfter: number | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.hint = details.hint;
+    this.retryAfter = details.retryAfter;
+  }
+
+  /** Exit status of the process that ends with this error. */
+  get exitStatus(): number {
+    return exitStatus[this.code];
+  }
+}
+
+/** Exit status of a process that a signal asked to end: 128 and the signal's number. */
+const signalStatus = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+/** The process was asked to end; whatever was waited for is given up. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+  readonly signal: keyof typeof signalStatus;
+
+  constructor(signal: keyof typeof signalStatus) {
+    super(signal === "SIGINT" ? "interrupted" : "terminated");
+    this.signal = signal;
+  }
+
+  get exitStatus(): number {
+    return signalStatus[this.signal];
+  }
+}

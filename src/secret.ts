@@ -1,0 +1,76 @@
+import { inspect } from "node:util";
+
+const shown = "[secret]";
+
+/**
+ * A token, authorization code, PKCE verifier or client secret. However it is printed, logged,
+ * interpolated or serialised, it reads `[secret]`; {@link Secret.reveal} is the only door out.
+ */
+export class Secret {
+  readonly #value: string;
+
+  constructor(value: string) {
+    this.#value = value;
+  }
+
+  /** The value itself, for the one place that sends or stores it. */
+  reveal(): string {
+    return this.#value;
+  }
+
+  /** Whether both hold the same value. */
+  equals(other: Secret | undefined): boolean {
+    return other !== undefined && this.#value === other.#value;
+  }
+
+  toString(): string {
+    return shown;
+  }
+
+  toJSON(): string {
+    return shown;
+  }
+
+  [inspect.custom](): string {
+    return shown;
+  }
+}
+
+/**
+ * Replaces every given secret in a text that came from elsewhere (a server's words, a protocol
+ * line), also where it stands percent-encoded, form-encoded or in base64.
+ */
+export function blackOut(text: string, secrets: readonly (Secret | undefined)[]): string {
+  let result = text;
+  for (const secret of secrets) {
+    if (secret === undefined) continue;
+    const value = secret.reveal();
+    // Shorter values would also black out ordinary words.
+    if (value.length < 6) continue;
+    for (const form of formsOf(value)) result = result.replaceAll(form, shown);
+  }
+  return result;
+}
+
+function formsOf(value: string): Set<string> {
+  return new Set([
+    value,
+    encodeURIComponent(value),
+    new URLSearchParams([["", value]]).toString().slice(1),
+    Buffer.from(value).toString("base64"),
+    Buffer.from(value).toString("base64url"),
+  ]);
+}
+
+/**
+ * Makes a text from elsewhere fit for a terminal and a single line: escape sequences and control
+ * characters lose their power, runs of blanks become one, and it ends after `limit` characters.
+ */
+export function harmless(text: string, limit = 600): string {
+  const line = text
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ")
+    .replace(/ {2,}/g, " ")
+    .trim();
+  const characters = [...line];
+  return characters.length <= limit ? line : `${characters.slice(0, limit).join("")}…`;
+}
