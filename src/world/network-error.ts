@@ -1,0 +1,80 @@
+import { MxtokenError } from "../errors.ts";
+
+const certificateProblems: Readonly<Record<string, string>> = {
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its issuer is not trusted here",
+  UNABLE_TO_GET_ISSUER_CERT: "its issuer is not trusted here",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its issuer is not trusted here",
+  SELF_SIGNED_CERT_IN_CHAIN: "its issuer is not trusted here",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "it is self-signed",
+  CERT_HAS_EXPIRED: "it has expired",
+  CERT_NOT_YET_VALID: "it is not valid yet; is the clock right?",
+  CERT_REVOKED: "it was revoked",
+  ERR_TLS_CERT_ALTNAME_INVALID: "it was issued for another name",
+  HOSTNAME_MISMATCH: "it was issued for another name",
+};
+
+const networkProblems: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "the connection was refused",
+  ECONNRESET: "the connection was dropped",
+  EPIPE: "the connection was dropped",
+  UND_ERR_SOCKET: "the connection was dropped",
+  ENOTFOUND: "there is no such host",
+  EAI_AGAIN: "the host name could not be looked up",
+  ENETUNREACH: "the network is unreachable",
+  EHOSTUNREACH: "the host is unreachable",
+  ETIMEDOUT: "nobody answered in time",
+  CONNECT_TIMEOUT: "nobody answered in time",
+  GREETING_TIMEOUT: "the server did not say anything",
+  UND_ERR_CONNECT_TIMEOUT: "nobody answered in time",
+  ERR_SSL_WRONG_VERSION_NUMBER: "the server does not speak TLS on this port",
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: "the server does not speak TLS on this port",
+  EPROXY: "the proxy refused",
+  ProxyError: "the proxy could not be used",
+};
+
+/**
+ * Says why a connection to `where` (host or host:port) could not be made or broke off, from
+ * Node's, undici's or imapflow's error. A certificate's failure is named as such: it is never
+ * retried without verification.
+ */
+export function networkError(where: string, error: unknown): MxtokenError {
+  const chain = [...causes(error)];
+  for (const { code } of chain) {
+    const problem = code === undefined ? undefined : certificateProblems[code];
+    if (problem !== undefined) {
+      return new MxtokenError(
+        "unreachable",
+        `the certificate of ${where} cannot be trusted: ${problem} (${code})`,
+        {
+          cause: error,
+          hint:
+            problem.startsWith("its issuer") || problem.startsWith("it is self-signed")
+              ? "if this certificate authority is yours, pass it with --ca-file; otherwise somebody stands between you and the server"
+              : undefined,
+        },
+      );
+    }
+  }
+  for (const { code } of chain) {
+    const problem = code === undefined ? undefined : networkProblems[code];
+    if (problem !== undefined) {
+      return new MxtokenError("unreachable", `cannot reach ${where}: ${problem}`, { cause: error });
+    }
+  }
+  const code = chain.find((link) => link.code !== undefined)?.code;
+  return new MxtokenError(
+    "unreachable",
+    `cannot reach ${where}: the connection failed${code === undefined ? "" : ` (${code})`}`,
+    { cause: error },
+  );
+}
+
+function* causes(error: unknown): Generator<{ code: string | undefined }> {
+  let link = error;
+  for (let depth = 0; link instanceof Error && depth < 8; depth += 1) {
+    const code = "code" in link && typeof link.code === "string" ? link.code : undefined;
+    yield { code };
+    if (link instanceof AggregateError) for (const inner of link.errors) yield* causes(inner);
+    link = "_err" in link ? link._err : link.cause;
+  }
+}

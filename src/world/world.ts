@@ -1,0 +1,67 @@
+import type { Readable, Writable } from "node:stream";
+import type { Interrupted } from "../errors.ts";
+
+/** A stream that may be a terminal. */
+export type Input = Readable & { isTTY?: boolean; setRawMode?(on: boolean): unknown };
+export type Output = Writable & { isTTY?: boolean; columns?: number };
+
+/** One HTTPS request. Redirects are never followed: a token request must not travel on. */
+export interface HttpRequest {
+  readonly method: "GET" | "POST";
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** one more certificate authority, PEM */
+  readonly ca?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** The whole answer; a body over 1 MiB is cut off there and `truncated` is true. */
+export interface HttpReply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: string;
+  readonly truncated: boolean;
+}
+
+/** What a child process left behind. `status` is null when it was killed. */
+export interface CommandResult {
+  readonly status: number | null;
+  readonly stdout: string;
+}
+
+/**
+ * Everything outside the program. The program is one function of its arguments and a world, so a
+ * test moves the clock, answers the questions and reads the streams without touching `process`.
+ */
+export interface World {
+  readonly stdin: Input;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly platform: NodeJS.Platform;
+  /** the current directory, absolute */
+  readonly cwd: string;
+  /** numeric ids of the user, undefined on Windows */
+  readonly user: { readonly uid: number; readonly gid: number } | undefined;
+  /** the per-user data directory of this program, absolute */
+  readonly dataDirectory: string;
+  /** aborts with an {@link Interrupted} as reason when the process is asked to end */
+  readonly interrupted: AbortSignal;
+  /** asks the process to end, as the signal would: a terminal in raw mode sends none on Ctrl-C */
+  interrupt(signal: Interrupted["signal"]): void;
+  /** milliseconds since 1970 */
+  now(): number;
+  /** resolves after `ms`; rejects at once when `stop` aborts, by default `interrupted` */
+  sleep(ms: number, stop?: AbortSignal): Promise<void>;
+  /** a signal that aborts after `ms` */
+  deadline(ms: number): AbortSignal;
+  /** throws `unreachable` (network, TLS, deadline) and nothing else on purpose */
+  http(request: HttpRequest): Promise<HttpReply>;
+  /** the system's certificate authorities and one more (PEM), for a TLS connection */
+  trust(ca: string | undefined): string[] | undefined;
+  /** runs a program without a shell, or a command line with one; its stderr is the user's */
+  run(command: { shell: string } | { file: string; args: string[] }): Promise<CommandResult>;
+  /** one line about a protocol step, secrets already blacked out; does nothing unless --verbose */
+  trace(line: string): void;
+}
