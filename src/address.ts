@@ -1,0 +1,50 @@
+import { domainToASCII } from "node:url";
+import { MxtokenError } from "./errors.ts";
+
+/** A validated mailbox address. */
+export interface Address {
+  /** as the person wrote it, composed (NFC), without blanks around it */
+  readonly text: string;
+  readonly local: string;
+  /** in lower case and in ASCII (IDNA), as DNS wants it */
+  readonly domain: string;
+}
+
+/**
+ * Reads an address like `foo@example.com` (RFC 5321, with RFC 6531's letters of any script).
+ * Quoted local parts and address literals are refused: no provider has such mailboxes.
+ *
+ * @throws MxtokenError `usage`
+ */
+export function parseAddress(text: string): Address {
+  const trimmed = text.normalize("NFC").trim();
+  const at = trimmed.lastIndexOf("@");
+  if (at < 1 || at === trimmed.length - 1) {
+    throw notAnAddress(text, "it must look like foo@example.com");
+  }
+  const local = trimmed.slice(0, at);
+  const written = trimmed.slice(at + 1);
+  if (/[\p{C}\p{Z}()<>[\]:;,\\"@]/u.test(local)) {
+    throw notAnAddress(text, "there is a character before the @ that does not belong there");
+  }
+  if (Buffer.byteLength(local) > 64) {
+    throw notAnAddress(text, "the part before the @ is over 64 bytes long");
+  }
+  const domain = domainOf(written);
+  if (domain === undefined) throw notAnAddress(text, "what follows the @ is not a domain");
+  return { text: trimmed, local, domain };
+}
+
+function domainOf(written: string): string | undefined {
+  // domainToASCII also decodes percent signs and drops blanks, which no domain has.
+  if (/[\p{C}\p{Z}%/?#\\:@[\]]/u.test(written)) return undefined;
+  const domain = domainToASCII(written);
+  if (domain.length === 0 || domain.length > 253) return undefined;
+  const label = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
+  return domain.split(".").every((part) => label.test(part)) ? domain : undefined;
+}
+
+function notAnAddress(text: string, why: string): MxtokenError {
+  const shown = JSON.stringify(text.slice(0, 100));
+  return new MxtokenError("usage", `${shown} is not a mailbox address: ${why}`);
+}

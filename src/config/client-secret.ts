@@ -1,0 +1,61 @@
+import { readFile } from "node:fs/promises";
+import { MxtokenError } from "../errors.ts";
+import { Secret } from "../secret.ts";
+import type { World } from "../world/world.ts";
+import type { ClientSecretSource } from "./settings.ts";
+
+/**
+ * Fetches the client secret from where the person keeps it: the first line of the file or of what
+ * the command prints, without blanks around it.
+ *
+ * @returns undefined when no source was named
+ * @throws MxtokenError `configuration`
+ */
+export async function readClientSecret(
+  world: World,
+  source: ClientSecretSource,
+): Promise<Secret | undefined> {
+  if (source.value !== undefined) return secretFrom(source.value, "the client secret");
+  if (source.file !== undefined) return readSecretFile(source.file);
+  if (source.command !== undefined) return runSecretCommand(world, source.command);
+  return undefined;
+}
+
+async function readSecretFile(path: string): Promise<Secret> {
+  try {
+    return secretFrom(await readFile(path, "utf8"), `the client secret file ${path}`);
+  } catch (error) {
+    if (error instanceof MxtokenError) throw error;
+    const reason = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
+    throw new MxtokenError(
+      "configuration",
+      `cannot read the client secret file ${path}: ${reason}`,
+      { cause: error },
+    );
+  }
+}
+
+async function runSecretCommand(world: World, command: string): Promise<Secret> {
+  const result = await world.run({ shell: command });
+  if (result.status !== 0) {
+    throw new MxtokenError(
+      "configuration",
+      `the client secret command ended with status ${result.status ?? "unknown (it was killed)"}`,
+    );
+  }
+  return secretFrom(result.stdout, "what the client secret command prints");
+}
+
+function secretFrom(text: string, what: string): Secret {
+  const line =
+    text
+      .replace(/^\uFEFF/, "")
+      .trim()
+      .split(/\r?\n/, 1)[0]
+      ?.trim() ?? "";
+  if (line === "") throw new MxtokenError("configuration", `${what} is empty`);
+  if (!/^[\x20-\x7e]+$/.test(line)) {
+    throw new MxtokenError("configuration", `${what} holds characters that no client secret has`);
+  }
+  return new Secret(line);
+}
