@@ -1,0 +1,168 @@
+import { ReadStream } from "node:fs";
+import { MxtokenError } from "../errors.ts";
+import type { World } from "../world/world.ts";
+
+// A pasted address may hold a code of several kilobytes; a line beyond this is no paste.
+const lineLimit = 64 * 1024;
+
+const escapeSequence = new RegExp(`${"\x1b"}(?:\\[[0-9;?]*[ -/]*[@-~]|O.)`, "g");
+
+const key = { interrupt: "\x03", endOfInput: "\x04", eraseLine: "\x15" } as const;
+
+/**
+ * Reads lines from standard input, from a terminal or a pipe.
+ *
+ * A terminal is put into raw mode: in its own line mode it cuts every line at 4,095 characters,
+ * and it would echo the code, which is a secret; the person sees how much arrived instead.
+ */
+export class LineInput {
+  readonly #world: World;
+  readonly #isTerminal: boolean;
+  readonly #lines: string[] = [];
+  #current = "";
+  #tooLong = false;
+  #ended = false;
+  #started = false;
+  #wake: (() => void) | undefined;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#isTerminal = world.stdin.isTTY === true && world.stdin.setRawMode !== undefined;
+  }
+
+  /**
+   * The next line that is not blank, without blanks around it; undefined at the end of the input.
+   *
+   * @param signal ends the wait
+   * @throws the signal's reason; MxtokenError `usage` for a line over 64 KiB
+   */
+  async next(signal: AbortSignal): Promise<string | undefined> {
+    this.#start();
+    for (;;) {
+      signal.throwIfAborted();
+      const line = this.#lines.shift();
+      if (line !== undefined) {
+        if (line.trim() !== "") return line.trim();
+        continue;
+      }
+      if (this.#tooLong) throw new MxtokenError("usage", "the input has a line of over 64 KiB");
+      if (this.#ended) return undefined;
+      await this.#somethingNew(signal);
+    }
+  }
+
+  /**
+   * Whether the input has already ended, as with `</dev/null` under cron and in CI. Waits for what
+   * a file or device says at once, and never for a pipe whose other end may still write.
+   */
+  async isAtEnd(): Promise<boolean> {
+    if (this.#isTerminal) return false;
+    this.#start();
+    const quiet = () => !this.#ended && this.#lines.length === 0 && this.#current === "";
+    // A file or a device like /dev/null answers at once, though through a thread of its own; the
+    // end of a closed pipe is seen within a few turns of the event loop.
+    const turns = this.#world.stdin instanceof ReadStream ? Number.POSITIVE_INFINITY : 20;
+    for (let turn = 0; turn < turns && quiet(); turn += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return this.#ended && this.#lines.every((line) => line.trim() === "");
+  }
+
+  /** Gives the terminal back and lets the process end. */
+  close(): void {
+    if (!this.#started) return;
+    const { stdin } = this.#world;
+    stdin.off("data", this.#onData);
+    stdin.off("end", this.#onEnd);
+    stdin.off("error", this.#onEnd);
+    if (this.#isTerminal) stdin.setRawMode?.(false);
+    stdin.pause();
+    if ("unref" in stdin && typeof stdin.unref === "function") stdin.unref();
+  }
+
+  #start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    const { stdin } = this.#world;
+    if (this.#isTerminal) stdin.setRawMode?.(true);
+    stdin.setEncoding("utf8");
+    stdin.on("data", this.#onData);
+    stdin.on("end", this.#onEnd);
+    stdin.on("error", this.#onEnd);
+    if (stdin.readableEnded) this.#onEnd();
+    else stdin.resume();
+  }
+
+  readonly #onData = (chunk: string): void => {
+    if (this.#isTerminal) this.#type(chunk);
+    else this.#append(chunk);
+    this.#wake?.();
+  };
+
+  readonly #onEnd = (): void => {
+    if (this.#current !== "") this.#endLine();
+    this.#ended = true;
+    this.#wake?.();
+  };
+
+  #append(chunk: string): void {
+    const [first = "", ...rest] = chunk.split(/\r\n|\r|\n/);
+    this.#grow(first);
+    for (const part of rest) {
+      this.#endLine();
+      this.#grow(part);
+    }
+  }
+
+  #grow(text: string): void {
+    if (this.#current.length + text.length > lineLimit) {
+      this.#tooLong = true;
+      this.#world.stdin.pause();
+      return;
+    }
+    this.#current += text;
+  }
+
+  #endLine(): void {
+    this.#lines.push(this.#current);
+    this.#current = "";
+  }
+
+  #type(chunk: string): void {
+    // Arrow keys and the marks of bracketed paste are no part of the line.
+    const keys = chunk.replace(escapeSequence, "");
+    for (const character of keys) {
+      if (character === key.interrupt) this.#world.interrupt("SIGINT");
+      else if (character === key.endOfInput) this.#onEnd();
+      else if (character === key.eraseLine) this.#current = "";
+      else if (character === "\b" || character === "\x7f")
+        this.#current = this.#current.slice(0, -1);
+      else if (character === "\r" || character === "\n") this.#endLine();
+      else if (character >= " ") this.#grow(character);
+    }
+    this.#showProgress();
+  }
+
+  #showProgress(): void {
+    const { stderr } = this.#world;
+    const count = this.#current.length;
+    const shown = count === 0 ? "" : `  ${count} characters, press Enter`;
+    if (stderr.isTTY) stderr.write(`\r\x1b[K${shown}`);
+  }
+
+  #somethingNew(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = () => {
+        signal.removeEventListener("abort", abort);
+        this.#wake = undefined;
+        resolve();
+      };
+      const abort = () => {
+        this.#wake = undefined;
+        reject(signal.reason);
+      };
+      this.#wake = done;
+      signal.addEventListener("abort", abort, { once: true });
+    });
+  }
+}

@@ -1,0 +1,65 @@
+import { MxtokenError } from "./errors.ts";
+import { Secret } from "./secret.ts";
+
+/** What a token endpoint granted (RFC 6749 section 5.1), with the moment it ends. */
+export interface Token {
+  readonly accessToken: Secret;
+  readonly refreshToken: Secret | undefined;
+  /** milliseconds since 1970; undefined when the server did not say */
+  readonly expiresAt: number | undefined;
+  /** space-separated; what was asked for when the server did not say */
+  readonly scope: string;
+}
+
+/** The members of a token response that this program reads, already checked for their type. */
+export interface TokenResponse {
+  readonly access_token: string;
+  readonly refresh_token?: string | undefined;
+  /** seconds */
+  readonly expires_in?: number | undefined;
+  readonly scope?: string | undefined;
+}
+
+/**
+ * Turns a token response into a token: the expiry becomes absolute, reckoned from when the answer
+ * was received, and the old refresh token stays when no new one came (RFC 6749 section 6).
+ *
+ * @param receivedAt milliseconds since 1970
+ * @throws MxtokenError `notUnderstood` when a token could not stand on a line of a token file
+ */
+export function tokenFrom(
+  response: TokenResponse,
+  receivedAt: number,
+  askedScope: string,
+  previous: Secret | undefined,
+): Token {
+  for (const value of [response.access_token, response.refresh_token]) {
+    if (value !== undefined && !isTokenText(value)) {
+      throw new MxtokenError(
+        "notUnderstood",
+        "the token endpoint sent a token with blanks or control characters in it",
+      );
+    }
+  }
+  const seconds = response.expires_in;
+  return {
+    accessToken: new Secret(response.access_token),
+    refreshToken:
+      response.refresh_token === undefined ? previous : new Secret(response.refresh_token),
+    expiresAt: seconds === undefined ? undefined : receivedAt + seconds * 1000,
+    scope: grantedScope(response.scope, askedScope),
+  };
+}
+
+/** Whether a text can be a token: printable ASCII without blanks (RFC 6749 appendix A). */
+export function isTokenText(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text);
+}
+
+/** Microsoft grants offline_access without saying so; a refresh must go on asking for it. */
+function grantedScope(granted: string | undefined, asked: string): string {
+  if (granted === undefined || !/^[\x20-\x7e]+$/.test(granted)) return asked;
+  const scopes = new Set(granted.split(" ").filter((scope) => scope !== ""));
+  if (asked.split(" ").includes("offline_access")) scopes.add("offline_access");
+  return [...scopes].join(" ");
+}
