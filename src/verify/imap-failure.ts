@@ -1,0 +1,101 @@
+import { MxtokenError } from "../errors.ts";
+import { networkError } from "../world/network-error.ts";
+import type { NotAccepted } from "./finding.ts";
+
+/** How far the proof had come. */
+export type Stage = "login" | "mailbox";
+
+/** The server had nothing to say about the token, after RFC 5530. */
+const serverTrouble: ReadonlySet<string> = new Set(["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"]);
+
+const troubleWords =
+  /too many simultaneous connections|request is throttled|temporar(?:y|ily)|try again later/i;
+
+const notConnected = /authenticated but not connected/i;
+
+type Verdict = Pick<NotAccepted, "result" | "reason" | "hint">;
+
+/**
+ * Tells a refusal of the token from a server that could not decide, from imapflow's error.
+ *
+ * @param where `host:port`
+ * @param say makes the server's words fit to be shown
+ */
+export function judgeImapFailure(
+  error: unknown,
+  stage: Stage,
+  where: string,
+  say: (words: string) => string,
+): Verdict {
+  if (error instanceof MxtokenError) {
+    const result = error.code === "unreachable" ? "unreachable" : "refused";
+    return { result, reason: error.message, hint: error.hint };
+  }
+  const failure = membersOf(error);
+  const words = say(failure.words);
+  const code = failure.serverCode ?? "";
+  if (serverTrouble.has(code) || troubleWords.test(failure.words)) {
+    return { result: "unreachable", reason: `${where} could not answer now: ${words || code}` };
+  }
+  if (notConnected.test(failure.words)) {
+    return {
+      result: "refused",
+      reason: `${where} accepted the token and opened no mailbox: ${words}`,
+      hint: "the account that signed in is not this mailbox and has no right to it, or the mailbox has no licence or IMAP is switched off for it",
+    };
+  }
+  if (failure.answered) {
+    const what = stage === "login" ? "refused the token" : "accepted the token but not the mailbox";
+    return { result: "refused", reason: `${where} ${what}: ${words || "no reason given"}` };
+  }
+  if (failure.goodbye !== undefined) {
+    return { result: "unreachable", reason: `${where} hung up: ${say(failure.goodbye)}` };
+  }
+  if (failure.noStartTls) {
+    return {
+      result: "unreachable",
+      reason: `${where} offers no STARTTLS, and a token is never sent without TLS`,
+      hint: "is there a port with TLS at once, usually 993?",
+    };
+  }
+  const { message, hint } = networkError(where, error);
+  return { result: "unreachable", reason: message, hint };
+}
+
+interface Members {
+  /** a tagged NO or BAD came */
+  readonly answered: boolean;
+  readonly words: string;
+  readonly serverCode: string | undefined;
+  /** the reason in a BYE */
+  readonly goodbye: string | undefined;
+  readonly noStartTls: boolean;
+}
+
+function membersOf(error: unknown): Members {
+  const value: Record<string, unknown> =
+    typeof error === "object" && error !== null ? { ...error } : {};
+  const text = (name: string) => (typeof value[name] === "string" ? value[name] : undefined);
+  const serverCode = text("serverResponseCode");
+  const status = text("responseStatus");
+  const response = text("responseText") ?? text("response") ?? "";
+  return {
+    answered: status === "NO" || status === "BAD",
+    words: [serverCode && `[${serverCode}]`, response, challengeWords(value["oauthError"])]
+      .filter(Boolean)
+      .join(" "),
+    serverCode,
+    goodbye: text("reason"),
+    noStartTls:
+      value["tlsFailed"] === true && error instanceof Error && /STARTTLS/.test(error.message),
+  };
+}
+
+/** The decoded error challenge (RFC 7628 section 3.2.2; Google's XOAUTH2 has the same form). */
+function challengeWords(challenge: unknown): string {
+  if (typeof challenge !== "object" || challenge === null) return "";
+  const parts = Object.entries(challenge)
+    .filter(([name, value]) => ["status", "scope", "schemes"].includes(name) && value !== "")
+    .map(([name, value]) => `${name} ${String(value)}`);
+  return parts.length === 0 ? "" : `(${parts.join(", ")})`;
+}

@@ -1,0 +1,166 @@
+import type { Endpoint, Mechanism } from "../catalog/providers.ts";
+import { showEndpoint } from "../config/endpoint.ts";
+import type { Mailbox } from "../config/mailbox.ts";
+import { MxtokenError } from "../errors.ts";
+import { blackOut, harmless, Secret } from "../secret.ts";
+import type { World } from "../world/world.ts";
+import type { Finding } from "./finding.ts";
+import { judgeImapFailure, type Stage } from "./imap-failure.ts";
+
+const connectTimeout = 20_000;
+const wholeTimeout = 30_000;
+
+/**
+ * Logs in with the token and opens the mailbox for reading: LIST, then EXAMINE of INBOX, never
+ * SELECT. At Microsoft an accepted AUTHENTICATE alone proves nothing: it also accepts a token for
+ * a mailbox that the token does not open.
+ *
+ * TLS is always on and always verified; STARTTLS is mandatory where TLS does not begin at once.
+ *
+ * @throws Interrupted; every other failure is a finding
+ */
+export async function proveByImap(
+  world: World,
+  mailbox: Mailbox,
+  accessToken: Secret,
+): Promise<Finding> {
+  const { imap } = mailbox;
+  const user = mailbox.address.text;
+  const say = (words: string) =>
+    harmless(blackOut(words, [accessToken, ...saslForms(user, imap, accessToken)]));
+  const server = { probe: "imap", host: imap.host, port: imap.port, user } as const;
+  let stage: Stage = "login";
+  const client = await imapClient(world, mailbox, user, accessToken, say);
+  const deadline = world.deadline(wholeTimeout);
+  const giveUp = () => client.close();
+  for (const signal of [deadline, world.interrupted]) signal.addEventListener("abort", giveUp);
+  try {
+    await client.connect();
+    stage = "mailbox";
+    const folders = await client.list({ listOnly: true });
+    const inbox = await client.mailboxOpen("INBOX", { readOnly: true });
+    const { mechanism } = client;
+    await client.logout();
+    if (mechanism === undefined) throw new MxtokenError("defect", "logged in by no mechanism");
+    return {
+      ...server,
+      result: "accepted",
+      mechanism,
+      folders: folders.length,
+      messages: inbox.exists,
+    };
+  } catch (error) {
+    world.interrupted.throwIfAborted();
+    if (deadline.aborted) {
+      return {
+        ...server,
+        result: "unreachable",
+        reason: `${showEndpoint(imap)} did not finish within ${wholeTimeout / 1000} seconds`,
+      };
+    }
+    return {
+      ...server,
+      ...judgeImapFailure(client.throttled ?? error, stage, showEndpoint(imap), say),
+    };
+  } finally {
+    for (const signal of [deadline, world.interrupted]) signal.removeEventListener("abort", giveUp);
+    // imapflow leaves its socket open when connect() rejects.
+    client.close();
+  }
+}
+
+/**
+ * imapflow by itself takes OAUTHBEARER wherever the server offers it, and counts a server that
+ * asks for no login (PREAUTH) as logged in. This client keeps to the provider's mechanisms, knows
+ * which one was used, and does not sit out a throttled server's waiting time.
+ */
+async function imapClient(
+  world: World,
+  mailbox: Mailbox,
+  user: string,
+  accessToken: Secret,
+  say: (words: string) => string,
+) {
+  const { ImapFlow } = await import("imapflow");
+  const { imap, mechanisms } = mailbox;
+  const where = showEndpoint(imap);
+  const logIn: unknown = Reflect.get(ImapFlow.prototype, "authenticate");
+
+  class ProvingClient extends ImapFlow {
+    mechanism: Mechanism | undefined;
+    throttled: MxtokenError | undefined;
+
+    async authenticate(): Promise<unknown> {
+      if (this.authenticated) {
+        throw new MxtokenError(
+          "mailboxRefused",
+          `${where} asks for no login, which proves nothing`,
+        );
+      }
+      const offered = (["OAUTHBEARER", "XOAUTH2"] as const).filter((name) =>
+        this.capabilities.has(`AUTH=${name}`),
+      );
+      this.mechanism = offered.find((name) => mechanisms.includes(name));
+      if (this.mechanism === undefined) {
+        const offers = [...this.capabilities.keys()].filter((name) => name.startsWith("AUTH="));
+        throw new MxtokenError(
+          "mailboxRefused",
+          `${where} takes no OAuth 2.0 token by ${mechanisms.join(" or ")}; it offers ${say(offers.join(" ")) || "no mechanism at all"}`,
+          { hint: "is this the right IMAP server?" },
+        );
+      }
+      for (const name of offered) {
+        if (name !== this.mechanism) this.capabilities.delete(`AUTH=${name}`);
+      }
+      if (typeof logIn !== "function") throw new MxtokenError("defect", "imapflow has changed");
+      return logIn.call(this);
+    }
+  }
+
+  const note = (entry: { src?: string; msg?: string; throttleDelay?: number }) => {
+    if (entry.src === "c" || entry.src === "s") {
+      world.trace(`IMAP ${entry.src === "c" ? ">" : "<"} ${say(entry.msg ?? "")}`);
+    }
+    if (entry.throttleDelay !== undefined) {
+      const seconds = Math.ceil(entry.throttleDelay / 1000);
+      client.throttled = new MxtokenError(
+        "unreachable",
+        `${where} is throttling: it asks to wait ${seconds} seconds`,
+      );
+      client.close();
+    }
+  };
+  const silent = () => undefined;
+  const client = new ProvingClient({
+    host: imap.host,
+    port: imap.port,
+    secure: imap.tls === "implicit",
+    ...(imap.tls === "starttls" ? { doSTARTTLS: true } : {}),
+    auth: { user, accessToken: accessToken.reveal() },
+    tls: tlsOptions(world, mailbox),
+    ...(mailbox.proxy === undefined ? {} : { proxy: mailbox.proxy }),
+    connectionTimeout: connectTimeout,
+    greetingTimeout: connectTimeout,
+    disableAutoIdle: true,
+    disableCompression: true,
+    disableAutoEnable: true,
+    clientInfo: { name: "mxtoken" },
+    logger: { trace: note, debug: note, info: silent, warn: note, error: silent },
+  });
+  // What goes wrong also rejects the call that is waited for.
+  client.on("error", silent);
+  return client;
+}
+
+function tlsOptions(world: World, mailbox: Mailbox): { ca?: string[] } {
+  const ca = world.trust(mailbox.ca);
+  return ca === undefined ? {} : { ca };
+}
+
+/** The initial responses that hold the token, as they might be quoted in an error. */
+function saslForms(user: string, imap: Endpoint, token: Secret): Secret[] {
+  const bearer = `auth=Bearer ${token.reveal()}`;
+  const xoauth2 = `user=${user}\x01${bearer}\x01\x01`;
+  const oauthbearer = `n,a=${user},\x01host=${imap.host}\x01port=${imap.port}\x01${bearer}\x01\x01`;
+  return [xoauth2, oauthbearer].map((text) => new Secret(Buffer.from(text).toString("base64")));
+}
