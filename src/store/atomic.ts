@@ -1,0 +1,196 @@
+import { randomBytes } from "node:crypto";
+import { constants, type Stats } from "node:fs";
+import {
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  unlink,
+} from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { MxtokenError } from "../errors.ts";
+import type { World } from "../world/world.ts";
+import { unwritable } from "./unwritable.ts";
+
+/** Room for the longest tokens seen, several times over. */
+const reservedBytes = 32 * 1024;
+
+/** Windows refuses to replace a file while a reader or a virus scanner has it open. */
+const renamePatience = 2000;
+const renameInterval = 50;
+
+/** A place on the disk that is already ours: what follows cannot fail for want of space or rights. */
+export interface Reservation {
+  /** Replaces the target; a reader sees the old content or the new, never a mixture. */
+  commit(content: string): Promise<void>;
+  /** Gives the place back. Does nothing after `commit`. */
+  release(): Promise<void>;
+}
+
+/**
+ * Reserves the place for the next content of `path`: a temporary file in the same directory, 0600,
+ * filled and on the disk. Must be called under the lock of `path`, and also removes what processes
+ * that died under it left behind.
+ *
+ * The usual packages for atomic writes write through symbolic links and do not sync the directory.
+ *
+ * @param gid the group that shall be able to read; undefined keeps what the file has
+ * @throws MxtokenError `unwritable`
+ */
+export async function reserve(
+  world: World,
+  path: string,
+  gid: number | undefined,
+): Promise<Reservation> {
+  const former = await checkTarget(path);
+  await removeLeftovers(path);
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString("hex")}.tmp`);
+  let file: FileHandle | undefined;
+  try {
+    const { O_RDWR, O_CREAT, O_EXCL } = constants;
+    file = await open(temporary, O_RDWR | O_CREAT | O_EXCL, 0o600);
+    await keepOwner(file, former, world, gid);
+    await file.write(Buffer.alloc(reservedBytes, "\n"));
+    await file.sync();
+  } catch (error) {
+    await file?.close();
+    await unlink(temporary).catch(() => undefined);
+    throw unwritable(path, error);
+  }
+  return reservation(world, path, temporary, file);
+}
+
+function reservation(world: World, path: string, temporary: string, file: FileHandle): Reservation {
+  let done = false;
+  return {
+    async commit(content) {
+      try {
+        const bytes = Buffer.from(content);
+        await file.write(bytes, 0, bytes.length, 0);
+        await file.truncate(bytes.length);
+        await file.sync();
+        await file.close();
+        await renameOver(world, temporary, path);
+        done = true;
+        await syncDirectory(world, dirname(path));
+      } catch (error) {
+        throw unwritable(path, error);
+      }
+    },
+    async release() {
+      if (done) return;
+      done = true;
+      // After a failed commit the file may be closed already.
+      await file.close().catch(() => undefined);
+      await unlink(temporary).catch(() => undefined);
+    },
+  };
+}
+
+/**
+ * Makes the directory of a token file, private to the user; one that exists is left as it is.
+ *
+ * @throws MxtokenError `unwritable`
+ */
+export async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+/** What is at `path` now. A link is never written through: the rename would replace the link. */
+async function checkTarget(path: string): Promise<Stats | undefined> {
+  let found: Stats;
+  try {
+    found = await lstat(path);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw unwritable(path, error);
+  }
+  if (found.isSymbolicLink()) {
+    const real = await realpath(path).catch(() => undefined);
+    throw new MxtokenError(
+      "unwritable",
+      `${path} is a symbolic link, which is not written through`,
+      {
+        hint:
+          real === undefined
+            ? "it leads nowhere; remove it"
+            : `pass the real file: --token-file ${real}`,
+      },
+    );
+  }
+  if (!found.isFile()) throw new MxtokenError("unwritable", `${path} is not a regular file`);
+  return found;
+}
+
+/**
+ * Keeps owner, group and a stricter mode of the file that will be replaced. Read access of a group
+ * is kept where somebody gave the file to that group on purpose (0640 and not the user's own).
+ */
+async function keepOwner(
+  file: FileHandle,
+  former: Stats | undefined,
+  world: World,
+  gid: number | undefined,
+): Promise<void> {
+  if (world.user === undefined) return;
+  const { uid, gid: ownGid } = world.user;
+  const owner = former?.uid ?? uid;
+  const group = gid ?? former?.gid ?? ownGid;
+  const now = await file.stat();
+  if (now.uid !== owner || now.gid !== group) await file.chown(owner, group);
+  const formerMode = former === undefined ? 0o600 : former.mode & 0o777;
+  const shared = (formerMode & 0o137) === 0 && (formerMode & 0o040) !== 0 && group !== ownGid;
+  const readable = gid !== undefined || shared ? 0o040 : 0;
+  await file.chmod((formerMode & 0o600) | readable);
+}
+
+async function removeLeftovers(path: string): Promise<void> {
+  const prefix = `.${basename(path)}.`;
+  const directory = dirname(path);
+  try {
+    for (const name of await readdir(directory)) {
+      if (name.startsWith(prefix) && /^[0-9a-f]{16}\.tmp$/.test(name.slice(prefix.length))) {
+        await unlink(join(directory, name));
+      }
+    }
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+async function renameOver(world: World, from: string, to: string): Promise<void> {
+  const end = world.now() + renamePatience;
+  for (;;) {
+    try {
+      return await rename(from, to);
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : undefined;
+      const busy = code === "EPERM" || code === "EACCES" || code === "EBUSY";
+      if (world.platform !== "win32" || !busy || world.now() >= end) throw error;
+    }
+    // A new refresh token is waiting to be saved: nothing may cut this short.
+    await world.sleep(renameInterval, new AbortController().signal);
+  }
+}
+
+/** A rename is only on the disk when its directory is. Windows knows no such thing. */
+async function syncDirectory(world: World, path: string): Promise<void> {
+  if (world.platform === "win32") return;
+  const directory = await open(path, constants.O_RDONLY);
+  try {
+    await directory.sync();
+  } catch (error) {
+    // Some network file systems cannot; the new content is in place all the same.
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code !== "EINVAL" && code !== "ENOTSUP") throw error;
+  } finally {
+    await directory.close();
+  }
+}

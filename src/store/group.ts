@@ -1,0 +1,42 @@
+import { readFile } from "node:fs/promises";
+import { MxtokenError } from "../errors.ts";
+import type { World } from "../world/world.ts";
+
+/**
+ * The numeric id of a group, from its name or from digits. Asks `getent` where the group is not in
+ * /etc/group, so that groups of a directory service are found as well.
+ *
+ * @throws MxtokenError `configuration`
+ */
+export async function groupId(world: World, name: string): Promise<number> {
+  if (world.user === undefined) {
+    throw new MxtokenError("configuration", "--group: this system has no group rights on files");
+  }
+  if (/^\d{1,9}$/.test(name)) return Number(name);
+  if (/^\w[\w.@\\ -]*$/.test(name)) {
+    const local = await readFile("/etc/group", "utf8").catch(() => "");
+    const id = idIn(local, name) ?? idIn(await directoryEntry(world, name), name);
+    if (id !== undefined) return id;
+  }
+  throw new MxtokenError("configuration", `--group: there is no group ${JSON.stringify(name)}`);
+}
+
+async function directoryEntry(world: World, name: string): Promise<string> {
+  try {
+    const result = await world.run({ file: "getent", args: ["group", name] });
+    return result.stdout;
+  } catch {
+    world.interrupted.throwIfAborted();
+    // Not every system has getent.
+    return "";
+  }
+}
+
+/** Lines look like `name:password:id:members` (group(5)). */
+function idIn(entries: string, name: string): number | undefined {
+  for (const line of entries.split("\n")) {
+    const [entry, , id] = line.split(":");
+    if (entry === name && id !== undefined && /^\d+$/.test(id)) return Number(id);
+  }
+  return undefined;
+}

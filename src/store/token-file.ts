@@ -1,0 +1,108 @@
+import type { Remembered } from "../config/settings.ts";
+import { MxtokenError } from "../errors.ts";
+import { harmless, Secret } from "../secret.ts";
+import { isTokenText } from "../token.ts";
+
+/** What a token file says. The two lines are the file; the notes are comments and may be missing. */
+export interface TokenRecord {
+  readonly accessToken: Secret | undefined;
+  readonly refreshToken: Secret | undefined;
+  readonly notes: TokenNotes;
+}
+
+/** The comments of a token file. */
+export interface TokenNotes extends Remembered {
+  readonly account?: string | undefined;
+  readonly tokenEndpoint?: string | undefined;
+  readonly scope?: string | undefined;
+  /** milliseconds since 1970 */
+  readonly signedInAt?: number | undefined;
+  /** milliseconds since 1970; when line 1 ends */
+  readonly expiresAt?: number | undefined;
+  /** how and when line 1 was proven, or that it was not */
+  readonly verified?: string | undefined;
+}
+
+const explanation =
+  "# Line 1 is the access token, line 2 the refresh token. The rest is for people.";
+
+const titles = [
+  ["account", "Account"],
+  ["provider", "Provider"],
+  ["app", "App"],
+  ["client", "Client"],
+  ["tenant", "Tenant"],
+  ["tokenEndpoint", "Token endpoint"],
+  ["scope", "Scope"],
+  ["signedInAt", "Signed in"],
+  ["expiresAt", "Expires"],
+  ["verified", "Verified"],
+] as const satisfies readonly (readonly [keyof TokenNotes, string])[];
+
+/**
+ * Reads the text of a token file: ours, oauth2_imap's, or only the two lines; with LF or CRLF,
+ * blanks around the tokens, or a byte-order mark.
+ *
+ * @param path only named in errors
+ * @throws MxtokenError `unreadable` when line 1 or 2 cannot be a token
+ */
+export function parseTokenFile(text: string, path: string): TokenRecord {
+  const lines = text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/);
+  const [accessToken, refreshToken] = [0, 1].map((index) => {
+    const line = (lines[index] ?? "").trim();
+    if (line === "") return undefined;
+    if (isTokenText(line) && !line.startsWith("#")) return new Secret(line);
+    throw new MxtokenError("unreadable", `${path}: line ${index + 1} is not a token`, {
+      hint: "move the file away, or pass --startover to sign in and replace it",
+    });
+  });
+  return { accessToken, refreshToken, notes: parseNotes(lines.slice(2)) };
+}
+
+function parseNotes(lines: readonly string[]): TokenNotes {
+  const found = new Map<string, string>();
+  for (const line of lines) {
+    const match = /^#\s*([A-Za-z][A-Za-z ]*):\s+(.*\S)\s*$/.exec(line);
+    if (match?.[1] !== undefined && match[2] !== undefined) found.set(match[1], match[2]);
+  }
+  const text = (title: string) => found.get(title);
+  return {
+    account: text("Account"),
+    provider: text("Provider"),
+    app: text("App"),
+    client: text("Client"),
+    tenant: text("Tenant"),
+    tokenEndpoint: text("Token endpoint"),
+    scope: text("Scope"),
+    signedInAt: moment(text("Signed in")),
+    expiresAt: moment(text("Expires")),
+    verified: text("Verified"),
+  };
+}
+
+function moment(text: string | undefined): number | undefined {
+  const ms = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/**
+ * The text of a token file.
+ *
+ * @throws MxtokenError `defect` without an access token: consumers read line 1 at any moment
+ */
+export function formatTokenFile(record: TokenRecord): string {
+  if (record.accessToken === undefined) {
+    throw new MxtokenError("defect", "a token file must not have an empty first line");
+  }
+  const comments = titles.flatMap(([key, title]) => {
+    const value = record.notes[key];
+    if (value === undefined) return [];
+    return [`# ${title}: ${typeof value === "number" ? isoSeconds(value) : harmless(value, 4000)}`];
+  });
+  return `${[record.accessToken.reveal(), record.refreshToken?.reveal() ?? "", explanation, ...comments].join("\n")}\n`;
+}
+
+/** ISO 8601 in UTC with whole seconds, rounded down: an expiry must not be shown later than it is. */
+export function isoSeconds(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
+}
