@@ -1,0 +1,23 @@
+import { check } from "../flow/check.ts";
+import type { Command } from "./command.ts";
+import { mailboxOptions, readSettings } from "./options.ts";
+
+export const checkCommand: Command = {
+  usage: "check [address]",
+  words: 1,
+  about: "prove the stored access token by a real login; changes nothing",
+  options: {
+    ...mailboxOptions,
+    "access-token-stdin": {
+      type: "boolean",
+      describe: "prove a token from standard input instead of the stored one",
+    },
+  },
+  async run(world, args, report) {
+    const request = {
+      settings: readSettings(args, world, report),
+      accessTokenFromInput: args["access-token-stdin"] === true,
+    };
+    await report.checked(await check(world, request, (event) => report.event(event)));
+  },
+};

@@ -1,0 +1,16 @@
+import type { Options } from "yargs";
+import type { Report } from "../report.ts";
+import type { World } from "../world/world.ts";
+import type { Arguments } from "./options.ts";
+
+/** One command of the command line. */
+export interface Command {
+  /** as yargs takes it; `$0` is the command without a name */
+  readonly usage: string;
+  /** how many words of the usage name the command */
+  readonly words: number;
+  readonly about: string;
+  readonly options: Readonly<Record<string, Options>>;
+  /** @throws MxtokenError; Interrupted */
+  run(world: World, args: Arguments, report: Report): Promise<void>;
+}

@@ -1,0 +1,36 @@
+import { get } from "../flow/get.ts";
+import type { Command } from "./command.ts";
+import { clientOptions, mailboxOptions, numberOption, readSettings } from "./options.ts";
+
+export const getCommand: Command = {
+  usage: "$0 [address]",
+  words: 0,
+  about: "get a proven access token for a mailbox, or refresh it, and print its file's path",
+  options: {
+    ...mailboxOptions,
+    ...clientOptions,
+    startover: { type: "boolean", describe: "ignore the stored tokens and sign in anew" },
+    "refresh-token-stdin": {
+      type: "boolean",
+      describe: "take the refresh token from standard input instead of the stored one",
+    },
+    remotebrowser: {
+      type: "boolean",
+      describe: "no browser here: paste the address or the code (so far the only way)",
+    },
+    timeout: {
+      type: "string",
+      requiresArg: true,
+      describe: "seconds to sign in (default 300)",
+    },
+  },
+  async run(world, args, report) {
+    const request = {
+      settings: readSettings(args, world, report),
+      startover: args["startover"] === true,
+      refreshTokenFromInput: args["refresh-token-stdin"] === true,
+      timeout: numberOption(args, world, "timeout"),
+    };
+    await report.obtained(await get(world, request, (event) => report.event(event)));
+  },
+};

@@ -1,0 +1,37 @@
+import type { Mailbox } from "../config/mailbox.ts";
+
+/**
+ * The options by which imapsync opens this mailbox with the token file, ready to be pasted.
+ *
+ * `--password` must be given and is not used; TLS is unverified in imapsync unless told otherwise;
+ * the path is absolute because imapsync may change its directory.
+ *
+ * @param side 1 for the mailbox that is copied from, 2 for the one that is copied to
+ */
+export function imapsyncOptions(
+  mailbox: Mailbox,
+  tokenFile: string,
+  side: 1 | 2,
+  platform: NodeJS.Platform,
+): string {
+  const { host, port, tls } = mailbox.imap;
+  const quote = platform === "win32" ? quoteForCmd : quoteForShell;
+  const usualPort = tls === "implicit" ? 993 : 143;
+  return [
+    `--host${side} ${quote(host)}`,
+    ...(port === usualPort ? [] : [`--port${side} ${port}`]),
+    tls === "implicit" ? `--ssl${side}` : `--tls${side}`,
+    `--user${side} ${quote(mailbox.address.text)}`,
+    `--password${side} x`,
+    `--oauthaccesstoken${side} ${quote(tokenFile)}`,
+    `--sslargs${side} SSL_verify_mode=1`,
+  ].join(" ");
+}
+
+function quoteForShell(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+function quoteForCmd(text: string): string {
+  return /^[\w@+=:,./\\-]+$/.test(text) ? text : `"${text.replaceAll('"', '""')}"`;
+}

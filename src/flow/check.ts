@@ -1,0 +1,80 @@
+import type { Mailbox } from "../config/mailbox.ts";
+import type { Settings } from "../config/settings.ts";
+import { MxtokenError } from "../errors.ts";
+import { LineInput } from "../grant/line-input.ts";
+import type { Secret } from "../secret.ts";
+import { isoSeconds } from "../store/token-file.ts";
+import type { Accepted } from "../verify/finding.ts";
+import { proveByImap } from "../verify/imap.ts";
+import type { World } from "../world/world.ts";
+import type { Tell } from "./events.ts";
+import { readToken } from "./get.ts";
+import { requireAccepted } from "./judge-finding.ts";
+import { prepareMailbox, type Stored } from "./prepare.ts";
+
+export interface CheckRequest {
+  readonly settings: Settings;
+  /** prove a token from standard input instead of the stored one */
+  readonly accessTokenFromInput: boolean;
+}
+
+/** What `mxtoken check` found. */
+export interface CheckOutcome {
+  readonly mailbox: Mailbox;
+  /** absolute; undefined for a token from standard input */
+  readonly tokenFile: string | undefined;
+  /** milliseconds since 1970 */
+  readonly expiresAt: number | undefined;
+  readonly finding: Accepted;
+}
+
+/**
+ * Proves the stored token by a real login, or one from standard input; changes nothing.
+ *
+ * @throws MxtokenError; Interrupted
+ */
+export async function check(
+  world: World,
+  request: CheckRequest,
+  tell: Tell,
+): Promise<CheckOutcome> {
+  const fromInput = request.accessTokenFromInput;
+  const { mailbox, ...stored } = await prepareMailbox(world, request.settings, !fromInput);
+  const accessToken = fromInput ? await tokenFromInput(world) : storedToken(world, stored);
+  const finding = await proveByImap(world, mailbox, accessToken);
+  tell({ is: "proven", finding });
+  const consequence = "nothing was changed";
+  const accepted = requireAccepted(finding, { refused: consequence, unreachable: consequence });
+  return {
+    mailbox,
+    tokenFile: fromInput ? undefined : stored.tokenFile,
+    expiresAt: fromInput ? undefined : stored.record?.notes.expiresAt,
+    finding: accepted,
+  };
+}
+
+async function tokenFromInput(world: World): Promise<Secret> {
+  const input = new LineInput(world);
+  try {
+    return await readToken(world, input, "access token");
+  } finally {
+    input.close();
+  }
+}
+
+function storedToken(world: World, { tokenFile, record }: Stored): Secret {
+  const hint = "get a fresh one: mxtoken with the same address and options, without `check`";
+  if (record?.accessToken === undefined) {
+    throw new MxtokenError("signInNeeded", `there is no access token in ${tokenFile}`, { hint });
+  }
+  const { expiresAt } = record.notes;
+  if (expiresAt !== undefined && expiresAt <= world.now()) {
+    // A failed login would count against the mailbox.
+    throw new MxtokenError(
+      "mailboxRefused",
+      `the token in ${tokenFile} expired at ${isoSeconds(expiresAt)}`,
+      { hint },
+    );
+  }
+  return record.accessToken;
+}

@@ -1,0 +1,46 @@
+import type { OAuthClient } from "../config/client.ts";
+import type { Mailbox } from "../config/mailbox.ts";
+import type { Finding } from "../verify/finding.ts";
+
+/** What happens on the way, as data; `report.ts` makes the sentences. */
+export type Event =
+  | { is: "started"; mailbox: Mailbox; client: OAuthClient; tokenFile: string }
+  | { is: "storedExpired"; expiresAt: number }
+  | { is: "storedProven"; finding: Finding }
+  | { is: "waitingForLock"; tokenFile: string }
+  | { is: "waitingForOther"; tokenFile: string }
+  | { is: "otherRefreshed" }
+  | { is: "refreshing" }
+  | { is: "refreshed"; newRefreshToken: boolean }
+  | { is: "refreshRefused"; reason: string }
+  | {
+      is: "signIn";
+      url: string;
+      redirectUri: string;
+      consentName: string | undefined;
+      isTerminal: boolean;
+      /** seconds */
+      timeout: number;
+    }
+  | { is: "pasteRefused"; reason: string }
+  | { is: "stateUnchecked" }
+  | { is: "exchanging" }
+  | { is: "noRefreshToken" }
+  | { is: "proven"; finding: Finding };
+
+export type Tell = (event: Event) => void;
+
+/** How the token in the file came about. */
+export type Source = "refreshed" | "signed in" | "another process";
+
+/** What `mxtoken <address>` achieved. */
+export interface Outcome {
+  readonly mailbox: Mailbox;
+  readonly client: OAuthClient;
+  /** absolute */
+  readonly tokenFile: string;
+  readonly source: Source;
+  /** milliseconds since 1970 */
+  readonly expiresAt: number | undefined;
+  readonly finding: Finding;
+}

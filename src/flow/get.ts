@@ -1,0 +1,110 @@
+import type { Settings } from "../config/settings.ts";
+import { MxtokenError } from "../errors.ts";
+import { LineInput } from "../grant/line-input.ts";
+import { Secret } from "../secret.ts";
+import { groupId } from "../store/group.ts";
+import type { TokenRecord } from "../store/token-file.ts";
+import { isTokenText } from "../token.ts";
+import { proveByImap } from "../verify/imap.ts";
+import type { World } from "../world/world.ts";
+import type { Outcome, Tell } from "./events.ts";
+import type { Job } from "./job.ts";
+import { prepare } from "./prepare.ts";
+import { refreshStored } from "./refresh.ts";
+import { adoptRefreshToken, signIn } from "./sign-in.ts";
+
+/** What the person wants of one run. */
+export interface GetRequest {
+  readonly settings: Settings;
+  /** ignore the stored tokens */
+  readonly startover: boolean;
+  /** take the refresh token from standard input instead of the file */
+  readonly refreshTokenFromInput: boolean;
+  /** seconds to sign in; undefined: 300, and none at all when nobody is there */
+  readonly timeout: number | undefined;
+}
+
+const signInTimeout = 300;
+
+/**
+ * The whole job for one mailbox: prove the stored token, refresh it or let the person sign in,
+ * prove the new one, write the token file.
+ *
+ * @throws MxtokenError; Interrupted
+ */
+export async function get(world: World, request: GetRequest, tell: Tell): Promise<Outcome> {
+  const { settings, startover } = request;
+  const prepared = await prepare(world, settings, startover);
+  const gid = settings.group === undefined ? undefined : await groupId(world, settings.group);
+  const job: Job = { ...prepared, world, tell, gid, startover };
+  const { mailbox, client, tokenFile, record } = job;
+  tell({ is: "started", mailbox, client, tokenFile });
+  const input = new LineInput(world);
+  try {
+    if (request.refreshTokenFromInput) {
+      return await adoptRefreshToken(job, await readToken(world, input, "refresh token"));
+    }
+    const renewed = await renew(job, record);
+    if (typeof renewed !== "string") return renewed;
+    await requireSomebody(world, input, request.timeout, renewed);
+    return await signIn(job, input, request.timeout ?? signInTimeout);
+  } finally {
+    input.close();
+  }
+}
+
+/** @returns why only a person can help, where that is so */
+async function renew(job: Job, record: TokenRecord | undefined): Promise<Outcome | string> {
+  if (job.startover) return "--startover ignores the stored tokens";
+  if (record === undefined) return `there are no tokens in ${job.tokenFile}`;
+  await proveStored(job, record);
+  try {
+    return (await refreshStored(job, record)) ?? `there is no refresh token in ${job.tokenFile}`;
+  } catch (error) {
+    if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
+    job.tell({ is: "refreshRefused", reason: error.message });
+    return error.message;
+  }
+}
+
+/** Only to tell the person: whatever comes out, a fresh token has the longest life before it. */
+async function proveStored(job: Job, record: TokenRecord): Promise<void> {
+  const { accessToken, notes } = record;
+  if (accessToken === undefined) return;
+  if (notes.expiresAt !== undefined && notes.expiresAt <= job.world.now()) {
+    // A failed login would count against the mailbox.
+    job.tell({ is: "storedExpired", expiresAt: notes.expiresAt });
+    return;
+  }
+  const finding = await proveByImap(job.world, job.mailbox, accessToken);
+  job.tell({ is: "storedProven", finding });
+}
+
+/**
+ * Reads a token from standard input: its first line that is not blank.
+ *
+ * @throws MxtokenError `usage`; Interrupted
+ */
+export async function readToken(world: World, input: LineInput, what: string): Promise<Secret> {
+  const line = await input.next(world.interrupted);
+  if (line === undefined) throw new MxtokenError("usage", `no ${what} came on standard input`);
+  const text = line.replace(/^\uFEFF/, "");
+  if (!isTokenText(text)) {
+    throw new MxtokenError("usage", `what came on standard input is not a ${what}`);
+  }
+  return new Secret(text);
+}
+
+/** Under cron and in CI nobody can sign in: then nothing is begun. */
+async function requireSomebody(
+  world: World,
+  input: LineInput,
+  timeout: number | undefined,
+  why: string,
+): Promise<void> {
+  const isTerminal = world.stdin.isTTY === true || world.stderr.isTTY === true;
+  if (isTerminal || timeout !== undefined || !(await input.isAtEnd())) return;
+  throw new MxtokenError("signInNeeded", `a person must sign in, and nobody is there: ${why}`, {
+    hint: "run the same command in a terminal",
+  });
+}

@@ -1,0 +1,146 @@
+import { dirname } from "node:path";
+import { MxtokenError } from "../errors.ts";
+import { refreshToken, type TokenRequestContext } from "../grant/oauth.ts";
+import type { Secret } from "../secret.ts";
+import { makeDirectory, type Reservation, reserve } from "../store/atomic.ts";
+import { withLock } from "../store/lock.ts";
+import { readTokenFile } from "../store/read.ts";
+import { isoSeconds, type TokenNotes, type TokenRecord } from "../store/token-file.ts";
+import { type Token, tokenFrom } from "../token.ts";
+import type { Accepted, Finding } from "../verify/finding.ts";
+import type { World } from "../world/world.ts";
+import type { Outcome, Source, Tell } from "./events.ts";
+import { belongsTo, checkSameClient, type Prepared } from "./prepare.ts";
+
+/** One run for one mailbox. */
+export interface Job extends Prepared {
+  readonly world: World;
+  readonly tell: Tell;
+  /** the group that shall be able to read the token file */
+  readonly gid: number | undefined;
+  readonly startover: boolean;
+}
+
+const tokenEndpointTimeout = 60_000;
+/** How long a signal waits for the answer to a request that may already have spent a token. */
+const graceAfterSignal = 10_000;
+
+/** Runs `work` with a place reserved for the token file's next content; only under its lock. */
+export async function withReservation<T>(
+  job: Job,
+  work: (reservation: Reservation) => Promise<T>,
+): Promise<T> {
+  const reservation = await reserve(job.world, job.tokenFile, job.gid);
+  try {
+    return await work(reservation);
+  } finally {
+    await reservation.release();
+  }
+}
+
+/** Runs `work` under the lock of the token file. */
+export async function withTokenFileLock<T>(job: Job, work: () => Promise<T>): Promise<T> {
+  const { world, tokenFile, tell } = job;
+  await makeDirectory(dirname(tokenFile));
+  return withLock(world, tokenFile, () => tell({ is: "waitingForLock", tokenFile }), work);
+}
+
+/**
+ * Reads the token file again and makes sure that it still belongs to this job: whatever another
+ * process has put there meanwhile is neither sent to the wrong server nor overwritten.
+ *
+ * @throws MxtokenError `configuration`, `unreadable`
+ */
+export async function readAgain(job: Job): Promise<TokenRecord | undefined> {
+  const record = await readTokenFile(job.tokenFile);
+  if (record === undefined) return undefined;
+  if (!belongsTo(record.notes, job.mailbox.provider)) {
+    throw new MxtokenError(
+      "configuration",
+      `${job.tokenFile} belongs to ${record.notes.provider} by now and is not overwritten`,
+      { hint: "pass another --token-file" },
+    );
+  }
+  if (!job.startover) checkSameClient(job.tokenFile, record.notes, job.client);
+  return record;
+}
+
+/** How a token request is sent: with a deadline, and given up only 10 s after a signal. */
+export function tokenRequest(job: Job): TokenRequestContext {
+  const { world, client, mailbox } = job;
+  const afterSignal = new AbortController();
+  world.interrupted.addEventListener("abort", () => {
+    world
+      .deadline(graceAfterSignal)
+      .addEventListener("abort", () => afterSignal.abort(world.interrupted.reason));
+  });
+  const signal = AbortSignal.any([world.deadline(tokenEndpointTimeout), afterSignal.signal]);
+  return { world, client, ca: mailbox.ca, signal };
+}
+
+/**
+ * Asks the token endpoint for a new token, once.
+ *
+ * @param formerScope what the file says was granted
+ */
+export async function requestRefresh(
+  job: Job,
+  token: Secret,
+  formerScope: string | undefined,
+): Promise<Token> {
+  const scope = formerScope ?? job.client.scope;
+  job.world.interrupted.throwIfAborted();
+  job.tell({ is: "refreshing" });
+  const response = await refreshToken(
+    tokenRequest(job),
+    token,
+    job.client.scopeOnRefresh ? scope : undefined,
+  );
+  return tokenFrom(response, job.world.now(), scope, token);
+}
+
+/** The token file's next content. */
+export function recordOf(
+  job: Job,
+  token: Token,
+  verified: string,
+  signedInAt: number | undefined,
+): TokenRecord {
+  const { mailbox, client } = job;
+  const notes: TokenNotes = {
+    account: mailbox.address.text,
+    provider: mailbox.provider,
+    app: client.app,
+    client: client.id,
+    tenant: client.tenant,
+    tokenEndpoint: client.tokenEndpoint,
+    scope: token.scope,
+    signedInAt,
+    expiresAt: token.expiresAt,
+    verified,
+  };
+  return { accessToken: token.accessToken, refreshToken: token.refreshToken, notes };
+}
+
+/** The comment about a proof; one that did not come about is called unverified. */
+export function verifiedNote(finding: Finding, now: number): string {
+  const where = `${finding.host}:${finding.port}`;
+  return finding.result === "accepted"
+    ? `${isoSeconds(now)} by IMAP at ${where}`
+    : `no, unverified: ${where} was ${finding.result === "refused" ? "refusing" : "not reachable"} at ${isoSeconds(now)}`;
+}
+
+/** The comment about a token that is not proven yet. */
+export function unprovenNote(now: number): string {
+  return `no, unverified: not tried yet at ${isoSeconds(now)}`;
+}
+
+export function outcomeOf(
+  job: Job,
+  source: Source,
+  expiresAt: number | undefined,
+  finding: Accepted,
+): Outcome {
+  const { mailbox, client, tokenFile } = job;
+  return { mailbox, client, tokenFile, source, expiresAt, finding };
+}

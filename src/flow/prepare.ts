@@ -1,0 +1,134 @@
+import { resolve } from "node:path";
+import { findProvider, type ProviderRow } from "../catalog/providers.ts";
+import { type OAuthClient, resolveClient } from "../config/client.ts";
+import {
+  customProvider,
+  type Mailbox,
+  resolveMailbox,
+  resolveProvider,
+} from "../config/mailbox.ts";
+import type { Settings } from "../config/settings.ts";
+import { defaultTokenFile } from "../config/token-file-path.ts";
+import { MxtokenError } from "../errors.ts";
+import { readTokenFile } from "../store/read.ts";
+import type { TokenNotes, TokenRecord } from "../store/token-file.ts";
+import type { World } from "../world/world.ts";
+
+/** The token file of a mailbox and what stands in it. */
+export interface Stored {
+  /** absolute */
+  readonly tokenFile: string;
+  readonly record: TokenRecord | undefined;
+}
+
+/** Everything that is known before anybody is asked anything. */
+export interface Prepared extends Stored {
+  readonly mailbox: Mailbox;
+  readonly client: OAuthClient;
+}
+
+/**
+ * Completes the settings from the token file's comments and the catalogue, and makes sure that
+ * the file may be used for them.
+ *
+ * @throws MxtokenError `usage`, `noProvider`, `configuration`, `unreadable`
+ */
+export async function prepare(
+  world: World,
+  settings: Settings,
+  startover: boolean,
+): Promise<Prepared> {
+  const { row, stored } = await chooseTokenFile(world, settings, startover);
+  const notes = stored.record?.notes ?? {};
+  const client = await resolveClient(world, settings, row, notes);
+  if (!startover) checkSameClient(stored.tokenFile, notes, client);
+  return { ...stored, client, mailbox: resolveMailbox(settings, row, world.cwd) };
+}
+
+/**
+ * As {@link prepare}, for a login that needs no OAuth client, and perhaps no token file either.
+ *
+ * @param needsFile false when the token comes from elsewhere: then a file only helps to find the
+ * provider
+ */
+export async function prepareMailbox(
+  world: World,
+  settings: Settings,
+  needsFile: boolean,
+): Promise<Stored & { mailbox: Mailbox }> {
+  const isServerNamed = settings.provider !== undefined || settings.imapServer !== undefined;
+  if (!needsFile && isServerNamed) {
+    const row = settings.provider === undefined ? undefined : resolveProvider(settings, {});
+    const mailbox = resolveMailbox(settings, row, world.cwd);
+    return { tokenFile: tokenFileOf(world, settings), record: undefined, mailbox };
+  }
+  if (settings.provider === undefined && settings.imapServer !== undefined) {
+    const stored = await read(tokenFileOf(world, settings), false);
+    const row = findProvider(stored.record?.notes.provider ?? "");
+    return { ...stored, mailbox: resolveMailbox(settings, row, world.cwd) };
+  }
+  const { row, stored } = await chooseTokenFile(world, settings, false);
+  return { ...stored, mailbox: resolveMailbox(settings, row, world.cwd) };
+}
+
+async function chooseTokenFile(
+  world: World,
+  settings: Settings,
+  startover: boolean,
+): Promise<{ row: ProviderRow | undefined; stored: Stored }> {
+  const first = await read(tokenFileOf(world, settings), startover);
+  const row = resolveProvider(settings, first.record?.notes ?? {});
+  const provider = row?.name ?? customProvider;
+  if (belongsTo(first.record?.notes, provider)) return { row, stored: first };
+  if (settings.tokenFile === undefined) {
+    // The same address at two providers, in the middle of a move.
+    const second = await read(defaultTokenFile(world, settings, provider), startover);
+    if (belongsTo(second.record?.notes, provider)) return { row, stored: second };
+  }
+  throw new MxtokenError(
+    "configuration",
+    `${first.tokenFile} belongs to ${first.record?.notes.provider}, not to ${provider}: its tokens are not sent there, and it is not overwritten`,
+    { hint: "pass another --token-file, or the --provider that it was made with" },
+  );
+}
+
+function tokenFileOf(world: World, settings: Settings): string {
+  return settings.tokenFile === undefined
+    ? defaultTokenFile(world, settings)
+    : resolve(world.cwd, settings.tokenFile);
+}
+
+async function read(tokenFile: string, startover: boolean): Promise<Stored> {
+  try {
+    return { tokenFile, record: await readTokenFile(tokenFile) };
+  } catch (error) {
+    if (startover && error instanceof MxtokenError && error.code === "unreadable") {
+      return { tokenFile, record: undefined };
+    }
+    throw error;
+  }
+}
+
+/** A file that says nothing of its provider, like oauth2_imap's, belongs to whoever names it. */
+export function belongsTo(notes: TokenNotes | undefined, provider: string): boolean {
+  const former = notes?.provider;
+  return former === undefined || (findProvider(former)?.name ?? former) === provider;
+}
+
+/** @throws MxtokenError `configuration` when the file was made with another client or tenant */
+export function checkSameClient(tokenFile: string, notes: TokenNotes, client: OAuthClient): void {
+  const differences = [
+    { what: "client id", made: notes.client, wanted: client.id },
+    { what: "tenant", made: notes.tenant, wanted: client.tenant },
+  ];
+  for (const { what, made, wanted } of differences) {
+    if (made === undefined || wanted === undefined || made === wanted) continue;
+    throw new MxtokenError(
+      "configuration",
+      `${tokenFile} was made with the ${what} ${made}, not with ${wanted}`,
+      {
+        hint: "leave the option out to go on with it, pass another --token-file, or --startover to replace it",
+      },
+    );
+  }
+}

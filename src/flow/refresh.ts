@@ -1,0 +1,190 @@
+import { MxtokenError } from "../errors.ts";
+import type { Secret } from "../secret.ts";
+import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
+import type { Token } from "../token.ts";
+import type { Finding } from "../verify/finding.ts";
+import { proveByImap } from "../verify/imap.ts";
+import type { Outcome } from "./events.ts";
+import {
+  type Job,
+  outcomeOf,
+  readAgain,
+  recordOf,
+  requestRefresh,
+  unprovenNote,
+  verifiedNote,
+  withReservation,
+  withTokenFileLock,
+} from "./job.ts";
+import { requireAccepted } from "./judge-finding.ts";
+
+/** What the step under the lock came to. */
+type Step =
+  | { is: "refreshed"; token: Token; former: TokenRecord }
+  | { is: "nothingToRefresh" }
+  | { is: "changed"; current: TokenRecord };
+
+/** Longer than the 30 s that another process's proof may take. */
+const otherProofPatience = 35_000;
+const pollInterval = 200;
+
+/** How often another process may be seen refreshing before this one gives up. */
+const rounds = 5;
+
+/**
+ * Refreshes the stored token: steps 2 to 7 of the life of a token file. A new refresh token is on
+ * the disk before the new access token is even tried.
+ *
+ * @param seen the record as it was read before the lock
+ * @returns undefined when there is no refresh token
+ * @throws MxtokenError; Interrupted after everything that must be saved is saved
+ */
+export async function refreshStored(job: Job, seen: TokenRecord): Promise<Outcome | undefined> {
+  let before = seen;
+  for (let round = 0; round < rounds; round += 1) {
+    const step = await refreshUnderLock(job, before);
+    job.world.interrupted.throwIfAborted();
+    if (step.is === "nothingToRefresh") return undefined;
+    if (step.is === "refreshed") return finish(job, step.token, step.former);
+    const result = await resultOfOther(job, before, step.current);
+    if (result !== undefined) return useResultOfOther(job, result);
+    // The other process ended before its token was proven; its refresh token is ours to use.
+    before = step.current;
+  }
+  throw new MxtokenError("unreachable", `other processes keep refreshing ${job.tokenFile}`, {
+    hint: "nothing was lost; try again when they are done",
+  });
+}
+
+async function refreshUnderLock(job: Job, seen: TokenRecord): Promise<Step> {
+  return withTokenFileLock(job, async () => {
+    // What was read before the lock may hold a one-time token that is spent by now.
+    const current = await readAgain(job);
+    if (current?.refreshToken === undefined) return { is: "nothingToRefresh" };
+    if (isOther(seen, current)) return { is: "changed", current };
+    return refreshAndCommit(job, current, current.refreshToken);
+  });
+}
+
+function isOther(one: TokenRecord, other: TokenRecord): boolean {
+  return !sameLine(one, other, "accessToken") || !sameLine(one, other, "refreshToken");
+}
+
+function sameLine(
+  one: TokenRecord,
+  other: TokenRecord,
+  line: "accessToken" | "refreshToken",
+): boolean {
+  const value = one[line];
+  return value === undefined ? other[line] === undefined : value.equals(other[line]);
+}
+
+/**
+ * The refresh itself and the commit of a new refresh token to line 2. Line 1 stays: whether the
+ * new access token opens the mailbox is not known yet, and the old one may still do.
+ */
+async function refreshAndCommit(
+  job: Job,
+  former: TokenRecord,
+  refreshToken: Secret,
+): Promise<Step> {
+  return withReservation(job, async (reservation) => {
+    const token = await requestRefresh(job, refreshToken, former.notes.scope);
+    const isNew = !refreshToken.equals(token.refreshToken);
+    if (isNew) {
+      const committed =
+        former.accessToken === undefined
+          ? // There is no old line 1 to keep, and it must never be empty.
+            recordOf(job, token, unprovenNote(job.world.now()), former.notes.signedInAt)
+          : { ...former, refreshToken: token.refreshToken };
+      await reservation.commit(formatTokenFile(committed));
+    }
+    job.tell({ is: "refreshed", newRefreshToken: isNew });
+    return { is: "refreshed", token, former };
+  });
+}
+
+/** Steps 6 and 7: prove the new access token, then let it replace line 1. */
+async function finish(job: Job, token: Token, former: TokenRecord): Promise<Outcome> {
+  const { world, tokenFile } = job;
+  const finding = await proveByImap(world, job.mailbox, token.accessToken);
+  job.tell({ is: "proven", finding });
+  if (finding.result !== "refused") {
+    const isReplaced = await replaceLineOne(job, token, former, finding);
+    if (!isReplaced) await waitForOther(job, former);
+  }
+  const accepted = requireAccepted(finding, {
+    refused: "the new refresh token is kept, and the first line of the file stays as it was",
+    unreachable: `the new token is in ${tokenFile}, not proven yet`,
+  });
+  return outcomeOf(job, "refreshed", token.expiresAt, accepted);
+}
+
+/** @returns false when line 2 is no longer what this process left there */
+async function replaceLineOne(
+  job: Job,
+  token: Token,
+  former: TokenRecord,
+  finding: Finding,
+): Promise<boolean> {
+  return withTokenFileLock(job, async () => {
+    const current = await readAgain(job);
+    const left = { ...former, refreshToken: token.refreshToken };
+    if (current === undefined || !sameLine(current, left, "refreshToken")) return false;
+    return withReservation(job, async (reservation) => {
+      const verified = verifiedNote(finding, job.world.now());
+      const record = recordOf(job, token, verified, former.notes.signedInAt);
+      await reservation.commit(formatTokenFile(record));
+      return true;
+    });
+  });
+}
+
+/** Another process has refreshed after this one; its result stands only when line 1 is renewed. */
+async function waitForOther(job: Job, former: TokenRecord): Promise<void> {
+  if ((await renewedLineOne(job, former)) !== undefined) return;
+  throw new MxtokenError(
+    "unreachable",
+    `another process refreshed ${job.tokenFile} and did not finish`,
+    {
+      hint: "nothing was lost; run the command again",
+    },
+  );
+}
+
+async function resultOfOther(
+  job: Job,
+  before: TokenRecord,
+  current: TokenRecord,
+): Promise<TokenRecord | undefined> {
+  return sameLine(before, current, "accessToken") ? renewedLineOne(job, current) : current;
+}
+
+/**
+ * Waits until another process, which has committed its refresh token, has proven its access token
+ * and put it into line 1.
+ *
+ * @returns undefined when that does not happen for longer than a proof can take
+ */
+async function renewedLineOne(job: Job, before: TokenRecord): Promise<TokenRecord | undefined> {
+  const { world, tokenFile, tell } = job;
+  tell({ is: "waitingForOther", tokenFile });
+  const end = world.now() + otherProofPatience;
+  for (;;) {
+    const current = await readAgain(job);
+    if (current === undefined) return undefined;
+    if (!sameLine(before, current, "accessToken")) return current;
+    if (world.now() >= end) return undefined;
+    await world.sleep(pollInterval);
+  }
+}
+
+async function useResultOfOther(job: Job, record: TokenRecord): Promise<Outcome | undefined> {
+  job.tell({ is: "otherRefreshed" });
+  if (record.accessToken === undefined) return undefined;
+  const finding = await proveByImap(job.world, job.mailbox, record.accessToken);
+  job.tell({ is: "proven", finding });
+  const consequence = "this is the token that another process has just stored";
+  const accepted = requireAccepted(finding, { refused: consequence, unreachable: consequence });
+  return outcomeOf(job, "another process", record.notes.expiresAt, accepted);
+}

@@ -1,0 +1,116 @@
+import yargs, { type Argv } from "yargs";
+import manifest from "../package.json" with { type: "json" };
+import { checkCommand } from "./commands/check.ts";
+import type { Command } from "./commands/command.ts";
+import { getCommand } from "./commands/get.ts";
+import type { Arguments } from "./commands/options.ts";
+import { MxtokenError } from "./errors.ts";
+import { Report } from "./report.ts";
+import type { World } from "./world/world.ts";
+
+const commands: readonly Command[] = [getCommand, checkCommand];
+
+/**
+ * The program: one function of its arguments and a world.
+ *
+ * @returns the exit status
+ */
+export async function main(argv: readonly string[], world: World): Promise<number> {
+  const has = (...names: string[]) => argv.some((word) => names.includes(word));
+  const report = new Report(world, {
+    json: has("--json"),
+    quiet: has("--quiet"),
+    verbose: has("--verbose", "--debug"),
+  });
+  try {
+    const { chosen, output } = await parse(argv.map(withDashes));
+    if (chosen === undefined) {
+      await new Promise((resolve) => world.stdout.write(`${output}\n`, resolve));
+      return 0;
+    }
+    const traced = Object.create(world, {
+      trace: { value: (line: string) => report.trace(line) },
+    }) as World;
+    await chosen.command.run(traced, chosen.args, report);
+    return 0;
+  } catch (error) {
+    return report.failed(error);
+  }
+}
+
+/** oauth2_imap's names: `--token_file` is `--token-file`, whatever stands behind `=`. */
+function withDashes(word: string): string {
+  const match = /^(--[a-z0-9_-]+)(=.*)?$/is.exec(word);
+  return match?.[1] === undefined ? word : match[1].replaceAll("_", "-") + (match[2] ?? "");
+}
+
+interface Parsed {
+  /** undefined when only help or the version was asked for */
+  readonly chosen: { readonly command: Command; readonly args: Arguments } | undefined;
+  /** help or version */
+  readonly output: string;
+}
+
+async function parse(argv: readonly string[]): Promise<Parsed> {
+  let chosen: Parsed["chosen"];
+  let output = "";
+  const parser = commands.reduce<Argv>(
+    (chain, command) =>
+      chain.command(
+        command.usage,
+        command.about,
+        (options) =>
+          options
+            .positional("address", { type: "string", describe: "mailbox, like foo@example.com" })
+            .options({ ...command.options }),
+        (args) => {
+          refuseValuesOfFlags(argv, command);
+          chosen = { command, args: { ...args, _: args._.slice(command.words) } };
+        },
+      ),
+    yargs(),
+  );
+  await parser
+    .scriptName("mxtoken")
+    .usage(
+      "mxtoken <address> [options]\n\nTurns a mailbox address into a proven OAuth 2.0 access token.",
+    )
+    .locale("en")
+    .version(manifest.version)
+    .alias("help", "h")
+    .strictOptions()
+    .parserConfiguration({ "parse-numbers": false, "parse-positional-numbers": false })
+    .exitProcess(false)
+    .fail((message: string | null, error: Error | undefined) => {
+      if (error instanceof MxtokenError) throw error;
+      throw usage(message ?? error?.message ?? "the command line cannot be understood");
+    })
+    .parseAsync([...argv], {}, (_error: Error | undefined, _args: unknown, text: string) => {
+      output = text;
+    });
+  return { chosen, output };
+}
+
+/** yargs names an unknown option without its dashes, and calls it an argument. */
+function usage(message: string): MxtokenError {
+  const unknown = /^Unknown arguments?: (.*)$/.exec(message)?.[1]?.split(", ")[0];
+  const lower = message.charAt(0).toLowerCase() + message.slice(1).replaceAll(/\s+/g, " ");
+  const text = unknown === undefined ? lower : `unknown option ${dashed(unknown)}`;
+  return new MxtokenError("usage", text, { hint: "see mxtoken --help" });
+}
+
+function dashed(option: string): string {
+  return option.length === 1 ? `-${option}` : `--${option}`;
+}
+
+/** A flag is given or not; `--startover=no` would otherwise quietly be something. */
+function refuseValuesOfFlags(argv: readonly string[], command: Command): void {
+  for (const [name, { type, alias }] of Object.entries(command.options)) {
+    if (type !== "boolean") continue;
+    for (const spelling of [name, alias].flat()) {
+      if (argv.some((word) => word.startsWith(`--${spelling}=`))) {
+        throw new MxtokenError("usage", `--${spelling} takes no value`);
+      }
+    }
+  }
+}
