@@ -138,7 +138,7 @@ function describe(event: Event): string[] {
     case "started": {
       const { mailbox, client, tokenFile } = event;
       return [
-        `mxtoken: ${mailbox.address.text} at ${mailbox.provider} (${mailbox.title}), application ${client.app}`,
+        `mxtoken: ${mailbox.address.text} at ${mailbox.provider} (${mailbox.title}), as ${client.consentName === undefined ? "an application of your own" : `the application ${client.app}`}`,
         `mxtoken: token file ${tokenFile}`,
       ];
     }
@@ -179,7 +179,8 @@ function describe(event: Event): string[] {
         "mxtoken: warning: the server gave no refresh token: when this access token ends, somebody must sign in again",
       ];
     case "proven":
-      return [`mxtoken: ${sentence(event.finding)}`];
+      // What was not accepted ends the run, and is told as its error.
+      return event.finding.result === "accepted" ? [`mxtoken: ${sentence(event.finding)}`] : [];
   }
 }
 

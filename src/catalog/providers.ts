@@ -42,8 +42,6 @@ export interface ProviderRow {
   readonly extraScopes: readonly string[];
   /** sent with the authorization request beside the standard parameters */
   readonly authorizationParameters: Readonly<Record<string, string>>;
-  /** the provider wants the scope repeated when a token is refreshed */
-  readonly scopeOnRefresh?: true;
   readonly imap: Endpoint;
   readonly mechanisms: readonly [Mechanism, ...Mechanism[]];
   /** the first one is the default */
@@ -106,14 +104,13 @@ export const providers = [
   {
     name: "office365",
     aliases: ["microsoft365", "m365", "microsoft", "exchange-online"],
-    title: "Microsoft 365 (work or school)",
+    title: "Microsoft 365, work or school",
     authorizationEndpoint: "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize",
     tokenEndpoint: "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",
     defaultTenant: "common",
     scopes: { imap: "https://outlook.office.com/IMAP.AccessAsUser.All" },
     extraScopes: ["offline_access"],
     authorizationParameters: {},
-    scopeOnRefresh: true,
     imap: { host: "outlook.office365.com", port: 993, tls: "implicit" },
     mechanisms: ["XOAUTH2"],
     applications: {
@@ -134,7 +131,7 @@ export const providers = [
   {
     name: "outlook",
     aliases: ["outlook.com", "hotmail", "live", "msn", "outlook-personal"],
-    title: "Outlook.com, Hotmail, Live and MSN (personal)",
+    title: "Outlook.com, Hotmail, Live and MSN",
     authorizationEndpoint: "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize",
     tokenEndpoint: "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",
     // Thunderbird's application is only known to work with this one; `consumers` can be named.
@@ -142,7 +139,6 @@ export const providers = [
     scopes: { imap: "https://outlook.office.com/IMAP.AccessAsUser.All" },
     extraScopes: ["offline_access"],
     authorizationParameters: {},
-    scopeOnRefresh: true,
     imap: { host: "outlook.office365.com", port: 993, tls: "implicit" },
     mechanisms: ["XOAUTH2"],
     applications: { thunderbird: thunderbirdAtMicrosoft },

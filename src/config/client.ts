@@ -19,7 +19,6 @@ export interface OAuthClient {
   readonly issuer: string | undefined;
   /** space-separated */
   readonly scope: string;
-  readonly scopeOnRefresh: boolean;
   readonly authorizationParameters: Readonly<Record<string, string>>;
   readonly loginHint: string;
   readonly tenant: string | undefined;
@@ -76,7 +75,6 @@ export async function resolveClient(
     tokenEndpoint: endpointOf("token-uri", settings.tokenUri, row?.tokenEndpoint, tenant),
     issuer: resolveIssuer(settings, row),
     scope: settings.scope ?? scopeOf(row),
-    scopeOnRefresh: row?.scopeOnRefresh ?? false,
     authorizationParameters: row?.authorizationParameters ?? {},
     loginHint: settings.login ?? settings.address.text,
     tenant,

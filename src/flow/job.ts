@@ -91,11 +91,7 @@ export async function requestRefresh(
   const scope = formerScope ?? job.client.scope;
   job.world.interrupted.throwIfAborted();
   job.tell({ is: "refreshing" });
-  const response = await refreshToken(
-    tokenRequest(job),
-    token,
-    job.client.scopeOnRefresh ? scope : undefined,
-  );
+  const response = await refreshToken(tokenRequest(job), token);
   return tokenFrom(response, job.world.now(), scope, token);
 }
 

@@ -11,6 +11,14 @@ const serverTrouble: ReadonlySet<string> = new Set(["UNAVAILABLE", "INUSE", "LIM
 const troubleWords =
   /too many simultaneous connections|request is throttled|temporar(?:y|ily)|try again later/i;
 
+/** imapflow's codes for a connection that the server ended. */
+const closedCodes: ReadonlySet<string> = new Set([
+  "NoConnection",
+  "EConnectionClosed",
+  "ClosedAfterConnectTLS",
+  "ClosedAfterConnectText",
+]);
+
 const notConnected = /authenticated but not connected/i;
 
 type Verdict = Pick<NotAccepted, "result" | "reason" | "hint">;
@@ -85,7 +93,8 @@ function membersOf(error: unknown): Members {
       .filter(Boolean)
       .join(" "),
     serverCode,
-    goodbye: text("reason"),
+    // TLS errors have a member of this name too.
+    goodbye: closedCodes.has(text("code") ?? "") ? text("reason") : undefined,
     noStartTls:
       value["tlsFailed"] === true && error instanceof Error && /STARTTLS/.test(error.message),
   };

@@ -144,7 +144,7 @@ async function imapClient(
     disableAutoIdle: true,
     disableCompression: true,
     disableAutoEnable: true,
-    clientInfo: { name: "mxtoken" },
+    clientInfo: { name: "mxtoken", version: "", vendor: "", "support-url": "" },
     logger: { trace: note, debug: note, info: silent, warn: note, error: silent },
   });
   // What goes wrong also rejects the call that is waited for.

@@ -1,0 +1,208 @@
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import Provider from "oidc-provider";
+import { Agent, fetch } from "undici";
+import type { Certificates } from "./certificates.ts";
+
+/**
+ * oidc-provider over HTTPS: real authorization code grant with PKCE, rotation of refresh tokens
+ * with reuse detection, introspection for Dovecot. Whoever `login_hint` names is signed in at once.
+ */
+export interface AuthorizationServer {
+  readonly issuer: string;
+  readonly authorizeUri: string;
+  readonly tokenUri: string;
+  /** the client for mxtoken, public */
+  readonly clientId: string;
+  readonly introspectionUri: string;
+  /** follows the sign-in address as a browser does; the address that the browser ends on */
+  signIn(address: string, how?: { deny?: boolean }): Promise<string>;
+  /** requests that came to the token endpoint, by grant type */
+  readonly seen: { grantType: string; refused: boolean }[];
+  /** every token that was handed out */
+  readonly secrets: string[];
+  /** makes the introspection endpoint answer 503 */
+  introspectionAway: boolean;
+  /** what runs before an answer of the token endpoint leaves */
+  beforeAnswer: () => Promise<void>;
+  close(): Promise<void>;
+}
+
+const redirectUri = "https://localhost";
+
+export async function startAuthorizationServer(
+  certificates: Certificates,
+  options: { clientSecret?: string; port?: number } = {},
+): Promise<AuthorizationServer> {
+  const server = createServer({ key: certificates.key, cert: certificates.cert });
+  await new Promise<void>((resolve) => server.listen(options.port ?? 0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const issuer = `https://localhost:${port}`;
+  const provider = providerAt(issuer, options.clientSecret);
+  const peer: AuthorizationServer = {
+    issuer,
+    authorizeUri: `${issuer}/auth`,
+    tokenUri: `${issuer}/token`,
+    clientId: "mxtoken-test",
+    introspectionUri: `https://dovecot:dovecot-secret@localhost:${port}/token/introspection`,
+    signIn: (address, how) => followSignIn(certificates, address, how),
+    seen: [],
+    secrets: [],
+    introspectionAway: false,
+    beforeAnswer: async () => undefined,
+    close: () => close(server),
+  };
+  watch(provider, peer);
+  server.on("request", provider.callback());
+  return peer;
+}
+
+function providerAt(issuer: string, clientSecret: string | undefined) {
+  const provider = new Provider(issuer, {
+    clients: [
+      {
+        client_id: "mxtoken-test",
+        application_type: "web",
+        redirect_uris: [redirectUri, "https://elsewhere.example/auth"],
+        grant_types: ["authorization_code", "refresh_token"],
+        response_types: ["code"],
+        ...(clientSecret === undefined
+          ? { token_endpoint_auth_method: "none" }
+          : { token_endpoint_auth_method: "client_secret_post", client_secret: clientSecret }),
+      },
+      {
+        client_id: "dovecot",
+        client_secret: "dovecot-secret",
+        redirect_uris: [],
+        grant_types: [],
+        response_types: [],
+        token_endpoint_auth_method: "client_secret_basic",
+      },
+    ],
+    scopes: ["openid", "offline_access", "mail"],
+    pkce: { required: () => true },
+    features: {
+      devInteractions: { enabled: false },
+      introspection: { enabled: true, allowedPolicy: async () => true },
+    },
+    cookies: { keys: ["only for tests"] },
+    rotateRefreshToken: true,
+    // Google and Microsoft give one without prompt=consent; oidc-provider by itself does not.
+    issueRefreshToken: async () => true,
+    findAccount: async (_context: unknown, id: string) => ({
+      accountId: id,
+      claims: async () => ({ sub: id, email: id }),
+    }),
+    extraTokenClaims: async (_context: unknown, token: { accountId?: string }) => ({
+      email: token.accountId,
+    }),
+    interactions: {
+      url: (_context: unknown, interaction: { uid: string }) => `/consent/${interaction.uid}`,
+    },
+    ttl: {
+      AccessToken: 3600,
+      RefreshToken: 90 * 24 * 3600,
+      Grant: 90 * 24 * 3600,
+      Session: 3600,
+      Interaction: 3600,
+      AuthorizationCode: 600,
+    },
+  });
+  provider.use(consentPage(provider));
+  return provider;
+}
+
+/** Signs in whom the request names, and consents, without a question. */
+function consentPage(provider: Provider) {
+  return async (context: KoaContext, next: () => Promise<void>) => {
+    if (!context.path.startsWith("/consent/")) return next();
+    const { params, grantId, prompt } = await provider.interactionDetails(context.req, context.res);
+    const accountId = String(params["login_hint"]);
+    if (context.get("x-deny") === "yes") {
+      return provider.interactionFinished(context.req, context.res, {
+        error: "access_denied",
+        error_description: "the person \u001b[31mchose\u001b[0m Cancel",
+      });
+    }
+    if (prompt.name === "login") {
+      return provider.interactionFinished(context.req, context.res, { login: { accountId } });
+    }
+    const grant =
+      grantId === undefined
+        ? new provider.Grant({ accountId, clientId: String(params["client_id"]) })
+        : await provider.Grant.find(grantId);
+    grant?.addOIDCScope(String(params["scope"]));
+    return provider.interactionFinished(
+      context.req,
+      context.res,
+      { consent: { grantId: await grant?.save() } },
+      { mergeWithLastSubmission: true },
+    );
+  };
+}
+
+function watch(provider: Provider, peer: AuthorizationServer): void {
+  provider.use(async (context: KoaContext, next: () => Promise<void>) => {
+    if (context.path === "/token/introspection" && peer.introspectionAway) {
+      context.status = 503;
+      return;
+    }
+    await next();
+    if (context.path !== "/token") return;
+    const body = (context.body ?? {}) as Record<string, unknown>;
+    const grantType = String(context["oidc"]?.params?.["grant_type"]);
+    peer.seen.push({ grantType, refused: context.status !== 200 });
+    for (const name of ["access_token", "refresh_token", "id_token"]) {
+      if (typeof body[name] === "string") peer.secrets.push(body[name]);
+    }
+    await peer.beforeAnswer();
+  });
+}
+
+async function followSignIn(
+  certificates: Certificates,
+  address: string,
+  how: { deny?: boolean } = {},
+): Promise<string> {
+  const dispatcher = new Agent({ connect: { ca: certificates.ca } });
+  const jar = new Map<string, string>();
+  const start = new URL(address);
+  let url = start;
+  try {
+    for (let hops = 0; hops < 20; hops += 1) {
+      const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
+      const response = await fetch(url, {
+        redirect: "manual",
+        dispatcher,
+        headers: { cookie, ...(how.deny ? { "x-deny": "yes" } : {}) },
+      });
+      await response.arrayBuffer();
+      for (const line of response.headers.getSetCookie()) {
+        const [pair = ""] = line.split(";");
+        jar.set(pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1));
+      }
+      const location = response.headers.get("location");
+      if (location === null) throw new Error(`sign-in stopped with status ${response.status}`);
+      url = new URL(location, url);
+      if (url.origin !== start.origin) return url.href;
+    }
+  } finally {
+    await dispatcher.close();
+  }
+  throw new Error("sign-in never came to an end");
+}
+
+export async function close(server: Server): Promise<void> {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+}
+
+interface KoaContext {
+  path: string;
+  req: import("node:http").IncomingMessage;
+  res: import("node:http").ServerResponse;
+  status: number;
+  body: unknown;
+  oidc?: { params?: Record<string, unknown> };
+  get(name: string): string;
+}

@@ -1,0 +1,186 @@
+import { createServer as createPlainServer, type Socket } from "node:net";
+import { createServer as createTlsServer, TLSSocket } from "node:tls";
+import type { Certificates } from "./certificates.ts";
+
+/** How the scripted server takes a login. */
+export type LoginAnswer =
+  | "accept"
+  | "refuse"
+  /** accepted, and then every command says that no mailbox is connected, as Exchange does */
+  | "notConnected"
+  /** LIST works, INBOX does not open */
+  | "noInbox"
+  | "unavailable"
+  | "limit"
+  | "throttle"
+  | "bye"
+  | "drop"
+  | "mute";
+
+/** An IMAP server that accepts, refuses and misbehaves on demand. */
+export interface ImapPeer {
+  readonly port: number;
+  /** the logins that were tried */
+  readonly logins: { mechanism: string; user: string; token: string }[];
+  /** every command line, without arguments of AUTHENTICATE */
+  readonly commands: string[];
+  /** decides about a login; may wait */
+  login: (token: string) => LoginAnswer | Promise<LoginAnswer>;
+  greeting: string | undefined;
+  capabilities: string;
+  /** whether a connection is dropped before the greeting */
+  isAway: boolean;
+  close(): Promise<void>;
+}
+
+/** @param tls `starttls` begins in clear and offers STARTTLS while `capabilities` says so */
+export async function startImapPeer(
+  certificates: Certificates,
+  tls: "implicit" | "starttls" = "implicit",
+): Promise<ImapPeer> {
+  const sockets = new Set<Socket>();
+  const peer: ImapPeer = {
+    port: 0,
+    logins: [],
+    commands: [],
+    login: () => "accept",
+    greeting: "* OK ready",
+    capabilities: "IMAP4rev1 SASL-IR AUTH=XOAUTH2 AUTH=OAUTHBEARER",
+    isAway: false,
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  const { key, cert } = certificates;
+  const serve = (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+    socket.on("close", () => sockets.delete(socket));
+    if (peer.isAway) socket.destroy();
+    else new Session(peer, socket, certificates).start();
+  };
+  const server =
+    tls === "implicit" ? createTlsServer({ key, cert }, serve) : createPlainServer(serve);
+  server.on("tlsClientError", () => undefined);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  return Object.assign(peer, { port });
+}
+
+class Session {
+  readonly #peer: ImapPeer;
+  readonly #certificates: Certificates;
+  #socket: Socket;
+  #buffer = "";
+  #answer: LoginAnswer = "accept";
+  #refusedTag: string | undefined;
+
+  constructor(peer: ImapPeer, socket: Socket, certificates: Certificates) {
+    this.#peer = peer;
+    this.#socket = socket;
+    this.#certificates = certificates;
+  }
+
+  start(): void {
+    if (this.#peer.greeting !== undefined) this.#say(this.#peer.greeting);
+    this.#listen();
+  }
+
+  #listen(): void {
+    this.#socket.on("data", (chunk) => {
+      this.#buffer += chunk.toString("latin1");
+      for (;;) {
+        const end = this.#buffer.indexOf("\r\n");
+        if (end < 0) return;
+        const line = this.#buffer.slice(0, end);
+        this.#buffer = this.#buffer.slice(end + 2);
+        void this.#command(line);
+      }
+    });
+  }
+
+  #say(...lines: string[]): void {
+    if (!this.#socket.destroyed) this.#socket.write(lines.map((line) => `${line}\r\n`).join(""));
+  }
+
+  async #command(line: string): Promise<void> {
+    if (this.#refusedTag !== undefined) {
+      this.#say(`${this.#refusedTag} NO [AUTHENTICATIONFAILED] Invalid credentials`);
+      this.#refusedTag = undefined;
+      return;
+    }
+    const [tag = "*", verb = "", ...rest] = line.split(" ");
+    const name = verb.toUpperCase();
+    this.#peer.commands.push(name === "AUTHENTICATE" ? name : [name, ...rest].join(" "));
+    if (name === "AUTHENTICATE") return this.#authenticate(tag, rest[0] ?? "", rest[1] ?? "");
+    if (name === "CAPABILITY") {
+      this.#say(`* CAPABILITY ${this.#peer.capabilities}`, `${tag} OK done`);
+    } else if (name === "STARTTLS") {
+      this.#say(`${tag} OK begin`);
+      this.#startTls();
+    } else if (name === "LOGOUT") {
+      this.#say("* BYE bye", `${tag} OK done`);
+      this.#socket.end();
+    } else if (this.#answer === "notConnected") {
+      this.#say(`${tag} BAD User is authenticated but not connected.`);
+    } else if (name === "LIST" || name === "LSUB") {
+      this.#say(`* ${name} (\\HasNoChildren) "/" INBOX`, `${tag} OK done`);
+    } else if (name === "EXAMINE" && this.#answer === "noInbox") {
+      this.#say(`${tag} NO Mailbox doesn't exist`);
+    } else if (name === "EXAMINE") {
+      this.#say(
+        "* FLAGS (\\Seen)",
+        "* 7 EXISTS",
+        "* OK [UIDVALIDITY 1] ok",
+        `${tag} OK [READ-ONLY] done`,
+      );
+    } else {
+      this.#say(`${tag} OK done`);
+    }
+  }
+
+  async #authenticate(tag: string, mechanism: string, response: string): Promise<void> {
+    const decoded = Buffer.from(response, "base64").toString();
+    const user = /(?:user=|a=)([^\u0001,]*)/.exec(decoded)?.[1] ?? "";
+    const token = /auth=Bearer ([^\u0001]*)/.exec(decoded)?.[1] ?? "";
+    this.#peer.logins.push({ mechanism, user, token });
+    this.#answer = await this.#peer.login(token);
+    switch (this.#answer) {
+      case "refuse": {
+        this.#refusedTag = tag;
+        const challenge = { status: "400", schemes: "Bearer", scope: "https://mail.google.com/" };
+        this.#say(`+ ${Buffer.from(JSON.stringify(challenge)).toString("base64")}`);
+        return;
+      }
+      case "unavailable":
+        return this.#say(`${tag} NO [UNAVAILABLE] Temporary authentication failure.`);
+      case "limit":
+        return this.#say(`${tag} NO Too many simultaneous connections. (Failure)`);
+      case "throttle":
+        return this.#say(
+          `${tag} BAD Request is throttled. Suggested Backoff Time: 92415 milliseconds`,
+        );
+      case "bye":
+        this.#say("* BYE Server is going down for maintenance");
+        this.#socket.end();
+        return;
+      case "drop":
+        this.#socket.destroy();
+        return;
+      case "mute":
+        return;
+      default:
+        this.#say(`${tag} OK [CAPABILITY ${this.#peer.capabilities}] Logged in`);
+    }
+  }
+
+  #startTls(): void {
+    this.#socket.removeAllListeners("data");
+    const { key, cert } = this.#certificates;
+    this.#socket = new TLSSocket(this.#socket, { isServer: true, key, cert });
+    this.#socket.on("error", () => undefined);
+    this.#listen();
+  }
+}

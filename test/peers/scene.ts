@@ -1,0 +1,112 @@
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { main } from "../../src/main.ts";
+import { type Certificates, issueCertificates, temporaryDirectory } from "./certificates.ts";
+import { type ImapPeer, startImapPeer } from "./imap-peer.ts";
+import { RotatingAccount, startTokenEndpoint, type TokenEndpoint } from "./token-endpoint.ts";
+import { type TestWorld, testWorld } from "./world.ts";
+
+export const user = "foo@example.test";
+
+/** A mailbox with a scripted token endpoint and a scripted IMAP server, and its token file. */
+export interface Scene {
+  readonly directory: string;
+  readonly certificates: Certificates;
+  readonly endpoint: TokenEndpoint;
+  readonly imap: ImapPeer;
+  readonly account: RotatingAccount;
+  readonly tokenFile: string;
+  /** options that lead the program to these servers */
+  readonly options: readonly string[];
+  world(env?: Record<string, string>): TestWorld;
+  /** runs the program in this process, with nothing on standard input */
+  run(args?: readonly string[], world?: TestWorld): Promise<Result>;
+  /** what the token file holds, or undefined */
+  read(): string | undefined;
+  lines(): { accessToken: string | undefined; refreshToken: string | undefined };
+  /** puts a token file there, as an earlier run would have left it */
+  write(text: string): void;
+  close(): Promise<void>;
+}
+
+export interface Result {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export async function setScene(): Promise<Scene> {
+  const directory = temporaryDirectory();
+  const certificates = await issueCertificates(directory);
+  const endpoint = await startTokenEndpoint(certificates);
+  const imap = await startImapPeer(certificates);
+  const account = new RotatingAccount();
+  endpoint.answer = account.answer;
+  const tokenFile = join(directory, "tokens", `oauth2_tokens_${user}.txt`);
+  const options = [
+    ...["--provider", "google", "--client-id", "test-client", "--scope", "mail"],
+    ...["--authorize-uri", "https://localhost/authorize", "--token-uri", endpoint.uri],
+    ...["--imap-server", `localhost:${imap.port}`, "--ca-file", certificates.caFile],
+    ...["--home", directory],
+  ];
+  const world = (env?: Record<string, string>) =>
+    testWorld({ cwd: directory, ...(env === undefined ? {} : { env }) });
+  const read = () => {
+    try {
+      return readFileSync(tokenFile, "utf8");
+    } catch {
+      return undefined;
+    }
+  };
+  return {
+    directory,
+    certificates,
+    endpoint,
+    imap,
+    account,
+    tokenFile,
+    options,
+    world,
+    read,
+    run: (args = [user, ...options], into = world()) => runMain(args, into),
+    lines() {
+      const [accessToken, refreshToken] = (read() ?? "").split("\n");
+      return { accessToken, refreshToken };
+    },
+    write(text) {
+      mkdirSync(dirname(tokenFile), { recursive: true });
+      writeFileSync(tokenFile, text);
+      chmodSync(tokenFile, 0o600);
+    },
+    async close() {
+      await endpoint.close();
+      await imap.close();
+    },
+  };
+}
+
+/** Runs the program in this process, with nothing on standard input. */
+export async function runMain(args: readonly string[], world: TestWorld): Promise<Result> {
+  if (!world.stdin.writableEnded) world.stdin.end();
+  const status = await main(args, world);
+  return { status, ...world.written };
+}
+
+/** A token file as mxtoken writes it. */
+export function tokenFileText(
+  accessToken: string,
+  refreshToken: string,
+  notes: Record<string, string> = {},
+): string {
+  const all = {
+    Account: user,
+    Provider: "google",
+    App: "own",
+    Client: "test-client",
+    Scope: "mail",
+    Expires: "2026-11-20T13:00:00Z",
+    ...notes,
+  };
+  const comments = Object.entries(all).map(([title, value]) => `# ${title}: ${value}`);
+  return `${[accessToken, refreshToken, "# Line 1 is the access token.", ...comments].join("\n")}\n`;
+}

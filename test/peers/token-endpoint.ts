@@ -1,0 +1,94 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { close } from "./authorization-server.ts";
+import type { Certificates } from "./certificates.ts";
+
+/** What a scripted token endpoint does with one request. */
+export type Answer =
+  | { status: number; headers?: Record<string, string>; body: string | object }
+  /** the connection is closed without an answer */
+  | "drop";
+
+/** A token endpoint that answers as it is told, for what no real server does on demand. */
+export interface TokenEndpoint {
+  readonly uri: string;
+  /** the bodies of all requests */
+  readonly requests: URLSearchParams[];
+  /** what happens to the next requests; may wait */
+  answer: (request: URLSearchParams) => Answer | Promise<Answer>;
+  close(): Promise<void>;
+}
+
+export async function startTokenEndpoint(certificates: Certificates): Promise<TokenEndpoint> {
+  const server = createServer({ key: certificates.key, cert: certificates.cert });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const endpoint: TokenEndpoint = {
+    uri: `https://localhost:${port}/token`,
+    requests: [],
+    answer: () => ({ status: 500, body: "no answer was scripted" }),
+    close: () => close(server),
+  };
+  server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+    void handle(endpoint, request, response);
+  });
+  return endpoint;
+}
+
+async function handle(
+  endpoint: TokenEndpoint,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  let body = "";
+  for await (const chunk of request) body += String(chunk);
+  const parameters = new URLSearchParams(body);
+  endpoint.requests.push(parameters);
+  const answer = await endpoint.answer(parameters);
+  if (answer === "drop") {
+    response.destroy();
+    return;
+  }
+  const isText = typeof answer.body === "string";
+  response.writeHead(answer.status, {
+    "content-type": isText ? "text/html" : "application/json",
+    ...answer.headers,
+  });
+  response.end(isText ? answer.body : JSON.stringify(answer.body));
+}
+
+/**
+ * An account at a server that rotates refresh tokens and revokes the whole family when a spent one
+ * comes back, as Okta, Auth0 and oidc-provider do.
+ */
+export class RotatingAccount {
+  #serial = 0;
+  current = "refresh-0-initial-token";
+  isAlive = true;
+  /** every token that was handed out */
+  readonly secrets: string[] = [this.current];
+
+  readonly answer = (request: URLSearchParams): Answer => {
+    if (!this.isAlive || request.get("refresh_token") !== this.current) {
+      this.isAlive = false;
+      return {
+        status: 400,
+        body: { error: "invalid_grant", error_description: "token was reused" },
+      };
+    }
+    this.#serial += 1;
+    this.current = `refresh-${this.#serial}-${crypto.randomUUID()}`;
+    const accessToken = `access-${this.#serial}-${crypto.randomUUID()}`;
+    this.secrets.push(this.current, accessToken);
+    return {
+      status: 200,
+      body: {
+        access_token: accessToken,
+        refresh_token: this.current,
+        token_type: "Bearer",
+        expires_in: 3600,
+      },
+    };
+  };
+}

@@ -1,0 +1,101 @@
+import { PassThrough, Writable } from "node:stream";
+import { Interrupted } from "../../src/errors.ts";
+import { certificateAuthorities } from "../../src/world/certificate-authorities.ts";
+import { sendRequest } from "../../src/world/http.ts";
+import { systemWorld } from "../../src/world/system.ts";
+import type { HttpRequest, Input, World } from "../../src/world/world.ts";
+
+/** A world whose clock is moved by hand, whose streams are read back, and that is never waited in. */
+export interface TestWorld extends World {
+  now(): number;
+  /** moves the clock; sleeping moves it too */
+  advance(ms: number): void;
+  readonly stdin: PassThrough & Input;
+  /** everything written so far */
+  readonly written: { readonly stdout: string; readonly stderr: string };
+  /** resolves when standard error holds the text */
+  shown(text: string | RegExp): Promise<void>;
+  /** what was asked of the network, in order */
+  readonly requests: HttpRequest[];
+  /** lets every deadline of this length pass, now and later */
+  expire(ms: number): void;
+}
+
+const noon = Date.parse("2026-11-20T12:00:00Z");
+
+export function testWorld(options: { cwd: string; env?: Record<string, string> }): TestWorld {
+  const interruption = new AbortController();
+  const expired = new Set<number>();
+  const deadlines: { ms: number; controller: AbortController }[] = [];
+  const written = { stdout: "", stderr: "" };
+  const watchers = new Set<() => void>();
+  let now = noon;
+  const output = (name: "stdout" | "stderr") =>
+    new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        written[name] += chunk.toString();
+        for (const watch of watchers) watch();
+        done();
+      },
+    });
+  const requests: HttpRequest[] = [];
+  return {
+    stdin: new PassThrough(),
+    stdout: output("stdout"),
+    stderr: output("stderr"),
+    env: options.env ?? {},
+    platform: "linux",
+    cwd: options.cwd,
+    user: { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 },
+    dataDirectory: `${options.cwd}/data`,
+    interrupted: interruption.signal,
+    interrupt: (name) => interruption.abort(new Interrupted(name)),
+    now: () => now,
+    advance(ms) {
+      now += ms;
+    },
+    async sleep(ms, stop = interruption.signal) {
+      now += ms;
+      await new Promise((resolve) => setImmediate(resolve));
+      stop.throwIfAborted();
+    },
+    deadline(ms) {
+      const controller = new AbortController();
+      deadlines.push({ ms, controller });
+      if (expired.has(ms)) controller.abort();
+      return controller.signal;
+    },
+    expire(ms) {
+      expired.add(ms);
+      for (const deadline of deadlines) if (deadline.ms === ms) deadline.controller.abort();
+    },
+    http(request) {
+      requests.push(request);
+      return sendRequest(request, options.env ?? {});
+    },
+    trust: (ca) => certificateAuthorities(ca, undefined),
+    run: (command) => systemRun(command),
+    trace: () => undefined,
+    requests,
+    written,
+    shown(text) {
+      return new Promise((resolve) => {
+        const watch = () => {
+          const found =
+            typeof text === "string" ? written.stderr.includes(text) : text.test(written.stderr);
+          if (!found) return;
+          watchers.delete(watch);
+          resolve();
+        };
+        watchers.add(watch);
+        watch();
+      });
+    },
+  };
+}
+
+let system: World | undefined;
+function systemRun(command: Parameters<World["run"]>[0]) {
+  system ??= systemWorld();
+  return system.run(command);
+}
