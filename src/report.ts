@@ -156,6 +156,10 @@ function describe(event: Event): string[] {
       return ["mxtoken: another process has just refreshed this account; using its token"];
     case "refreshing":
       return ["mxtoken: asking for a new access token with the refresh token"];
+    case "finishingRequest":
+      return [
+        "mxtoken: a request is on its way and may have spent the refresh token: waiting up to 10 seconds to save the answer",
+      ];
     case "refreshed":
       return [
         event.newRefreshToken

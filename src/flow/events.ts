@@ -11,6 +11,7 @@ export type Event =
   | { is: "waitingForOther"; tokenFile: string }
   | { is: "otherRefreshed" }
   | { is: "refreshing" }
+  | { is: "finishingRequest" }
   | { is: "refreshed"; newRefreshToken: boolean }
   | { is: "refreshRefused"; reason: string }
   | {

@@ -65,17 +65,28 @@ export async function readAgain(job: Job): Promise<TokenRecord | undefined> {
   return record;
 }
 
-/** How a token request is sent: with a deadline, and given up only 10 s after a signal. */
-export function tokenRequest(job: Job): TokenRequestContext {
-  const { world, client, mailbox } = job;
+/**
+ * Sends a token request: with a deadline, and given up only 10 s after a signal, because the
+ * answer may hold the only refresh token that still counts.
+ */
+export async function withTokenRequest<T>(
+  job: Job,
+  send: (context: TokenRequestContext) => Promise<T>,
+): Promise<T> {
+  const { world, client, mailbox, tell } = job;
+  world.interrupted.throwIfAborted();
   const afterSignal = new AbortController();
-  world.interrupted.addEventListener("abort", () => {
-    world
-      .deadline(graceAfterSignal)
-      .addEventListener("abort", () => afterSignal.abort(world.interrupted.reason));
-  });
+  const onSignal = () => {
+    tell({ is: "finishingRequest" });
+    world.deadline(graceAfterSignal).addEventListener("abort", () => afterSignal.abort());
+  };
+  world.interrupted.addEventListener("abort", onSignal);
   const signal = AbortSignal.any([world.deadline(tokenEndpointTimeout), afterSignal.signal]);
-  return { world, client, ca: mailbox.ca, signal };
+  try {
+    return await send({ world, client, ca: mailbox.ca, signal });
+  } finally {
+    world.interrupted.removeEventListener("abort", onSignal);
+  }
 }
 
 /**
@@ -88,11 +99,9 @@ export async function requestRefresh(
   token: Secret,
   formerScope: string | undefined,
 ): Promise<Token> {
-  const scope = formerScope ?? job.client.scope;
-  job.world.interrupted.throwIfAborted();
   job.tell({ is: "refreshing" });
-  const response = await refreshToken(tokenRequest(job), token);
-  return tokenFrom(response, job.world.now(), scope, token);
+  const response = await withTokenRequest(job, (context) => refreshToken(context, token));
+  return tokenFrom(response, job.world.now(), formerScope ?? job.client.scope, token);
 }
 
 /** The token file's next content. */

@@ -15,11 +15,11 @@ import {
   readAgain,
   recordOf,
   requestRefresh,
-  tokenRequest,
   unprovenNote,
   verifiedNote,
   withReservation,
   withTokenFileLock,
+  withTokenRequest,
 } from "./job.ts";
 import { requireAccepted } from "./judge-finding.ts";
 
@@ -38,6 +38,7 @@ export async function signIn(job: Job, input: LineInput, timeout: number): Promi
   await withTokenFileLock(job, () => withReservation(job, async () => undefined));
   const { world, client, tell } = job;
   const proofs = await createProofs();
+  input.open();
   tell({
     is: "signIn",
     url: authorizationUrl(client, client.redirectUri, proofs),
@@ -101,7 +102,9 @@ async function exchange(job: Job, code: Secret, proofs: Proofs): Promise<Token |
   const { world, client, tell } = job;
   tell({ is: "exchanging" });
   try {
-    const response = await exchangeCode(tokenRequest(job), code, proofs.verifier);
+    const response = await withTokenRequest(job, (context) =>
+      exchangeCode(context, code, proofs.verifier),
+    );
     return tokenFrom(response, world.now(), client.scope, undefined);
   } catch (error) {
     if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;

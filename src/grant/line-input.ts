@@ -37,7 +37,7 @@ export class LineInput {
    * @throws the signal's reason; MxtokenError `usage` for a line over 64 KiB
    */
   async next(signal: AbortSignal): Promise<string | undefined> {
-    this.#start();
+    this.open();
     for (;;) {
       signal.throwIfAborted();
       const line = this.#lines.shift();
@@ -57,7 +57,7 @@ export class LineInput {
    */
   async isAtEnd(): Promise<boolean> {
     if (this.#isTerminal) return false;
-    this.#start();
+    this.open();
     const quiet = () => !this.#ended && this.#lines.length === 0 && this.#current === "";
     // A file or a device like /dev/null answers at once, though through a thread of its own; the
     // end of a closed pipe is seen within a few turns of the event loop.
@@ -80,7 +80,8 @@ export class LineInput {
     if ("unref" in stdin && typeof stdin.unref === "function") stdin.unref();
   }
 
-  #start(): void {
+  /** Begins to listen: before a person is asked, so that nothing typed early is cut or echoed. */
+  open(): void {
     if (this.#started) return;
     this.#started = true;
     const { stdin } = this.#world;

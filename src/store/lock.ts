@@ -38,6 +38,7 @@ export async function withLock<T>(
       await world.sleep(pollInterval);
     }
     world.interrupted.throwIfAborted();
+    world.trace(`holding the lock of ${tokenFile}`);
     try {
       return await work();
     } finally {

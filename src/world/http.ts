@@ -15,7 +15,8 @@ export async function sendRequest(
   request: HttpRequest,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<HttpReply> {
-  const { EnvHttpProxyAgent, fetch } = await import("undici");
+  // A bundled CommonJS package has its members only in its default export.
+  const { EnvHttpProxyAgent, fetch } = (await import("undici")).default;
   const ca = certificateAuthorities(request.ca, env["NODE_EXTRA_CA_CERTS"]);
   const tls = ca === undefined ? {} : { ca };
   const httpsProxy = env["https_proxy"] ?? env["HTTPS_PROXY"];

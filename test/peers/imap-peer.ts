@@ -143,8 +143,10 @@ class Session {
 
   async #authenticate(tag: string, mechanism: string, response: string): Promise<void> {
     const decoded = Buffer.from(response, "base64").toString();
-    const user = /(?:user=|a=)([^\u0001,]*)/.exec(decoded)?.[1] ?? "";
-    const token = /auth=Bearer ([^\u0001]*)/.exec(decoded)?.[1] ?? "";
+    const fields = decoded.split("\u0001");
+    const user = /^(?:user=|n,a=)([^,]*)/.exec(fields[0] ?? "")?.[1] ?? "";
+    const bearer = "auth=Bearer ";
+    const token = fields.find((field) => field.startsWith(bearer))?.slice(bearer.length) ?? "";
     this.#peer.logins.push({ mechanism, user, token });
     this.#answer = await this.#peer.login(token);
     switch (this.#answer) {
