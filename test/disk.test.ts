@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
+
+/** Mounts and owners are root's business; scripts/test runs as root or with sudo. */
+function asRoot(...command: string[]): void {
+  const [program = "", ...args] = process.geteuid?.() === 0 ? command : ["sudo", "-n", ...command];
+  execFileSync(program, args, { stdio: ["ignore", "ignore", "inherit"] });
+}
+
+let scene: Scene;
+let directory: string;
+
+beforeEach(async () => {
+  scene = await setScene();
+  directory = join(scene.directory, "small-disk");
+  mkdirSync(directory);
+  asRoot("mount", "-t", "tmpfs", "-o", "size=128k,mode=0777", "tmpfs", directory);
+});
+afterEach(async () => {
+  asRoot("umount", directory);
+  await scene.close();
+});
+
+const tokenFile = () => join(directory, "token.txt");
+const run = (...more: string[]) =>
+  scene.run([user, ...scene.options, "--token-file", tokenFile(), ...more]);
+const content = () => execFileSync("cat", [tokenFile()], { encoding: "utf8" });
+
+/** Fills the disk until not one more block fits. */
+function fill(name: string): void {
+  const free = () =>
+    Number(execFileSync("stat", ["-f", "-c", "%a", directory], { encoding: "utf8" }));
+  for (let part = 0; free() > 0; part += 1) {
+    writeFileSync(join(directory, `${name}-${part}`), Buffer.alloc(4096));
+  }
+}
+
+describe("a disk that is full", () => {
+  test("73 before anything is asked, and the file is as it was", async () => {
+    const text = tokenFileText("old-access-token", scene.account.current);
+    writeFileSync(tokenFile(), text);
+    fill("filler");
+    const result = await run();
+    assert.equal(result.status, 73, result.stderr);
+    assert.match(result.stderr, /cannot write .*token\.txt.*: the disk is full/);
+    assert.equal(scene.endpoint.requests.length, 0);
+    assert.equal(content(), text);
+  });
+
+  test("a sign-in is not even begun", async () => {
+    fill("filler");
+    const result = await run("--timeout", "5");
+    assert.equal(result.status, 73, result.stderr);
+    assert.doesNotMatch(result.stderr, /code_challenge/);
+  });
+
+  test("full while the request is on the wire: the new refresh token still finds its place", async () => {
+    writeFileSync(tokenFile(), tokenFileText("old-access-token", scene.account.current));
+    scene.endpoint.answer = (request) => {
+      fill("filler");
+      return scene.account.answer(request);
+    };
+    const result = await run();
+    const [accessToken, refreshToken] = content().split("\n");
+    assert.equal(refreshToken, scene.account.current);
+    // The old content's block may be free again by then, and enough for the last step.
+    assert.ok(result.status === 0 || result.status === 73, result.stderr);
+    assert.equal(accessToken === "old-access-token", result.status === 73);
+    assert.deepEqual(
+      readdirSync(directory).filter((name) => name.endsWith(".tmp")),
+      [],
+    );
+  });
+});
+
+test("a read-only file system: 73 before anything is asked", async () => {
+  writeFileSync(tokenFile(), tokenFileText("old-access-token", scene.account.current));
+  asRoot("mount", "-o", "remount,ro", directory);
+  const result = await run();
+  assert.equal(result.status, 73, result.stderr);
+  assert.match(result.stderr, /read-only/);
+  assert.equal(scene.endpoint.requests.length, 0);
+});
+
+describe("owner and group", () => {
+  const group = 12_345;
+
+  test("another group's file stays theirs, and so does their right to read it", async () => {
+    writeFileSync(tokenFile(), tokenFileText("old-access-token", scene.account.current));
+    asRoot("chown", `:${group}`, tokenFile());
+    asRoot("chmod", "0640", tokenFile());
+    const result = await run();
+    if (process.geteuid?.() === 0) {
+      assert.equal(result.status, 0, result.stderr);
+      const { gid, mode } = statSync(tokenFile());
+      assert.deepEqual([gid, mode & 0o777], [group, 0o640]);
+    } else {
+      // Only root may give a file to a group that it is no member of.
+      assert.equal(result.status, 73, result.stderr);
+      assert.equal(scene.endpoint.requests.length, 0);
+    }
+  });
+
+  test("another group's file that everybody could read loses that", async () => {
+    writeFileSync(tokenFile(), tokenFileText("old-access-token", scene.account.current));
+    asRoot("chmod", "0664", tokenFile());
+    const result = await run();
+    assert.equal(result.status, 0, result.stderr);
+    assert.equal(statSync(tokenFile()).mode & 0o777, 0o600);
+  });
+
+  test("--group gives the file to a group, by number and by name", async () => {
+    const gid = process.getegid?.() ?? 0;
+    const name = execFileSync("id", ["-gn"], { encoding: "utf8" }).trim();
+    for (const given of [String(gid), name]) {
+      writeFileSync(tokenFile(), tokenFileText("old-access-token", scene.account.current));
+      const result = await run("--group", given);
+      assert.equal(result.status, 0, result.stderr);
+      const stat = statSync(tokenFile());
+      assert.deepEqual([stat.gid, stat.mode & 0o777], [gid, 0o640]);
+    }
+  });
+
+  test("a group that does not exist: 78 before anything is asked", async () => {
+    const result = await run("--group", "no-such-group-here");
+    assert.equal(result.status, 78, result.stderr);
+    assert.equal(scene.endpoint.requests.length, 0);
+  });
+});
