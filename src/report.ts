@@ -14,6 +14,9 @@ export interface ReportOptions {
   readonly verbose: boolean;
 }
 
+/** What a person must answer. */
+const questions: ReadonlySet<Event["is"]> = new Set(["signIn", "tokenWanted", "pasteRefused"]);
+
 /**
  * Puts findings, events and errors into words: the only file with prose. Everything but what was
  * asked for goes to standard error.
@@ -30,7 +33,7 @@ export class Report {
   /** One thing that happened. With --quiet only what a person must answer is shown. */
   event(event: Event): void {
     const lines = describe(event);
-    const isQuestion = event.is === "signIn" || event.is === "pasteRefused";
+    const isQuestion = questions.has(event.is);
     if (this.#options.quiet && !isQuestion) return;
     this.#say(lines);
   }
@@ -170,6 +173,8 @@ function describe(event: Event): string[] {
       return [`mxtoken: ${event.reason}`];
     case "signIn":
       return signIn(event);
+    case "tokenWanted":
+      return [`mxtoken: paste the ${event.what} and press Enter (the text is not shown):`];
     case "pasteRefused":
       return [`mxtoken: not usable: ${event.reason}`, "mxtoken: paste again:"];
     case "stateUnchecked":

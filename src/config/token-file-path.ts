@@ -35,7 +35,10 @@ function isPrivateDirectory(world: World, path: string): boolean {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined || !found.isDirectory()) return false;
   if (world.user === undefined) return true;
-  return found.uid === world.user.uid && (found.mode & 0o022) === 0;
+  const { uid, gid } = world.user;
+  // Where every user has a group of their own, new directories are writable for that group.
+  const isOwnGroup = found.gid === gid && gid === uid;
+  return found.uid === uid && (found.mode & (isOwnGroup ? 0o002 : 0o022)) === 0;
 }
 
 /** One name for every way to write the address: file systems differ on the case of letters. */

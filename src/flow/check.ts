@@ -40,7 +40,7 @@ export async function check(
 ): Promise<CheckOutcome> {
   const fromInput = request.accessTokenFromInput;
   const { mailbox, ...stored } = await prepareMailbox(world, request.settings, !fromInput);
-  const accessToken = fromInput ? await tokenFromInput(world) : storedToken(world, stored);
+  const accessToken = fromInput ? await tokenFromInput(world, tell) : storedToken(world, stored);
   const finding = await proveByImap(world, mailbox, accessToken);
   tell({ is: "proven", finding });
   const consequence = "nothing was changed";
@@ -53,10 +53,10 @@ export async function check(
   };
 }
 
-async function tokenFromInput(world: World): Promise<Secret> {
+async function tokenFromInput(world: World, tell: Tell): Promise<Secret> {
   const input = new LineInput(world);
   try {
-    return await readToken(world, input, "access token");
+    return await readToken(world, tell, input, "access token");
   } finally {
     input.close();
   }

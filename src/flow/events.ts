@@ -23,6 +23,7 @@ export type Event =
       /** seconds */
       timeout: number;
     }
+  | { is: "tokenWanted"; what: string }
   | { is: "pasteRefused"; reason: string }
   | { is: "stateUnchecked" }
   | { is: "exchanging" }

@@ -42,7 +42,7 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
   const input = new LineInput(world);
   try {
     if (request.refreshTokenFromInput) {
-      return await adoptRefreshToken(job, await readToken(world, input, "refresh token"));
+      return await adoptRefreshToken(job, await readToken(world, tell, input, "refresh token"));
     }
     const renewed = await renew(job, record);
     if (typeof renewed !== "string") return renewed;
@@ -85,7 +85,14 @@ async function proveStored(job: Job, record: TokenRecord): Promise<void> {
  *
  * @throws MxtokenError `usage`; Interrupted
  */
-export async function readToken(world: World, input: LineInput, what: string): Promise<Secret> {
+export async function readToken(
+  world: World,
+  tell: Tell,
+  input: LineInput,
+  what: string,
+): Promise<Secret> {
+  input.open();
+  if (world.stdin.isTTY === true) tell({ is: "tokenWanted", what });
   const line = await input.next(world.interrupted);
   if (line === undefined) throw new MxtokenError("usage", `no ${what} came on standard input`);
   const text = line.replace(/^\uFEFF/, "");

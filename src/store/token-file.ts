@@ -23,6 +23,8 @@ export interface TokenNotes extends Remembered {
   readonly verified?: string | undefined;
 }
 
+const noteLimit = 4000;
+
 const explanation =
   "# Line 1 is the access token, line 2 the refresh token. The rest is for people.";
 
@@ -63,7 +65,9 @@ function parseNotes(lines: readonly string[]): TokenNotes {
   const found = new Map<string, string>();
   for (const line of lines) {
     const match = /^#\s*([A-Za-z][A-Za-z ]*):\s+(.*\S)\s*$/.exec(line);
-    if (match?.[1] !== undefined && match[2] !== undefined) found.set(match[1], match[2]);
+    // Notes are shown to people, and anybody may have written them.
+    const [, title, value] = match ?? [];
+    if (title !== undefined && value !== undefined) found.set(title, harmless(value, noteLimit));
   }
   const text = (title: string) => found.get(title);
   return {
@@ -97,7 +101,9 @@ export function formatTokenFile(record: TokenRecord): string {
   const comments = titles.flatMap(([key, title]) => {
     const value = record.notes[key];
     if (value === undefined) return [];
-    return [`# ${title}: ${typeof value === "number" ? isoSeconds(value) : harmless(value, 4000)}`];
+    return [
+      `# ${title}: ${typeof value === "number" ? isoSeconds(value) : harmless(value, noteLimit)}`,
+    ];
   });
   return `${[record.accessToken.reveal(), record.refreshToken?.reveal() ?? "", explanation, ...comments].join("\n")}\n`;
 }

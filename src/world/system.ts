@@ -15,6 +15,7 @@ export function systemWorld(): World {
     // of a refresh: whoever writes sees the error in the callback of the write.
     stream.on("error", () => undefined);
   }
+  surviveBackgroundErrors();
   return {
     get stdin() {
       return process.stdin;
@@ -52,6 +53,23 @@ function interruption() {
     process.on(name, () => interrupt(name));
   }
   return { signal: controller.signal, interrupt };
+}
+
+/**
+ * An error that nobody waits for (a socket that fails after it was given up) must not end the
+ * program before a token is saved. Only its name and place are told: its message may quote one.
+ * The status is a defect's unless the program still comes to an end of its own.
+ */
+function surviveBackgroundErrors(): void {
+  const tell = (error: unknown) => {
+    const name = error instanceof Error ? error.name : typeof error;
+    const stack = error instanceof Error ? (error.stack ?? "") : "";
+    const frames = stack.split("\n").filter((line) => /^\s+at /.test(line));
+    process.exitCode = 70;
+    process.stderr.write(`mxtoken: a defect in the background: ${name}\n${frames.join("\n")}\n`);
+  };
+  process.on("unhandledRejection", tell);
+  process.on("uncaughtException", tell);
 }
 
 function sleep(ms: number, stop: AbortSignal): Promise<void> {
