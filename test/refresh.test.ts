@@ -117,6 +117,33 @@ describe("a refresh that goes well", () => {
     assert.ok(scene.account.isAlive);
   });
 
+  test("repeats the scope at Microsoft's own token endpoint, and nowhere else", async () => {
+    const scope = "https://outlook.office.com/IMAP.AccessAsUser.All offline_access";
+    const notes = { Provider: "office365", Tenant: "contoso.example", Scope: scope };
+    for (const isMicrosoft of [true, false]) {
+      scene.write(tokenFileText("old-access-token", scene.account.current, notes));
+      const world = scene.world();
+      const sent: { url: string; scope: string | null }[] = [];
+      world.http = async (request) => {
+        const parameters = new URLSearchParams(request.body);
+        sent.push({ url: request.url, scope: parameters.get("scope") });
+        const answer = scene.account.answer(parameters);
+        const body = answer === "drop" ? "" : JSON.stringify(answer.body);
+        return { status: 200, headers: new Headers(), body, truncated: false };
+      };
+      const options = ["--provider", "office365", "--home", scene.directory];
+      const servers = ["--imap-server", `localhost:${scene.imap.port}`];
+      const trust = ["--ca-file", scene.certificates.caFile];
+      const other = isMicrosoft ? [] : ["--token-uri", "https://login.example.test/token"];
+      const result = await scene.run([user, ...options, ...servers, ...trust, ...other], world);
+      assert.equal(result.status, 0, result.stderr);
+      const url = "https://login.microsoftonline.com/contoso.example/oauth2/v2.0/token";
+      assert.deepEqual(sent, [
+        isMicrosoft ? { url, scope } : { url: "https://login.example.test/token", scope: null },
+      ]);
+    }
+  });
+
   test("uses what the file was made with where the options say nothing", async () => {
     const options = scene.options.filter((_, index) => ![2, 3].includes(index));
     const result = await scene.run([user, ...options]);

@@ -42,6 +42,8 @@ export interface ProviderRow {
   readonly extraScopes: readonly string[];
   /** sent with the authorization request beside the standard parameters */
   readonly authorizationParameters: Readonly<Record<string, string>>;
+  /** the token endpoint wants the scope repeated when a token is refreshed */
+  readonly scopeOnRefresh?: true;
   readonly imap: Endpoint;
   readonly mechanisms: readonly [Mechanism, ...Mechanism[]];
   /** the first one is the default */
@@ -111,6 +113,7 @@ export const providers = [
     scopes: { imap: "https://outlook.office.com/IMAP.AccessAsUser.All" },
     extraScopes: ["offline_access"],
     authorizationParameters: {},
+    scopeOnRefresh: true,
     imap: { host: "outlook.office365.com", port: 993, tls: "implicit" },
     mechanisms: ["XOAUTH2"],
     applications: {
@@ -126,6 +129,7 @@ export const providers = [
     sources: [
       exchangeSource,
       "https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow",
+      "golang/oauth2 pull request 540 (a refresh without scope fails for some resources)",
     ],
   },
   {
@@ -139,6 +143,7 @@ export const providers = [
     scopes: { imap: "https://outlook.office.com/IMAP.AccessAsUser.All" },
     extraScopes: ["offline_access"],
     authorizationParameters: {},
+    scopeOnRefresh: true,
     imap: { host: "outlook.office365.com", port: 993, tls: "implicit" },
     mechanisms: ["XOAUTH2"],
     applications: { thunderbird: thunderbirdAtMicrosoft },

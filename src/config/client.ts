@@ -19,6 +19,8 @@ export interface OAuthClient {
   readonly issuer: string | undefined;
   /** space-separated */
   readonly scope: string;
+  /** whether the token endpoint wants the scope repeated when a token is refreshed */
+  readonly scopeOnRefresh: boolean;
   readonly authorizationParameters: Readonly<Record<string, string>>;
   readonly loginHint: string;
   readonly tenant: string | undefined;
@@ -75,6 +77,8 @@ export async function resolveClient(
     tokenEndpoint: endpointOf("token-uri", settings.tokenUri, row?.tokenEndpoint, tenant),
     issuer: resolveIssuer(settings, row),
     scope: settings.scope ?? scopeOf(row),
+    // Like the issuer, this speaks for the row's own server only.
+    scopeOnRefresh: settings.tokenUri === undefined && (row?.scopeOnRefresh ?? false),
     authorizationParameters: row?.authorizationParameters ?? {},
     loginHint: settings.login ?? settings.address.text,
     tenant,

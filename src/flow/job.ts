@@ -100,8 +100,10 @@ export async function requestRefresh(
   formerScope: string | undefined,
 ): Promise<Token> {
   job.tell({ is: "refreshing" });
-  const response = await withTokenRequest(job, (context) => refreshToken(context, token));
-  return tokenFrom(response, job.world.now(), formerScope ?? job.client.scope, token);
+  const scope = formerScope ?? job.client.scope;
+  const repeated = job.client.scopeOnRefresh ? scope : undefined;
+  const response = await withTokenRequest(job, (context) => refreshToken(context, token, repeated));
+  return tokenFrom(response, job.world.now(), scope, token);
 }
 
 /** The token file's next content. */

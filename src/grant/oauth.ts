@@ -66,14 +66,14 @@ export async function exchangeCode(
  * Asks for a new access token (RFC 6749 section 6). The request is sent once and never again: a
  * server that rotates refresh tokens may revoke everything at the second use of the old one.
  *
- * No scope is sent: then it is the one that was granted. Naming it again fails at servers that
- * granted a part of what was asked for, and is not needed at Google or Microsoft.
- *
+ * @param scope only where the provider wants it repeated: without it the scope is the one that was
+ * granted, and naming it fails at servers that granted a part of what was asked for
  * @throws MxtokenError as {@link judgeTokenReply} says
  */
 export async function refreshToken(
   context: TokenRequestContext,
   token: Secret,
+  scope: string | undefined,
 ): Promise<TokenResponse> {
   const { as, oauthClient, authentication } = partiesOf(context.client);
   const response = await oauth.refreshTokenGrantRequest(
@@ -81,7 +81,10 @@ export async function refreshToken(
     oauthClient,
     authentication,
     token.reveal(),
-    transport(context, [token, context.client.secret]),
+    {
+      ...transport(context, [token, context.client.secret]),
+      ...(scope === undefined ? {} : { additionalParameters: { scope } }),
+    },
   );
   return understood(oauth.processRefreshTokenResponse(as, oauthClient, response));
 }
