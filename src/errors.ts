@@ -64,8 +64,36 @@ export class MxtokenError extends Error {
   }
 }
 
+const systemReasons: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  ENOENT: "it does not exist",
+  EROFS: "the file system is read-only",
+  ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is used up",
+  ENOTDIR: "a part of the path is not a directory",
+  EISDIR: "it is a directory",
+  ELOOP: "it is a symbolic link",
+  ENAMETOOLONG: "the name is too long",
+};
+
+/** The code of a failed system call, like ENOENT. */
+export function systemCode(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string"
+    ? error.code
+    : undefined;
+}
+
+/** Why a file could not be read or written, in words where there are some. */
+export function systemReason(error: unknown): string {
+  const code = systemCode(error) ?? "unknown reason";
+  return systemReasons[code] ?? code;
+}
+
 /** Exit status of a process that a signal asked to end: 128 and the signal's number. */
 const signalStatus = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+const signalWords = { SIGHUP: "hung up", SIGINT: "interrupted", SIGTERM: "terminated" } as const;
 
 /** The process was asked to end; whatever was waited for is given up. */
 export class Interrupted extends Error {
@@ -73,7 +101,7 @@ export class Interrupted extends Error {
   readonly signal: keyof typeof signalStatus;
 
   constructor(signal: keyof typeof signalStatus) {
-    super(signal === "SIGINT" ? "interrupted" : "terminated");
+    super(signalWords[signal]);
     this.signal = signal;
   }
 

@@ -16,14 +16,18 @@ const commands: readonly Command[] = [getCommand, checkCommand];
  * @returns the exit status
  */
 export async function main(argv: readonly string[], world: World): Promise<number> {
-  const has = (...names: string[]) => argv.some((word) => names.includes(word));
+  const words = argv.map(withDashes);
+  const has = (...names: string[]) => words.some((word) => names.includes(word));
   const report = new Report(world, {
     json: has("--json"),
     quiet: has("--quiet"),
     verbose: has("--verbose", "--debug"),
   });
   try {
-    const { chosen, output } = await parse(argv.map(withDashes));
+    if (has("--quiet") && has("--verbose", "--debug")) {
+      throw new MxtokenError("configuration", "--quiet and --verbose contradict each other");
+    }
+    const { chosen, output } = await parse(words);
     if (chosen === undefined) {
       await new Promise((resolve) => world.stdout.write(`${output}\n`, resolve));
       return 0;
@@ -38,10 +42,13 @@ export async function main(argv: readonly string[], world: World): Promise<numbe
   }
 }
 
-/** oauth2_imap's names: `--token_file` is `--token-file`, whatever stands behind `=`. */
+/**
+ * oauth2_imap's ways to write an option: `--token_file` and `-token_file` are `--token-file`,
+ * whatever stands behind `=`.
+ */
 function withDashes(word: string): string {
-  const match = /^(--[a-z0-9_-]+)(=.*)?$/is.exec(word);
-  return match?.[1] === undefined ? word : match[1].replaceAll("_", "-") + (match[2] ?? "");
+  const [, name, value = ""] = /^--?([a-z][a-z0-9_-]+)(=.*)?$/is.exec(word) ?? [];
+  return name === undefined ? word : `--${name.replaceAll("_", "-")}${value}`;
 }
 
 interface Parsed {

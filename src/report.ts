@@ -1,6 +1,6 @@
 import { showEndpoint } from "./config/endpoint.ts";
 import { imapsyncOptions } from "./consumer/imapsync.ts";
-import { Interrupted, MxtokenError } from "./errors.ts";
+import { Interrupted, MxtokenError, systemReason } from "./errors.ts";
 import type { CheckOutcome } from "./flow/check.ts";
 import type { Event, Outcome } from "./flow/events.ts";
 import { isoSeconds } from "./store/token-file.ts";
@@ -118,10 +118,13 @@ export class Report {
     try {
       await writeAll(this.#world.stdout, `${answer}\n`);
     } catch (error) {
-      const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
-      throw new MxtokenError("unwritable", `cannot write to standard output: ${code}`, {
-        cause: error,
-      });
+      throw new MxtokenError(
+        "unwritable",
+        `cannot write to standard output: ${systemReason(error)}`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 
@@ -145,6 +148,12 @@ function describe(event: Event): string[] {
         `mxtoken: token file ${tokenFile}`,
       ];
     }
+    case "otherProvidersFile":
+      return [`mxtoken: ${event.tokenFile} belongs to ${event.provider} and is left alone`];
+    case "readableByEverybody":
+      return [`mxtoken: warning: ${event.tokenFile} can be read by everybody on this machine`];
+    case "proving":
+      return [`mxtoken: logging in to ${showEndpoint(event.mailbox.imap)}`];
     case "storedExpired":
       return [`mxtoken: the stored access token expired at ${isoSeconds(event.expiresAt)}`];
     case "storedProven":
@@ -169,8 +178,6 @@ function describe(event: Event): string[] {
           ? "mxtoken: got a new access token and a new refresh token"
           : "mxtoken: got a new access token; the refresh token stays the same",
       ];
-    case "refreshRefused":
-      return [`mxtoken: ${event.reason}`];
     case "signIn":
       return signIn(event);
     case "tokenWanted":
@@ -194,7 +201,7 @@ function describe(event: Event): string[] {
 }
 
 function signIn(event: Extract<Event, { is: "signIn" }>): string[] {
-  const { consentName, redirectUri } = event;
+  const { account, consentName, redirectUri, timeout, why } = event;
   const consent =
     consentName === undefined
       ? []
@@ -203,14 +210,19 @@ function signIn(event: Extract<Event, { is: "signIn" }>): string[] {
           "mxtoken: to use one of your own, pass --client-id, --redirect-uri and, if it has one, its secret",
         ];
   return [
-    "mxtoken: sign in with any browser on any machine, at this address:",
+    `mxtoken: a sign-in is needed: ${why}`,
+    `mxtoken: sign in as ${account} with any browser on any machine, at this address:`,
     "",
     event.url,
     "",
     ...consent,
     `mxtoken: in the end the browser goes to ${redirectUri}, a page that ${isLoopback(redirectUri) ? "cannot be reached: that is as it should be" : "may show a code"};`,
-    `mxtoken: copy the whole address of that page and paste it here${event.isTerminal ? ", then press Enter (the text is not shown)" : ""}:`,
+    `mxtoken: copy the whole address of that page within ${duration(timeout)} and paste it here${event.isTerminal ? ", then press Enter (the text is not shown)" : ""}:`,
   ];
+}
+
+function duration(seconds: number): string {
+  return seconds % 60 === 0 ? count(seconds / 60, "minute") : count(seconds, "second");
 }
 
 function isLoopback(redirectUri: string): boolean {

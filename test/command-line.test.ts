@@ -7,6 +7,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -83,6 +84,15 @@ describe("the built program, given what it cannot use", () => {
     ],
     ["a proxy that is none", [...office, "--proxy", "ftp://x:y@z"], 64, /--proxy takes/],
     ["a tenant that is none", [...office, "--tenant", "a/b"], 64, /not a tenant/],
+    ["one value missing", [user, ...own.slice(0, -2)], 78, /are needed too: --imap-server$/m],
+    ["quiet and verbose at once", [...office, "--quiet", "--debug"], 78, /contradict/],
+    [
+      "a directory that cannot be made",
+      [...office, "--home", "/proc/x", "--timeout", "5"],
+      73,
+      /cannot write \/proc\/x/,
+    ],
+    ["oauth2_imap's single dash", [user, "-token_file=x", "-provider", "nobody"], 64, /"nobody"/],
     ["no provider", [user], 68, /no provider was named/],
     [
       "an unknown application",
@@ -112,7 +122,7 @@ describe("the built program, given what it cannot use", () => {
       "a CA file that is not there",
       [...office, "--ca-file", "nowhere.pem"],
       78,
-      /nowhere\.pem: ENOENT/,
+      /nowhere\.pem: it does not exist/,
     ],
     [
       "two sources of a secret",
@@ -136,7 +146,7 @@ describe("the built program, given what it cannot use", () => {
       "a secret file that is not there",
       [...office, "--client-secret-file", "nowhere"],
       78,
-      /nowhere: ENOENT/,
+      /nowhere: it does not exist/,
     ],
     [
       "a check without a stored token",
@@ -355,6 +365,28 @@ describe("the built program at work", () => {
     assert.equal((await run([user, ...scene.options], { env })).status, 75);
     const without = { ...env, NO_PROXY: "localhost" };
     assert.equal((await run([user, ...scene.options], { env: without })).status, 0);
+  });
+
+  test("HTTPS_PROXY without a scheme is understood, and nonsense is refused before anything", async () => {
+    for (const [value, status, words] of [
+      ["127.0.0.1:9", 75, /HTTPS_PROXY is 127\.0\.0\.1:9/],
+      ["socks5://me:proxy-password@127.0.0.1:9", 78, /HTTPS_PROXY must look like/],
+      ["http://", 78, /HTTPS_PROXY must look like/],
+    ] as const) {
+      store();
+      const result = await run([user, ...scene.options], { env: { HTTPS_PROXY: value } });
+      assert.equal(result.status, status, result.stderr);
+      assert.match(result.stderr, words);
+      assert.doesNotMatch(result.stderr, /proxy-password|Warning/);
+    }
+  });
+
+  test("a file that everybody can read brings a warning, and is closed by the refresh", async () => {
+    store();
+    chmodSync(scene.tokenFile, 0o644);
+    const result = await run([user, ...scene.options]);
+    assert.match(result.stderr, /warning: .* can be read by everybody/);
+    assert.equal(statSync(scene.tokenFile).mode & 0o777, 0o600);
   });
 
   test("a reader that has gone away does not end the program in the middle", async () => {

@@ -69,6 +69,7 @@ const mailbox: Mailbox = {
   imap: { host: "imap.example.com", port: 143, tls: "starttls" },
   mechanisms: ["XOAUTH2"],
   ca: undefined,
+  caFile: undefined,
   proxy: undefined,
 };
 
@@ -76,6 +77,10 @@ test("imapsync's options can be pasted into a shell, whatever stands in them", (
   assert.equal(
     imapsyncOptions(mailbox, "/home/me/my tokens/a.txt", 2, "linux"),
     "--host2 imap.example.com --tls2 --user2 'o'\\''neil+x@example.com' --password2 x --oauthaccesstoken2 '/home/me/my tokens/a.txt' --sslargs2 SSL_verify_mode=1",
+  );
+  assert.match(
+    imapsyncOptions({ ...mailbox, caFile: "/my ca.pem" }, "/a.txt", 1, "linux"),
+    / --sslargs1 SSL_verify_mode=1 --sslargs1 'SSL_ca_file=\/my ca\.pem'$/,
   );
   assert.match(
     imapsyncOptions(mailbox, "C:\\Users\\me\\my tokens\\a.txt", 1, "win32"),

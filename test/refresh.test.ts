@@ -52,7 +52,7 @@ describe("a refresh that goes well", () => {
     );
     assert.match(stderr, /expires at 2026-11-20T13:00:00Z, in 60 minutes/);
     for (const side of [1, 2]) {
-      const options = `--host${side} localhost --port${side} ${scene.imap.port} --ssl${side} --user${side} ${user} --password${side} x --oauthaccesstoken${side} ${scene.tokenFile} --sslargs${side} SSL_verify_mode=1`;
+      const options = `--host${side} localhost --port${side} ${scene.imap.port} --ssl${side} --user${side} ${user} --password${side} x --oauthaccesstoken${side} ${scene.tokenFile} --sslargs${side} SSL_verify_mode=1 --sslargs${side} SSL_ca_file=${scene.certificates.caFile}`;
       assert.ok(stderr.split("\n").includes(`  ${options}`), stderr);
     }
   });
@@ -523,11 +523,37 @@ describe("what the file was made with", () => {
       const before = scene.read();
       const result = await scene.run();
       assert.equal(result.status, 78);
-      assert.match(result.stderr, new RegExp(`was made with the ${what} other-client`));
+      assert.match(result.stderr, new RegExp(`was made for the ${what} other-client`));
       assert.equal(scene.read(), before);
       assert.equal(scene.endpoint.requests.length + scene.imap.logins.length, 0);
     });
   }
+
+  test("another mailbox's file that was named: 78", async () => {
+    scene.write(tokenFileText("a", "b", { Account: "bar@example.test" }));
+    const result = await scene.run([user, ...scene.options, "--token-file", scene.tokenFile]);
+    assert.equal(result.status, 78);
+    assert.match(
+      result.stderr,
+      /made for the mailbox bar@example\.test, not for foo@example\.test/,
+    );
+  });
+
+  test("tokens are not sent to the catalogue's endpoint when another one issued them", async () => {
+    const notes = { "Token endpoint": "https://login.example.test/token" };
+    scene.write(tokenFileText("old-access-token", scene.account.current, notes));
+    const position = scene.options.indexOf("--token-uri");
+    const without = scene.options.filter(
+      (_, index) => index !== position && index !== position + 1,
+    );
+    const result = await scene.run([user, ...without]);
+    assert.equal(result.status, 78, result.stderr);
+    assert.match(
+      result.stderr,
+      /made for the token endpoint at https:\/\/login\.example\.test, not for/,
+    );
+    assert.equal((await scene.run()).status, 0);
+  });
 
   test("another tenant: 78", async () => {
     scene.write(tokenFileText("a", "b", { Provider: "office365", Tenant: "contoso.example" }));
@@ -536,7 +562,7 @@ describe("what the file was made with", () => {
     assert.equal(result.status, 78);
     assert.match(
       result.stderr,
-      /was made with the tenant contoso\.example, not with fabrikam\.example/,
+      /was made for the tenant contoso\.example, not for fabrikam\.example/,
     );
   });
 });

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { MxtokenError } from "../errors.ts";
+import { MxtokenError, systemReason } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import type { World } from "../world/world.ts";
 import type { ClientSecretSource } from "./settings.ts";
@@ -26,10 +26,9 @@ async function readSecretFile(path: string): Promise<Secret> {
     return secretFrom(await readFile(path, "utf8"), `the client secret file ${path}`);
   } catch (error) {
     if (error instanceof MxtokenError) throw error;
-    const reason = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
     throw new MxtokenError(
       "configuration",
-      `cannot read the client secret file ${path}: ${reason}`,
+      `cannot read the client secret file ${path}: ${systemReason(error)}`,
       { cause: error },
     );
   }

@@ -1,6 +1,7 @@
 import type { ApplicationRow, ProviderRow } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
 import { Secret } from "../secret.ts";
+import { proxyOf } from "../world/http.ts";
 import type { World } from "../world/world.ts";
 import { readClientSecret } from "./client-secret.ts";
 import type { Remembered, Settings } from "./settings.ts";
@@ -15,6 +16,8 @@ export interface OAuthClient {
   readonly redirectUri: string;
   readonly authorizationEndpoint: string;
   readonly tokenEndpoint: string;
+  /** whether the person named the token endpoint, instead of the provider's row */
+  readonly isTokenEndpointNamed: boolean;
   /** what `iss` (RFC 9207) must be; undefined: its origin is compared with the endpoint's */
   readonly issuer: string | undefined;
   /** space-separated */
@@ -43,6 +46,8 @@ export async function resolveClient(
   row: ProviderRow | undefined,
   remembered: Remembered,
 ): Promise<OAuthClient> {
+  // Before a person is troubled: every request will need it.
+  proxyOf(world.env);
   const { name, application } = resolveApplication(settings, row, remembered);
   // A file's client id stands for the application that was not named.
   const former = settings.app === undefined ? remembered.client : undefined;
@@ -75,6 +80,7 @@ export async function resolveClient(
       tenant,
     ),
     tokenEndpoint: endpointOf("token-uri", settings.tokenUri, row?.tokenEndpoint, tenant),
+    isTokenEndpointNamed: settings.tokenUri !== undefined,
     issuer: resolveIssuer(settings, row),
     scope: settings.scope ?? scopeOf(row),
     // Like the issuer, this speaks for the row's own server only.

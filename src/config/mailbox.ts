@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import type { Address } from "../address.ts";
 import type { Endpoint, Mechanism, ProviderRow } from "../catalog/providers.ts";
 import { findProvider, providers } from "../catalog/providers.ts";
-import { MxtokenError } from "../errors.ts";
+import { MxtokenError, systemReason } from "../errors.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import type { Remembered, Settings } from "./settings.ts";
 
@@ -18,6 +18,8 @@ export interface Mailbox {
   readonly mechanisms: readonly Mechanism[];
   /** one more certificate authority, PEM */
   readonly ca: string | undefined;
+  /** where it came from, absolute */
+  readonly caFile: string | undefined;
   readonly proxy: string | undefined;
 }
 
@@ -28,37 +30,58 @@ export const customProvider = "custom";
  * The row of the catalogue to use: the one that was named, else the one that the token file was
  * made with. Undefined when everything that a row says was given by options.
  *
- * @throws MxtokenError `usage` for an unknown name, `noProvider` when nothing was named
+ * @param tokenFile where a former run would have left its provider, for the error
+ * @throws MxtokenError `usage` for an unknown name, `noProvider` when nothing was named,
+ * `configuration` when a value of an unnamed provider is missing
  */
 export function resolveProvider(
   settings: Settings,
   remembered: Remembered,
+  tokenFile: string,
 ): ProviderRow | undefined {
+  const known = providers.map((row) => row.name).join(", ");
   const named = settings.provider;
   if (named !== undefined) {
     const row = findProvider(named);
-    if (row === undefined) {
-      throw new MxtokenError("usage", `--provider: ${JSON.stringify(named)} is not known`, {
-        hint: `known are ${providers.map((known) => known.name).join(", ")}; for another one give its values: ${valuesNeeded}`,
-      });
-    }
-    return row;
+    if (row !== undefined) return row;
+    throw new MxtokenError("usage", `--provider: ${JSON.stringify(named)} is not known`, {
+      hint: `known are ${known}; for another one give its values: ${optionsOf(valuesOfProvider)}`,
+    });
   }
   const former = remembered.provider === undefined ? undefined : findProvider(remembered.provider);
   if (former !== undefined) return former;
-  if (allValuesGiven(settings)) return undefined;
-  throw new MxtokenError("noProvider", `no provider was named for ${settings.address.text}`, {
-    hint: `pass --provider NAME (${providers.map((known) => known.name).join(", ")}), or all its values: ${valuesNeeded}`,
-  });
+  const missing = valuesOfProvider.filter(([, key]) => settings[key] === undefined);
+  if (missing.length === 0) return undefined;
+  if (settings.authorizeUri !== undefined || settings.tokenUri !== undefined) {
+    throw new MxtokenError(
+      "configuration",
+      `without --provider, these are needed too: ${optionsOf(missing)}`,
+    );
+  }
+  const why =
+    remembered.provider === undefined
+      ? `there is no token file ${tokenFile} that would tell it`
+      : `${tokenFile} was made for ${remembered.provider}, which is not in the catalogue`;
+  throw new MxtokenError(
+    "noProvider",
+    `no provider was named for ${settings.address.text}, and ${why}`,
+    {
+      hint: `pass --provider NAME (${known}), or all its values: ${optionsOf(valuesOfProvider)}`,
+    },
+  );
 }
 
-const valuesNeeded = "--authorize-uri --token-uri --scope --client-id --imap-server";
+/** What must be given where no row gives it. */
+const valuesOfProvider = [
+  ["authorize-uri", "authorizeUri"],
+  ["token-uri", "tokenUri"],
+  ["scope", "scope"],
+  ["client-id", "clientId"],
+  ["imap-server", "imapServer"],
+] as const satisfies readonly (readonly [string, keyof Settings])[];
 
-function allValuesGiven(settings: Settings): boolean {
-  const { authorizeUri, tokenUri, scope, clientId, imapServer } = settings;
-  return [authorizeUri, tokenUri, scope, clientId, imapServer].every(
-    (value) => value !== undefined,
-  );
+function optionsOf(values: readonly (readonly [string, string])[]): string {
+  return values.map(([option]) => `--${option}`).join(" ");
 }
 
 /**
@@ -75,6 +98,7 @@ export function resolveMailbox(
     settings.imapServer === undefined
       ? row?.imap
       : parseEndpoint(settings.imapServer, "imap-server", { implicit: 993, starttls: 143 });
+  const caFile = settings.caFile === undefined ? undefined : resolve(cwd, settings.caFile);
   if (imap === undefined) {
     throw new MxtokenError("configuration", "no IMAP server is known: pass --imap-server");
   }
@@ -84,7 +108,8 @@ export function resolveMailbox(
     title: row?.title ?? `the server ${imap.host}`,
     imap,
     mechanisms: row?.mechanisms ?? ["OAUTHBEARER", "XOAUTH2"],
-    ca: settings.caFile === undefined ? undefined : readCa(resolve(cwd, settings.caFile)),
+    ca: caFile === undefined ? undefined : readCa(caFile),
+    caFile,
     proxy: settings.proxy === undefined ? undefined : checkProxy(settings.proxy),
   };
 }
@@ -94,10 +119,13 @@ function readCa(path: string): string {
   try {
     pem = readFileSync(path, "utf8");
   } catch (error) {
-    const reason = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    throw new MxtokenError("configuration", `--ca-file: cannot read ${path}: ${reason}`, {
-      cause: error,
-    });
+    throw new MxtokenError(
+      "configuration",
+      `--ca-file: cannot read ${path}: ${systemReason(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
   const certificates =
     pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];

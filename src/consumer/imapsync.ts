@@ -25,6 +25,9 @@ export function imapsyncOptions(
     `--password${side} x`,
     `--oauthaccesstoken${side} ${quote(tokenFile)}`,
     `--sslargs${side} SSL_verify_mode=1`,
+    ...(mailbox.caFile === undefined
+      ? []
+      : [`--sslargs${side} ${quote(`SSL_ca_file=${mailbox.caFile}`)}`]),
   ].join(" ");
 }
 

@@ -41,6 +41,7 @@ export async function check(
   const fromInput = request.accessTokenFromInput;
   const { mailbox, ...stored } = await prepareMailbox(world, request.settings, !fromInput);
   const accessToken = fromInput ? await tokenFromInput(world, tell) : storedToken(world, stored);
+  tell({ is: "proving", mailbox });
   const finding = await proveByImap(world, mailbox, accessToken);
   tell({ is: "proven", finding });
   const consequence = "nothing was changed";

@@ -5,6 +5,9 @@ import type { Finding } from "../verify/finding.ts";
 /** What happens on the way, as data; `report.ts` makes the sentences. */
 export type Event =
   | { is: "started"; mailbox: Mailbox; client: OAuthClient; tokenFile: string }
+  | { is: "otherProvidersFile"; tokenFile: string; provider: string }
+  | { is: "readableByEverybody"; tokenFile: string }
+  | { is: "proving"; mailbox: Mailbox }
   | { is: "storedExpired"; expiresAt: number }
   | { is: "storedProven"; finding: Finding }
   | { is: "waitingForLock"; tokenFile: string }
@@ -13,9 +16,11 @@ export type Event =
   | { is: "refreshing" }
   | { is: "finishingRequest" }
   | { is: "refreshed"; newRefreshToken: boolean }
-  | { is: "refreshRefused"; reason: string }
   | {
       is: "signIn";
+      account: string;
+      /** why a person is needed */
+      why: string;
       url: string;
       redirectUri: string;
       consentName: string | undefined;

@@ -3,6 +3,7 @@ import { MxtokenError } from "../errors.ts";
 import { LineInput } from "../grant/line-input.ts";
 import { Secret } from "../secret.ts";
 import { groupId } from "../store/group.ts";
+import { isReadableByEverybody } from "../store/read.ts";
 import type { TokenRecord } from "../store/token-file.ts";
 import { isTokenText } from "../token.ts";
 import { proveByImap } from "../verify/imap.ts";
@@ -37,8 +38,10 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
   const prepared = await prepare(world, settings, startover);
   const gid = settings.group === undefined ? undefined : await groupId(world, settings.group);
   const job: Job = { ...prepared, world, tell, gid, startover };
-  const { mailbox, client, tokenFile, record } = job;
+  const { mailbox, client, tokenFile, record, passedOver } = job;
   tell({ is: "started", mailbox, client, tokenFile });
+  if (passedOver !== undefined) tell({ is: "otherProvidersFile", ...passedOver });
+  if (await isReadableByEverybody(tokenFile)) tell({ is: "readableByEverybody", tokenFile });
   const input = new LineInput(world);
   try {
     if (request.refreshTokenFromInput) {
@@ -47,7 +50,7 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
     const renewed = await renew(job, record);
     if (typeof renewed !== "string") return renewed;
     await requireSomebody(world, input, request.timeout, renewed);
-    return await signIn(job, input, request.timeout ?? signInTimeout);
+    return await signIn(job, input, { why: renewed, timeout: request.timeout ?? signInTimeout });
   } finally {
     input.close();
   }
@@ -56,13 +59,12 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
 /** @returns why only a person can help, where that is so */
 async function renew(job: Job, record: TokenRecord | undefined): Promise<Outcome | string> {
   if (job.startover) return "--startover ignores the stored tokens";
-  if (record === undefined) return `there are no tokens in ${job.tokenFile}`;
+  if (record === undefined) return `there are no tokens yet in ${job.tokenFile}`;
   await proveStored(job, record);
   try {
     return (await refreshStored(job, record)) ?? `there is no refresh token in ${job.tokenFile}`;
   } catch (error) {
     if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
-    job.tell({ is: "refreshRefused", reason: error.message });
     return error.message;
   }
 }
@@ -76,6 +78,7 @@ async function proveStored(job: Job, record: TokenRecord): Promise<void> {
     job.tell({ is: "storedExpired", expiresAt: notes.expiresAt });
     return;
   }
+  job.tell({ is: "proving", mailbox: job.mailbox });
   const finding = await proveByImap(job.world, job.mailbox, accessToken);
   job.tell({ is: "storedProven", finding });
 }

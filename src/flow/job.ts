@@ -10,7 +10,7 @@ import { type Token, tokenFrom } from "../token.ts";
 import type { Accepted, Finding } from "../verify/finding.ts";
 import type { World } from "../world/world.ts";
 import type { Outcome, Source, Tell } from "./events.ts";
-import { belongsTo, checkSameClient, type Prepared } from "./prepare.ts";
+import { belongsTo, checkSameOwner, type Prepared } from "./prepare.ts";
 
 /** One run for one mailbox. */
 export interface Job extends Prepared {
@@ -61,7 +61,7 @@ export async function readAgain(job: Job): Promise<TokenRecord | undefined> {
       { hint: "pass another --token-file" },
     );
   }
-  if (!job.startover) checkSameClient(job.tokenFile, record.notes, job.client);
+  if (!job.startover) checkSameOwner(job.tokenFile, record.notes, job);
   return record;
 }
 

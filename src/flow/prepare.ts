@@ -19,6 +19,8 @@ export interface Stored {
   /** absolute */
   readonly tokenFile: string;
   readonly record: TokenRecord | undefined;
+  /** the default file, where it belongs to another provider and another one is used instead */
+  readonly passedOver?: { readonly tokenFile: string; readonly provider: string };
 }
 
 /** Everything that is known before anybody is asked anything. */
@@ -41,8 +43,9 @@ export async function prepare(
   const { row, stored } = await chooseTokenFile(world, settings, startover);
   const notes = stored.record?.notes ?? {};
   const client = await resolveClient(world, settings, row, notes);
-  if (!startover) checkSameClient(stored.tokenFile, notes, client);
-  return { ...stored, client, mailbox: resolveMailbox(settings, row, world.cwd) };
+  const mailbox = resolveMailbox(settings, row, world.cwd);
+  if (!startover) checkSameOwner(stored.tokenFile, notes, { mailbox, client });
+  return { ...stored, client, mailbox };
 }
 
 /**
@@ -58,9 +61,10 @@ export async function prepareMailbox(
 ): Promise<Stored & { mailbox: Mailbox }> {
   const isServerNamed = settings.provider !== undefined || settings.imapServer !== undefined;
   if (!needsFile && isServerNamed) {
-    const row = settings.provider === undefined ? undefined : resolveProvider(settings, {});
-    const mailbox = resolveMailbox(settings, row, world.cwd);
-    return { tokenFile: tokenFileOf(world, settings), record: undefined, mailbox };
+    const tokenFile = tokenFileOf(world, settings);
+    const row =
+      settings.provider === undefined ? undefined : resolveProvider(settings, {}, tokenFile);
+    return { tokenFile, record: undefined, mailbox: resolveMailbox(settings, row, world.cwd) };
   }
   if (settings.provider === undefined && settings.imapServer !== undefined) {
     const stored = await read(tokenFileOf(world, settings), false);
@@ -77,13 +81,16 @@ async function chooseTokenFile(
   startover: boolean,
 ): Promise<{ row: ProviderRow | undefined; stored: Stored }> {
   const first = await read(tokenFileOf(world, settings), startover);
-  const row = resolveProvider(settings, first.record?.notes ?? {});
+  const row = resolveProvider(settings, first.record?.notes ?? {}, first.tokenFile);
   const provider = row?.name ?? customProvider;
   if (belongsTo(first.record?.notes, provider)) return { row, stored: first };
   if (settings.tokenFile === undefined) {
     // The same address at two providers, in the middle of a move.
     const second = await read(defaultTokenFile(world, settings, provider), startover);
-    if (belongsTo(second.record?.notes, provider)) return { row, stored: second };
+    const former = first.record?.notes.provider ?? "";
+    const passedOver = { tokenFile: first.tokenFile, provider: former };
+    if (belongsTo(second.record?.notes, provider))
+      return { row, stored: { ...second, passedOver } };
   }
   throw new MxtokenError(
     "configuration",
@@ -115,19 +122,41 @@ export function belongsTo(notes: TokenNotes | undefined, provider: string): bool
   return former === undefined || (findProvider(former)?.name ?? former) === provider;
 }
 
-/** @throws MxtokenError `configuration` when the file was made with another client or tenant */
-export function checkSameClient(tokenFile: string, notes: TokenNotes, client: OAuthClient): void {
+/**
+ * Protects the tokens of another mailbox, client or tenant from being used or overwritten, and
+ * from being sent to another token endpoint than the one that issued them, unless the person says
+ * so by naming that endpoint.
+ *
+ * @throws MxtokenError `configuration`
+ */
+export function checkSameOwner(
+  tokenFile: string,
+  notes: TokenNotes,
+  { mailbox, client }: { mailbox: Mailbox; client: OAuthClient },
+): void {
+  const endpoint = (text: string | undefined) =>
+    text !== undefined && URL.canParse(text) ? new URL(text).origin : undefined;
   const differences = [
-    { what: "client id", made: notes.client, wanted: client.id },
-    { what: "tenant", made: notes.tenant, wanted: client.tenant },
+    {
+      what: "the mailbox",
+      made: notes.account?.toLowerCase(),
+      wanted: mailbox.address.text.toLowerCase(),
+    },
+    { what: "the client id", made: notes.client, wanted: client.id },
+    { what: "the tenant", made: notes.tenant, wanted: client.tenant },
+    {
+      what: "the token endpoint at",
+      made: endpoint(notes.tokenEndpoint),
+      wanted: client.isTokenEndpointNamed ? undefined : endpoint(client.tokenEndpoint),
+    },
   ];
   for (const { what, made, wanted } of differences) {
     if (made === undefined || wanted === undefined || made === wanted) continue;
     throw new MxtokenError(
       "configuration",
-      `${tokenFile} was made with the ${what} ${made}, not with ${wanted}`,
+      `${tokenFile} was made for ${what} ${made}, not for ${wanted}`,
       {
-        hint: "leave the option out to go on with it, pass another --token-file, or --startover to replace it",
+        hint: "give the same options as when it was made, pass another --token-file, or --startover to replace it",
       },
     );
   }

@@ -107,6 +107,7 @@ async function refreshAndCommit(
 /** Steps 6 and 7: prove the new access token, then let it replace line 1. */
 async function finish(job: Job, token: Token, former: TokenRecord): Promise<Outcome> {
   const { world, tokenFile } = job;
+  job.tell({ is: "proving", mailbox: job.mailbox });
   const finding = await proveByImap(world, job.mailbox, token.accessToken);
   job.tell({ is: "proven", finding });
   if (finding.result !== "refused") {
@@ -182,6 +183,7 @@ async function renewedLineOne(job: Job, before: TokenRecord): Promise<TokenRecor
 async function useResultOfOther(job: Job, record: TokenRecord): Promise<Outcome | undefined> {
   job.tell({ is: "otherRefreshed" });
   if (record.accessToken === undefined) return undefined;
+  job.tell({ is: "proving", mailbox: job.mailbox });
   const finding = await proveByImap(job.world, job.mailbox, record.accessToken);
   job.tell({ is: "proven", finding });
   const consequence = "this is the token that another process has just stored";

@@ -30,10 +30,14 @@ const pastes = 20;
  * Lets a person sign in (authorization code grant with PKCE, RFC 6749 section 4.1, RFC 7636), then
  * proves the token and stores it.
  *
- * @param timeout seconds that the person has
+ * @param ask why a person is needed, and how many seconds there are
  * @throws MxtokenError `signInNeeded` when nobody answers, `signInDeclined`, `mailboxRefused` …
  */
-export async function signIn(job: Job, input: LineInput, timeout: number): Promise<Outcome> {
+export async function signIn(
+  job: Job,
+  input: LineInput,
+  ask: { why: string; timeout: number },
+): Promise<Outcome> {
   // Before the person is troubled: what was consented to must find its place on the disk.
   await withTokenFileLock(job, () => withReservation(job, async () => undefined));
   const { world, client, tell } = job;
@@ -41,13 +45,15 @@ export async function signIn(job: Job, input: LineInput, timeout: number): Promi
   input.open();
   tell({
     is: "signIn",
+    account: client.loginHint,
+    why: ask.why,
     url: authorizationUrl(client, client.redirectUri, proofs),
     redirectUri: client.redirectUri,
     consentName: client.consentName,
     isTerminal: world.stdin.isTTY === true,
-    timeout,
+    timeout: ask.timeout,
   });
-  const token = await obtainByPaste(job, input, proofs, timeout);
+  const token = await obtainByPaste(job, input, proofs, ask.timeout);
   if (token.refreshToken === undefined) tell({ is: "noRefreshToken" });
   return proveAndStore(job, token, "signed in");
 }
@@ -93,7 +99,7 @@ async function nextPaste(
     });
   }
   throw new MxtokenError("signInNeeded", "the input ended before an answer was pasted", {
-    hint: "run the command in a terminal, or give the answer on standard input",
+    hint: "nothing was stored; run the command again in a terminal",
   });
 }
 
@@ -108,7 +114,10 @@ async function exchange(job: Job, code: Secret, proofs: Proofs): Promise<Token |
     return tokenFrom(response, world.now(), client.scope, undefined);
   } catch (error) {
     if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
-    tell({ is: "pasteRefused", reason: `the code was not taken (${error.message})` });
+    tell({
+      is: "pasteRefused",
+      reason: `the code was not taken (${error.message}); open the address above again for a new one`,
+    });
     return undefined;
   }
 }
@@ -139,6 +148,7 @@ export async function adoptRefreshToken(job: Job, refreshToken: Secret): Promise
 }
 
 async function proveAndStore(job: Job, token: Token, source: Source): Promise<Outcome> {
+  job.tell({ is: "proving", mailbox: job.mailbox });
   const finding = await proveByImap(job.world, job.mailbox, token.accessToken);
   job.tell({ is: "proven", finding });
   const isStored = finding.result !== "refused" && (await store(job, token, finding));

@@ -54,7 +54,7 @@ function readAnswer(parameters: URLSearchParams, expected: ExpectedAnswer): Past
   if (code === undefined) return rubbish("there is no code in it");
   if (state === undefined) {
     return rubbish(
-      "there is no state in it; paste the whole address, or only what stands between code= and the next &",
+      "it has a code but no state: is it cut off or broken into two lines? paste the whole address, or only what stands between code= and the next &",
     );
   }
   if (!issuerMatches(single(parameters, "iss"), expected)) {
@@ -67,7 +67,9 @@ function readAnswer(parameters: URLSearchParams, expected: ExpectedAnswer): Past
 
 function readBareCode(pasted: string): PasteVerdict {
   if (pasted.includes("://")) return rubbish("there is no code in this address");
-  if (/[\s?&=#]/.test(pasted)) return rubbish("a code has no blanks, ?, &, = or # in it");
+  if (/[\s?&=#]/.test(pasted))
+    return rubbish("this is neither an address with an answer in it nor a code");
+  if (/^[^@\s]+@[^@\s]+\.[a-z]+$/i.test(pasted)) return rubbish("this is a mailbox address");
   if (pasted.length < 10) return rubbish("it is too short for a code; paste the whole address");
   const code = percentDecoded(pasted);
   return code !== undefined && isCodeText(code)

@@ -11,7 +11,7 @@ import {
   unlink,
 } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { MxtokenError } from "../errors.ts";
+import { MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
 import { unwritable } from "./unwritable.ts";
 
@@ -97,10 +97,26 @@ function reservation(world: World, path: string, temporary: string, file: FileHa
  */
 export async function makeDirectory(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await mkdir(path, { mode: 0o700 });
   } catch (error) {
-    throw unwritable(path, error);
+    const code = systemCode(error);
+    if (code === "EEXIST") return;
+    // Step by step: Node's own recursive mkdir never ends below a directory like /proc.
+    if (code !== "ENOENT" || dirname(path) === path || (await exists(dirname(path)))) {
+      throw unwritable(path, error);
+    }
+    await makeDirectory(dirname(path));
+    await mkdir(path, { mode: 0o700 }).catch((again) => {
+      if (systemCode(again) !== "EEXIST") throw unwritable(path, again);
+    });
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** What is at `path` now. A link is never written through: the rename would replace the link. */
@@ -109,7 +125,7 @@ async function checkTarget(path: string): Promise<Stats | undefined> {
   try {
     found = await lstat(path);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (systemCode(error) === "ENOENT") return undefined;
     throw unwritable(path, error);
   }
   if (found.isSymbolicLink()) {
@@ -144,11 +160,26 @@ async function keepOwner(
   const owner = former?.uid ?? uid;
   const group = gid ?? former?.gid ?? ownGid;
   const now = await file.stat();
-  if (now.uid !== owner || now.gid !== group) await file.chown(owner, group);
+  if (now.uid !== owner || now.gid !== group) await chown(file, owner, group);
   const formerMode = former === undefined ? 0o600 : former.mode & 0o777;
   const shared = (formerMode & 0o137) === 0 && (formerMode & 0o040) !== 0 && group !== ownGid;
   const readable = gid !== undefined || shared ? 0o040 : 0;
   await file.chmod((formerMode & 0o600) | readable);
+}
+
+async function chown(file: FileHandle, owner: number, group: number): Promise<void> {
+  try {
+    await file.chown(owner, group);
+  } catch (error) {
+    throw new MxtokenError(
+      "unwritable",
+      `the token file cannot be given to user ${owner} and group ${group}: ${systemReason(error)}`,
+      {
+        cause: error,
+        hint: "only a member of the group can do that, and only root can for a user",
+      },
+    );
+  }
 }
 
 async function removeLeftovers(path: string): Promise<void> {
@@ -171,7 +202,7 @@ async function renameOver(world: World, from: string, to: string): Promise<void>
     try {
       return await rename(from, to);
     } catch (error) {
-      const code = error instanceof Error && "code" in error ? error.code : undefined;
+      const code = systemCode(error);
       const busy = code === "EPERM" || code === "EACCES" || code === "EBUSY";
       if (world.platform !== "win32" || !busy || world.now() >= end) throw error;
     }
@@ -188,7 +219,7 @@ async function syncDirectory(world: World, path: string): Promise<void> {
     await directory.sync();
   } catch (error) {
     // Some network file systems cannot; the new content is in place all the same.
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = systemCode(error);
     if (code !== "EINVAL" && code !== "ENOTSUP") throw error;
   } finally {
     await directory.close();

@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import { MxtokenError } from "../errors.ts";
+import { MxtokenError, systemCode, systemReason } from "../errors.ts";
 import { parseTokenFile, type TokenRecord } from "./token-file.ts";
 
 const sizeLimit = 1024 * 1024;
@@ -22,9 +22,18 @@ export async function readTokenFile(path: string): Promise<TokenRecord | undefin
     text = await readFile(path, "utf8");
   } catch (error) {
     if (error instanceof MxtokenError) throw error;
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown reason";
+    const code = systemCode(error);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw new MxtokenError("unreadable", `cannot read ${path}: ${code}`, { cause: error });
+    throw new MxtokenError("unreadable", `cannot read ${path}: ${systemReason(error)}`, {
+      cause: error,
+      hint: "whose file is it? run mxtoken as that user, or pass another --token-file",
+    });
   }
   return text.trim() === "" ? undefined : parseTokenFile(text, path);
+}
+
+/** Whether everybody on this machine can read the file, as after a copy by hand. */
+export async function isReadableByEverybody(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined && (found.mode & 0o004) !== 0;
 }

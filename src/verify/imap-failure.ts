@@ -54,7 +54,11 @@ export function judgeImapFailure(
   }
   if (failure.answered) {
     const what = stage === "login" ? "refused the token" : "accepted the token but not the mailbox";
-    return { result: "refused", reason: `${where} ${what}: ${words || "no reason given"}` };
+    return {
+      result: "refused",
+      reason: `${where} ${what}: ${words || "no reason given"}`,
+      hint: "did another account sign in than this mailbox's (a private browser window helps), and is IMAP switched on for the mailbox?",
+    };
   }
   if (failure.goodbye !== undefined) {
     return { result: "unreachable", reason: `${where} hung up: ${say(failure.goodbye)}` };

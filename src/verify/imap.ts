@@ -55,12 +55,12 @@ export async function proveByImap(
       return {
         ...server,
         result: "unreachable",
-        reason: `${showEndpoint(imap)} did not finish within ${wholeTimeout / 1000} seconds`,
+        reason: `${placeOf(mailbox)} did not finish within ${wholeTimeout / 1000} seconds`,
       };
     }
     return {
       ...server,
-      ...judgeImapFailure(client.throttled ?? error, stage, showEndpoint(imap), say),
+      ...judgeImapFailure(client.throttled ?? error, stage, placeOf(mailbox), say),
     };
   } finally {
     for (const signal of [deadline, world.interrupted]) signal.removeEventListener("abort", giveUp);
@@ -155,6 +155,12 @@ async function imapClient(
 function tlsOptions(world: World, mailbox: Mailbox): { ca?: string[] } {
   const ca = world.trust(mailbox.ca);
   return ca === undefined ? {} : { ca };
+}
+
+/** The server, and the proxy on the way to it, whose password is not shown. */
+function placeOf({ imap, proxy }: Mailbox): string {
+  const server = showEndpoint(imap);
+  return proxy === undefined ? server : `${server} (through the proxy ${new URL(proxy).host})`;
 }
 
 /** The initial responses that hold the token, as they might be quoted in an error. */

@@ -19,7 +19,7 @@ export async function sendRequest(
   const { EnvHttpProxyAgent, fetch } = (await import("undici")).default;
   const ca = certificateAuthorities(request.ca, env["NODE_EXTRA_CA_CERTS"]);
   const tls = ca === undefined ? {} : { ca };
-  const httpsProxy = env["https_proxy"] ?? env["HTTPS_PROXY"];
+  const httpsProxy = proxyOf(env);
   const dispatcher = new EnvHttpProxyAgent({
     connect: tls,
     requestTls: tls,
@@ -29,7 +29,9 @@ export async function sendRequest(
     httpsProxy: httpsProxy ?? "",
     noProxy: env["no_proxy"] ?? env["NO_PROXY"] ?? "",
   });
-  const where = new URL(request.url).host;
+  const { host } = new URL(request.url);
+  const where =
+    httpsProxy === undefined ? host : `${host} (HTTPS_PROXY is ${new URL(httpsProxy).host})`;
   try {
     const response = await fetch(request.url, {
       method: request.method,
@@ -56,6 +58,21 @@ export async function sendRequest(
   } finally {
     await dispatcher.destroy();
   }
+}
+
+/**
+ * The proxy that the environment names for HTTPS; `host:port` without a scheme is a common way to
+ * write it.
+ *
+ * @throws MxtokenError `configuration`
+ */
+export function proxyOf(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  const text = (env["https_proxy"] ?? env["HTTPS_PROXY"])?.trim();
+  if (text === undefined || text === "") return undefined;
+  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`;
+  if (URL.canParse(url) && ["http:", "https:"].includes(new URL(url).protocol)) return url;
+  // The text is not shown: it may hold a password.
+  throw new MxtokenError("configuration", "HTTPS_PROXY must look like http://host:3128");
 }
 
 async function readBody(
