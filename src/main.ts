@@ -5,7 +5,7 @@ import type { Command } from "./commands/command.ts";
 import { getCommand } from "./commands/get.ts";
 import type { Arguments } from "./commands/options.ts";
 import { MxtokenError } from "./errors.ts";
-import { Report } from "./report.ts";
+import { Report } from "./report/report.ts";
 import type { World } from "./world/world.ts";
 
 const commands: readonly Command[] = [getCommand, checkCommand];

@@ -59,6 +59,20 @@ describe("the built program, given what it cannot use", () => {
       /must begin with https/,
     ],
     [
+      "a password in an endpoint",
+      [...office, "--token-uri", "https://me:pass@a.example/t"],
+      64,
+      /no user and no password/,
+    ],
+    ["a number too large", [...office, "--timeout", "3000000"], 64, /--timeout/],
+    [
+      "a secret for an application that is not one's own",
+      [...office, "--client-secret", "x"],
+      78,
+      /not an application of yours/,
+    ],
+    ["a login that is none", [...office, "--login", "me"], 64, /--login: "me" is not/],
+    [
       "an authorization endpoint without TLS",
       [...office, "--authorize-uri", "http://localhost/a"],
       64,
@@ -387,6 +401,30 @@ describe("the built program at work", () => {
     const result = await run([user, ...scene.options]);
     assert.match(result.stderr, /warning: .* can be read by everybody/);
     assert.equal(statSync(scene.tokenFile).mode & 0o777, 0o600);
+  });
+
+  test("TLS is verified even where the environment switches that off", async () => {
+    const env = { NODE_TLS_REJECT_UNAUTHORIZED: "0" };
+    const position = scene.options.indexOf("--ca-file");
+    const without = scene.options.filter(
+      (_, index) => index !== position && index !== position + 1,
+    );
+    store();
+    const before = [scene.endpoint.requests.length, scene.imap.logins.length];
+    const result = await run([user, ...without], { env });
+    assert.equal(result.status, 75, result.stderr);
+    assert.match(result.stderr, /cannot be trusted/);
+    assert.deepEqual([scene.endpoint.requests.length, scene.imap.logins.length], before);
+  });
+
+  test("check knows the options of every mailbox command, and minds them", async () => {
+    store();
+    const args = ["check", user, ...scene.options];
+    assert.equal((await run(args)).status, 0);
+    const other = await run([...args.slice(0, -2), "--home", scene.directory, "--tenant", "x"]);
+    assert.equal(other.status, 0, "a tenant that the file does not name");
+    const wrong = args.map((word) => (word === "test-client" ? "another-client" : word));
+    assert.equal((await run(wrong)).status, 78);
   });
 
   test("a reader that has gone away does not end the program in the middle", async () => {

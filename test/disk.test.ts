@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
@@ -75,6 +75,47 @@ describe("a disk that is full", () => {
       [],
     );
   });
+});
+
+describe("a disk that is nearly full, and tokens as long as Microsoft's", () => {
+  for (const free of [1, 2, 5, 7]) {
+    test(`${free} free blocks: nothing is asked, or the file is whole`, async () => {
+      const long = (name: string) => `${name}-${"0123456789".repeat(250)}`;
+      const text = tokenFileText(long("old-access"), long("old-refresh"));
+      writeFileSync(tokenFile(), text);
+      scene.endpoint.answer = () => ({
+        status: 200,
+        body: { access_token: long("new-access"), refresh_token: long("new-refresh") },
+      });
+      fill("filler");
+      for (let block = 0; block < free; block += 1) rmSync(join(directory, `filler-${block}`));
+      const result = await run();
+      if (scene.endpoint.requests.length === 0) {
+        assert.equal(result.status, 73, result.stderr);
+        assert.equal(content(), text);
+      } else {
+        assert.ok(content().split("\n")[1] === long("new-refresh"), result.stderr);
+      }
+      assert.ok(!content().includes("\0"));
+    });
+  }
+});
+
+test("a file that was mounted alone into a container: 73 before anything is asked", async () => {
+  const text = tokenFileText("old-access-token", scene.account.current);
+  const real = join(scene.directory, "real.txt");
+  writeFileSync(real, text);
+  writeFileSync(tokenFile(), "");
+  asRoot("mount", "--bind", real, tokenFile());
+  try {
+    const result = await run();
+    assert.equal(result.status, 73, result.stderr);
+    assert.match(result.stderr, /cannot replace .*EBUSY/);
+    assert.equal(scene.endpoint.requests.length, 0);
+    assert.equal(content(), text);
+  } finally {
+    asRoot("umount", tokenFile());
+  }
 });
 
 test("a read-only file system: 73 before anything is asked", async () => {

@@ -19,7 +19,7 @@ const rooms = [
   { name: "store", packages: ["fs-native-extensions"] },
   { name: "consumer", packages: [] },
   { name: "flow", packages: [] },
-  { name: "report.ts", packages: [] },
+  { name: "report", packages: [] },
   { name: "commands", packages: ["yargs"] },
   { name: "main.ts", packages: ["yargs"] },
   { name: "cli.ts", packages: [] },

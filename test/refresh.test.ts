@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
@@ -89,6 +89,7 @@ describe("a refresh that goes well", () => {
     ["no token_type", { token_type: undefined }],
     ["another case of token_type", { token_type: "bEARER" }],
     ["an ID token of another issuer", { id_token: "a.b.c" }],
+    ["a token that begins with #", { access_token: "#access" }],
     ["a nonsense scope", { scope: ["mail"] }],
   ] as const) {
     test(`takes an answer with ${what}`, async () => {
@@ -177,8 +178,7 @@ describe("a token endpoint that cannot help now", () => {
     ],
     ["408", { status: 408, body: "" }, 75, /status 408/],
     ["403 of a gatekeeper", { status: 403, body: "<html>blocked</html>" }, 75, /status 403/],
-    // fetch itself makes a network error of this one
-    ["407", { status: 407, body: "" }, 75, /the connection failed/],
+    ["407", { status: 407, body: "" }, 75, /status 407/],
     [
       "temporarily_unavailable",
       { status: 400, body: { error: "temporarily_unavailable" } },
@@ -281,6 +281,36 @@ describe("a token endpoint that cannot help now", () => {
       assertTidy();
     });
   }
+
+  for (const [what, change] of [
+    ["status 201", (answer: object) => ({ ...answer, status: 201 })],
+    [
+      "a byte-order mark",
+      (answer: { body: object }) => ({ ...answer, body: `\uFEFF${JSON.stringify(answer.body)}` }),
+    ],
+  ] as const) {
+    test(`a grant with ${what} is a grant`, async () => {
+      scene.endpoint.answer = (request) =>
+        change(scene.account.answer(request) as { status: number; body: object }) as Answer;
+      const result = await scene.run();
+      assert.equal(result.status, 0, result.stderr);
+      assert.equal(scene.lines().refreshToken, scene.account.current);
+    });
+  }
+
+  test("a status that asks for another connection (421) is not obeyed: one request", async () => {
+    scene.endpoint.answer = () => ({ status: 421, body: "" });
+    const result = await scene.run();
+    assert.equal(result.status, 76, result.stderr);
+    assert.equal(scene.endpoint.requests.length, 1);
+  });
+
+  test("an error that is called like a part of the language is only a word", async () => {
+    scene.endpoint.answer = () => ({ status: 400, body: { error: "constructor" } });
+    const result = await scene.run();
+    assert.equal(result.status, 77);
+    assert.doesNotMatch(result.stderr, /native code|hint/);
+  });
 
   test("one that never answers is given up after 60 seconds", async () => {
     const before = scene.read();
@@ -423,6 +453,30 @@ describe("an IMAP server that misbehaves", () => {
     assert.match(result.stderr, /stored token: localhost:\d+ refused the token/);
   });
 
+  test("a refusal whose words sound like trouble is a refusal", async () => {
+    const { judgeImapFailure } = await import("../src/verify/imap-failure.ts");
+    for (const [serverResponseCode, result] of [
+      ["AUTHENTICATIONFAILED", "refused"],
+      ["AUTHORIZATIONFAILED", "refused"],
+      ["UNAVAILABLE", "unreachable"],
+      [undefined, "unreachable"],
+    ] as const) {
+      const error = Object.assign(new Error("Command failed"), {
+        responseStatus: "NO",
+        responseText: "please try again later",
+        serverResponseCode,
+      });
+      assert.equal(judgeImapFailure(error, "login", "host", String).result, result);
+    }
+  });
+
+  test("one that never says goodbye does not hold up a proven token", async () => {
+    const world = scene.world();
+    world.expire(2_000);
+    scene.imap.isPolite = false;
+    assert.equal((await scene.run(undefined, world)).status, 0);
+  });
+
   test("one that asks for no login (PREAUTH) proves nothing", async () => {
     scene.imap.greeting = "* PREAUTH welcome";
     const result = await scene.run();
@@ -548,11 +602,23 @@ describe("what the file was made with", () => {
     );
     const result = await scene.run([user, ...without]);
     assert.equal(result.status, 78, result.stderr);
-    assert.match(
-      result.stderr,
-      /made for the token endpoint at https:\/\/login\.example\.test, not for/,
-    );
+    assert.match(result.stderr, /made for the token endpoint at login\.example\.test, not for/);
     assert.equal((await scene.run()).status, 0);
+  });
+
+  test("two providers that are given by their values are told apart by their servers", async () => {
+    const position = scene.options.indexOf("--provider");
+    const options = scene.options.filter(
+      (_, index) => index !== position && index !== position + 1,
+    );
+    const text = tokenFileText("their-access", "their-refresh", {
+      Provider: "custom",
+      "Token endpoint": "https://login.first.example/token",
+    });
+    scene.write(text);
+    const result = await scene.run([user, ...options]);
+    assert.equal(result.status, 78, result.stderr);
+    assert.equal(scene.endpoint.requests.length + scene.imap.logins.length, 0);
   });
 
   test("another tenant: 78", async () => {
@@ -624,6 +690,82 @@ describe("a token file that another process changes meanwhile", () => {
     assert.equal(result.status, 78);
     assert.equal(scene.endpoint.requests.length, 0);
     assert.ok(!scene.imap.logins.some((login) => login.token === "their-access"));
+  });
+});
+
+describe("a refresh token from standard input", () => {
+  const adopt = async (token: string, more: readonly string[] = [], world = scene.world()) => {
+    world.stdin.end(`${token}\n`);
+    return scene.run([user, ...scene.options, "--refresh-token-stdin", ...more], world);
+  };
+  const beside = () =>
+    readdirSync(dirname(scene.tokenFile)).filter((name) => name.includes(".unproven-"));
+
+  test("where there is no file: both lines are written", async () => {
+    rmSync(scene.tokenFile);
+    const result = await adopt(scene.account.current);
+    assert.equal(result.status, 0, result.stderr);
+    assert.equal(scene.lines().refreshToken, scene.account.current);
+    assert.deepEqual(beside(), []);
+  });
+
+  test("the stored one itself: an ordinary refresh", async () => {
+    const result = await adopt(scene.account.current);
+    assert.equal(result.status, 0, result.stderr);
+    assert.equal(scene.lines().refreshToken, scene.account.current);
+    assert.equal(scene.endpoint.requests.length, 1);
+  });
+
+  test("another one, proven: it replaces the stored tokens", async () => {
+    scene.write(tokenFileText("other-access", "other-refresh"));
+    const result = await adopt(scene.account.current);
+    assert.equal(result.status, 0, result.stderr);
+    assert.equal(scene.lines().refreshToken, scene.account.current);
+    assert.deepEqual(beside(), []);
+  });
+
+  test("another one, refused: the stored tokens stay, and its successor is kept and named", async () => {
+    const stored = tokenFileText("other-access", "other-refresh");
+    scene.write(stored);
+    scene.imap.login = () => "refuse";
+    const result = await adopt(scene.account.current);
+    assert.equal(result.status, 77, result.stderr);
+    assert.equal(scene.read(), stored);
+    const [name = ""] = beside();
+    assert.match(result.stderr, new RegExp(`its successor is in .*${name}`));
+    const kept = readFileSync(`${dirname(scene.tokenFile)}/${name}`, "utf8").split("\n");
+    assert.equal(kept[1], scene.account.current);
+  });
+
+  test("a signal while it is exchanged: the successor is kept", async () => {
+    scene.write(tokenFileText("other-access", "other-refresh"));
+    const world = scene.world();
+    scene.endpoint.answer = (request) => {
+      world.interrupt("SIGINT");
+      return scene.account.answer(request);
+    };
+    const result = await adopt(scene.account.current, [], world);
+    assert.equal(result.status, 130, result.stderr);
+    const [name = ""] = beside();
+    assert.match(result.stderr, new RegExp(name));
+    assert.match(
+      readFileSync(`${dirname(scene.tokenFile)}/${name}`, "utf8"),
+      new RegExp(scene.account.current),
+    );
+  });
+
+  test("nothing on standard input: 64, and nothing asked", async () => {
+    const result = await adopt("");
+    assert.equal(result.status, 64, result.stderr);
+    assert.equal(scene.endpoint.requests.length, 0);
+  });
+
+  test("an input that stays silent is given up", async () => {
+    const world = scene.world();
+    world.expire(300_000);
+    const { main } = await import("../src/main.ts");
+    const status = await main([user, ...scene.options, "--refresh-token-stdin"], world);
+    assert.equal(status, 64);
   });
 });
 

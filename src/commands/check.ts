@@ -1,6 +1,6 @@
 import { check } from "../flow/check.ts";
 import type { Command } from "./command.ts";
-import { mailboxOptions, readSettings } from "./options.ts";
+import { clientOptions, mailboxOptions, readSettings } from "./options.ts";
 
 export const checkCommand: Command = {
   usage: "check [address]",
@@ -8,6 +8,7 @@ export const checkCommand: Command = {
   about: "prove the stored access token by a real login; changes nothing",
   options: {
     ...mailboxOptions,
+    ...clientOptions,
     "access-token-stdin": {
       type: "boolean",
       describe: "prove a token from standard input instead of the stored one",

@@ -1,5 +1,5 @@
 import type { Options } from "yargs";
-import type { Report } from "../report.ts";
+import type { Report } from "../report/report.ts";
 import type { World } from "../world/world.ts";
 import type { Arguments } from "./options.ts";
 

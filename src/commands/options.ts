@@ -2,7 +2,7 @@ import type { Options } from "yargs";
 import { type Address, parseAddress } from "../address.ts";
 import type { ClientSecretSource, Settings } from "../config/settings.ts";
 import { MxtokenError } from "../errors.ts";
-import type { Report } from "../report.ts";
+import type { Report } from "../report/report.ts";
 import type { World } from "../world/world.ts";
 
 /** The option values as yargs leaves them. */
@@ -43,7 +43,7 @@ export const clientOptions = {
   login: text("address of the person who signs in, when the mailbox is somebody else's"),
   "authorize-uri": text("authorization endpoint"),
   "token-uri": text("token endpoint"),
-  issuer: text("issuer that the answer must name (RFC 9207)"),
+  issuer: text("what the iss of the answer must be (RFC 9207)"),
   "redirect-uri": text("redirect URI, exactly as registered"),
   scope: text("scopes, with blanks between them", { alias: "scope-string" }),
   "client-id": text("client id of your own application"),
@@ -65,7 +65,7 @@ export function readSettings(args: Arguments, world: World, report: Report): Set
     provider: value("provider"),
     app: application(args, world),
     tenant: value("tenant"),
-    login: value("login") === undefined ? undefined : parseAddress(value("login") ?? "").text,
+    login: loginOption(value("login")),
     authorizeUri: value("authorize-uri"),
     tokenUri: value("token-uri"),
     issuer: value("issuer"),
@@ -82,6 +82,9 @@ export function readSettings(args: Arguments, world: World, report: Report): Set
   };
 }
 
+/** Seconds that Node's timers can count, rounded down to something a person can remember. */
+const largestNumber = 2_000_000;
+
 /**
  * A whole number of at least 1.
  *
@@ -90,10 +93,10 @@ export function readSettings(args: Arguments, world: World, report: Report): Set
 export function numberOption(args: Arguments, world: World, name: string): number | undefined {
   const given = textOption(args, world, name);
   if (given === undefined) return undefined;
-  if (!/^\d{1,7}$/.test(given) || Number(given) < 1) {
+  if (!/^\d{1,7}$/.test(given) || Number(given) < 1 || Number(given) > largestNumber) {
     throw new MxtokenError(
       "usage",
-      `--${name}: ${JSON.stringify(given)} is not a number from 1 to 9999999`,
+      `--${name}: ${JSON.stringify(given)} is not a number from 1 to ${largestNumber}`,
     );
   }
   return Number(given);
@@ -112,6 +115,16 @@ function textOption(args: Arguments, world: World, name: string): string | undef
 
 function environmentName(option: string): string {
   return `MXTOKEN_${option.toUpperCase().replaceAll("-", "_")}`;
+}
+
+function loginOption(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return parseAddress(text).text;
+  } catch (error) {
+    if (!(error instanceof MxtokenError)) throw error;
+    throw new MxtokenError("usage", `--login: ${error.message}`);
+  }
 }
 
 function onlyAddress(args: Arguments): Address {

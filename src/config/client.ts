@@ -64,6 +64,14 @@ export async function resolveClient(
       },
     );
   }
+  const isElsewhere = settings.tokenUri !== undefined;
+  if (isRowsOwn && !application.needsOwnSecret && given !== undefined && !isElsewhere) {
+    throw new MxtokenError(
+      "configuration",
+      `a client secret is given, but ${name} is not an application of yours`,
+      { hint: "pass --client-id too, or take the secret out of the options and the environment" },
+    );
+  }
   const published = isRowsOwn ? application.publishedClientSecret : undefined;
   const tenant = resolveTenant(settings, row, remembered);
   return {
@@ -150,11 +158,15 @@ function endpointOf(
     throw new MxtokenError("usage", `--${option}: ${JSON.stringify(text)} is not an address`);
   }
   const url = new URL(text);
+  if (url.username !== "" || url.password !== "") {
+    // The text is not shown: it holds a password.
+    throw new MxtokenError("usage", `--${option}: there must be no user and no password in it`);
+  }
   // RFC 6749 section 3.1 and 3.2: TLS is required, and there is no fragment.
-  if (url.protocol !== "https:" || url.hash !== "" || url.username !== "") {
+  if (url.protocol !== "https:" || url.hash !== "") {
     throw new MxtokenError(
       "usage",
-      `--${option}: ${JSON.stringify(text)} must begin with https:// and have neither a user nor a fragment`,
+      `--${option}: ${JSON.stringify(text)} must begin with https:// and have no fragment`,
     );
   }
   return text;

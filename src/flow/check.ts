@@ -8,9 +8,9 @@ import type { Accepted } from "../verify/finding.ts";
 import { proveByImap } from "../verify/imap.ts";
 import type { World } from "../world/world.ts";
 import type { Tell } from "./events.ts";
-import { readToken } from "./get.ts";
 import { requireAccepted } from "./judge-finding.ts";
 import { prepareMailbox, type Stored } from "./prepare.ts";
+import { readToken } from "./read-token.ts";
 
 export interface CheckRequest {
   readonly settings: Settings;

@@ -2,7 +2,7 @@ import type { OAuthClient } from "../config/client.ts";
 import type { Mailbox } from "../config/mailbox.ts";
 import type { Finding } from "../verify/finding.ts";
 
-/** What happens on the way, as data; `report.ts` makes the sentences. */
+/** What happens on the way, as data; `report/sentences.ts` makes the sentences. */
 export type Event =
   | { is: "started"; mailbox: Mailbox; client: OAuthClient; tokenFile: string }
   | { is: "otherProvidersFile"; tokenFile: string; provider: string }
@@ -32,6 +32,7 @@ export type Event =
   | { is: "pasteRefused"; reason: string }
   | { is: "stateUnchecked" }
   | { is: "exchanging" }
+  | { is: "keptUntilProven"; path: string }
   | { is: "noRefreshToken" }
   | { is: "proven"; finding: Finding };
 

@@ -1,16 +1,15 @@
 import type { Settings } from "../config/settings.ts";
 import { MxtokenError } from "../errors.ts";
 import { LineInput } from "../grant/line-input.ts";
-import { Secret } from "../secret.ts";
 import { groupId } from "../store/group.ts";
 import { isReadableByEverybody } from "../store/read.ts";
 import type { TokenRecord } from "../store/token-file.ts";
-import { isTokenText } from "../token.ts";
 import { proveByImap } from "../verify/imap.ts";
 import type { World } from "../world/world.ts";
 import type { Outcome, Tell } from "./events.ts";
 import type { Job } from "./job.ts";
 import { prepare } from "./prepare.ts";
+import { readToken } from "./read-token.ts";
 import { refreshStored } from "./refresh.ts";
 import { adoptRefreshToken, signIn } from "./sign-in.ts";
 
@@ -45,7 +44,8 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
   const input = new LineInput(world);
   try {
     if (request.refreshTokenFromInput) {
-      return await adoptRefreshToken(job, await readToken(world, tell, input, "refresh token"));
+      const token = await readToken(world, tell, input, "refresh token");
+      return await adoptRefreshToken(job, token);
     }
     const renewed = await renew(job, record);
     if (typeof renewed !== "string") return renewed;
@@ -81,28 +81,6 @@ async function proveStored(job: Job, record: TokenRecord): Promise<void> {
   job.tell({ is: "proving", mailbox: job.mailbox });
   const finding = await proveByImap(job.world, job.mailbox, accessToken);
   job.tell({ is: "storedProven", finding });
-}
-
-/**
- * Reads a token from standard input: its first line that is not blank.
- *
- * @throws MxtokenError `usage`; Interrupted
- */
-export async function readToken(
-  world: World,
-  tell: Tell,
-  input: LineInput,
-  what: string,
-): Promise<Secret> {
-  input.open();
-  if (world.stdin.isTTY === true) tell({ is: "tokenWanted", what });
-  const line = await input.next(world.interrupted);
-  if (line === undefined) throw new MxtokenError("usage", `no ${what} came on standard input`);
-  const text = line.replace(/^\uFEFF/, "");
-  if (!isTokenText(text)) {
-    throw new MxtokenError("usage", `what came on standard input is not a ${what}`);
-  }
-  return new Secret(text);
 }
 
 /** Under cron and in CI nobody can sign in: then nothing is begun. */

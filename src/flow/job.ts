@@ -10,7 +10,7 @@ import { type Token, tokenFrom } from "../token.ts";
 import type { Accepted, Finding } from "../verify/finding.ts";
 import type { World } from "../world/world.ts";
 import type { Outcome, Source, Tell } from "./events.ts";
-import { belongsTo, checkSameOwner, type Prepared } from "./prepare.ts";
+import { belongsTo, checkSameOwner, ownerOf, type Prepared } from "./prepare.ts";
 
 /** One run for one mailbox. */
 export interface Job extends Prepared {
@@ -25,12 +25,16 @@ const tokenEndpointTimeout = 60_000;
 /** How long a signal waits for the answer to a request that may already have spent a token. */
 const graceAfterSignal = 10_000;
 
-/** Runs `work` with a place reserved for the token file's next content; only under its lock. */
+/**
+ * Runs `work` with a place reserved for the next content of the token file, or of a file beside it;
+ * only under the token file's lock.
+ */
 export async function withReservation<T>(
   job: Job,
   work: (reservation: Reservation) => Promise<T>,
+  path = job.tokenFile,
 ): Promise<T> {
-  const reservation = await reserve(job.world, job.tokenFile, job.gid);
+  const reservation = await reserve(job.world, path, job.gid);
   try {
     return await work(reservation);
   } finally {
@@ -38,11 +42,20 @@ export async function withReservation<T>(
   }
 }
 
-/** Runs `work` under the lock of the token file. */
-export async function withTokenFileLock<T>(job: Job, work: () => Promise<T>): Promise<T> {
+/**
+ * Runs `work` under the lock of the token file.
+ *
+ * @param stop ends the wait; by default the signals that ask the process to end
+ */
+export async function withTokenFileLock<T>(
+  job: Job,
+  work: () => Promise<T>,
+  stop?: AbortSignal,
+): Promise<T> {
   const { world, tokenFile, tell } = job;
   await makeDirectory(dirname(tokenFile));
-  return withLock(world, tokenFile, () => tell({ is: "waitingForLock", tokenFile }), work);
+  const onWait = () => tell({ is: "waitingForLock", tokenFile });
+  return withLock(world, tokenFile, onWait, work, stop);
 }
 
 /**
@@ -61,7 +74,7 @@ export async function readAgain(job: Job): Promise<TokenRecord | undefined> {
       { hint: "pass another --token-file" },
     );
   }
-  if (!job.startover) checkSameOwner(job.tokenFile, record.notes, job);
+  if (!job.startover) checkSameOwner(job.tokenFile, record.notes, ownerOf(job));
   return record;
 }
 
@@ -134,7 +147,7 @@ export function verifiedNote(finding: Finding, now: number): string {
   const where = `${finding.host}:${finding.port}`;
   return finding.result === "accepted"
     ? `${isoSeconds(now)} by IMAP at ${where}`
-    : `no, unverified: ${where} was ${finding.result === "refused" ? "refusing" : "not reachable"} at ${isoSeconds(now)}`;
+    : `no, unverified: ${where} was not reachable at ${isoSeconds(now)}`;
 }
 
 /** The comment about a token that is not proven yet. */

@@ -44,7 +44,7 @@ export async function prepare(
   const notes = stored.record?.notes ?? {};
   const client = await resolveClient(world, settings, row, notes);
   const mailbox = resolveMailbox(settings, row, world.cwd);
-  if (!startover) checkSameOwner(stored.tokenFile, notes, { mailbox, client });
+  if (!startover) checkSameOwner(stored.tokenFile, notes, ownerOf({ mailbox, client }));
   return { ...stored, client, mailbox };
 }
 
@@ -66,13 +66,23 @@ export async function prepareMailbox(
       settings.provider === undefined ? undefined : resolveProvider(settings, {}, tokenFile);
     return { tokenFile, record: undefined, mailbox: resolveMailbox(settings, row, world.cwd) };
   }
-  if (settings.provider === undefined && settings.imapServer !== undefined) {
-    const stored = await read(tokenFileOf(world, settings), false);
-    const row = findProvider(stored.record?.notes.provider ?? "");
-    return { ...stored, mailbox: resolveMailbox(settings, row, world.cwd) };
-  }
-  const { row, stored } = await chooseTokenFile(world, settings, false);
+  const { row, stored } =
+    settings.provider === undefined && settings.imapServer !== undefined
+      ? await storedAnywhere(world, settings)
+      : await chooseTokenFile(world, settings, false);
+  const { clientId: client, tenant } = settings;
+  const owner = { account: settings.address.text, client, tenant, tokenHost: undefined };
+  checkSameOwner(stored.tokenFile, stored.record?.notes ?? {}, owner);
   return { ...stored, mailbox: resolveMailbox(settings, row, world.cwd) };
+}
+
+/** The stored token with whatever provider it is from: the person has named the server. */
+async function storedAnywhere(
+  world: World,
+  settings: Settings,
+): Promise<{ row: ProviderRow | undefined; stored: Stored }> {
+  const stored = await read(tokenFileOf(world, settings), false);
+  return { row: findProvider(stored.record?.notes.provider ?? ""), stored };
 }
 
 async function chooseTokenFile(
@@ -122,32 +132,46 @@ export function belongsTo(notes: TokenNotes | undefined, provider: string): bool
   return former === undefined || (findProvider(former)?.name ?? former) === provider;
 }
 
+/** Whose tokens they are. What is undefined is not compared. */
+export interface Owner {
+  readonly account: string;
+  readonly client: string | undefined;
+  readonly tenant: string | undefined;
+  /** host name of the token endpoint */
+  readonly tokenHost: string | undefined;
+}
+
+export function ownerOf({ mailbox, client }: { mailbox: Mailbox; client: OAuthClient }): Owner {
+  // Who names the endpoint decides where the tokens go; but a provider that has no name is told
+  // from another one by its server alone.
+  const isTheirChoice = client.isTokenEndpointNamed && mailbox.provider !== customProvider;
+  return {
+    account: mailbox.address.text,
+    client: client.id,
+    tenant: client.tenant,
+    tokenHost: isTheirChoice ? undefined : hostOf(client.tokenEndpoint),
+  };
+}
+
 /**
  * Protects the tokens of another mailbox, client or tenant from being used or overwritten, and
- * from being sent to another token endpoint than the one that issued them, unless the person says
- * so by naming that endpoint.
+ * from being sent to another server than the one that issued them.
  *
  * @throws MxtokenError `configuration`
  */
-export function checkSameOwner(
-  tokenFile: string,
-  notes: TokenNotes,
-  { mailbox, client }: { mailbox: Mailbox; client: OAuthClient },
-): void {
-  const endpoint = (text: string | undefined) =>
-    text !== undefined && URL.canParse(text) ? new URL(text).origin : undefined;
+export function checkSameOwner(tokenFile: string, notes: TokenNotes, owner: Owner): void {
   const differences = [
     {
       what: "the mailbox",
       made: notes.account?.toLowerCase(),
-      wanted: mailbox.address.text.toLowerCase(),
+      wanted: owner.account.toLowerCase(),
     },
-    { what: "the client id", made: notes.client, wanted: client.id },
-    { what: "the tenant", made: notes.tenant, wanted: client.tenant },
+    { what: "the client id", made: notes.client, wanted: owner.client },
+    { what: "the tenant", made: notes.tenant, wanted: owner.tenant },
     {
       what: "the token endpoint at",
-      made: endpoint(notes.tokenEndpoint),
-      wanted: client.isTokenEndpointNamed ? undefined : endpoint(client.tokenEndpoint),
+      made: hostOf(notes.tokenEndpoint),
+      wanted: owner.tokenHost,
     },
   ];
   for (const { what, made, wanted } of differences) {
@@ -160,4 +184,8 @@ export function checkSameOwner(
       },
     );
   }
+}
+
+function hostOf(url: string | undefined): string | undefined {
+  return url !== undefined && URL.canParse(url) ? new URL(url).hostname : undefined;
 }

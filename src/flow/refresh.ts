@@ -1,5 +1,6 @@
 import { MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
+import { rehearseReplacement } from "../store/atomic.ts";
 import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
 import type { Token } from "../token.ts";
 import type { Finding } from "../verify/finding.ts";
@@ -88,6 +89,7 @@ async function refreshAndCommit(
   former: TokenRecord,
   refreshToken: Secret,
 ): Promise<Step> {
+  await rehearseReplacement(job.world, job.tokenFile, job.gid);
   return withReservation(job, async (reservation) => {
     const token = await requestRefresh(job, refreshToken, former.notes.scope);
     const isNew = !refreshToken.equals(token.refreshToken);

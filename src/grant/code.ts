@@ -1,9 +1,6 @@
 import type { OAuthClient } from "../config/client.ts";
 import type { Proofs } from "./oauth.ts";
 
-/** Names that the flow itself sets; a provider's extra parameters cannot replace them. */
-type Parameters = Readonly<Record<string, string>>;
-
 /**
  * The address where the person signs in (RFC 6749 section 4.1.1, RFC 7636 section 4.3).
  *
@@ -15,7 +12,8 @@ export function authorizationUrl(
   proofs: Pick<Proofs, "challenge" | "state">,
 ): string {
   const url = new URL(client.authorizationEndpoint);
-  const parameters: Parameters = {
+  // What the flow itself sets stands last: a provider's own parameters cannot replace it.
+  const parameters = {
     ...client.authorizationParameters,
     response_type: "code",
     client_id: client.id,

@@ -5,6 +5,8 @@ import type { World } from "../world/world.ts";
 // A pasted address may hold a code of several kilobytes; a line beyond this is no paste.
 const lineLimit = 64 * 1024;
 
+const waitingLines = 100;
+
 const escapeSequence = new RegExp(`${"\x1b"}(?:\\[[0-9;?]*[ -/]*[@-~]|O.)`, "g");
 
 const key = { interrupt: "\x03", endOfInput: "\x04", eraseLine: "\x15" } as const;
@@ -45,6 +47,7 @@ export class LineInput {
         if (line.trim() !== "") return line.trim();
         continue;
       }
+      this.#world.stdin.resume();
       if (this.#tooLong) throw new MxtokenError("usage", "the input has a line of over 64 KiB");
       if (this.#ended) return undefined;
       await this.#somethingNew(signal);
@@ -127,6 +130,8 @@ export class LineInput {
   #endLine(): void {
     this.#lines.push(this.#current);
     this.#current = "";
+    // What nobody has asked for yet stays with the writer.
+    if (this.#lines.length >= waitingLines) this.#world.stdin.pause();
   }
 
   #type(chunk: string): void {

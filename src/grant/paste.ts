@@ -57,7 +57,8 @@ function readAnswer(parameters: URLSearchParams, expected: ExpectedAnswer): Past
       "it has a code but no state: is it cut off or broken into two lines? paste the whole address, or only what stands between code= and the next &",
     );
   }
-  if (!issuerMatches(single(parameters, "iss"), expected)) {
+  const issuers = parameters.getAll("iss");
+  if (issuers.length > 1 || !issuerMatches(issuers[0], expected)) {
     return rubbish("it comes from another authorization server than the one that was asked");
   }
   return isCodeText(code)
@@ -102,7 +103,7 @@ function issuerMatches(iss: string | undefined, expected: ExpectedAnswer): boole
 }
 
 /** Compares in constant time whatever the lengths. */
-export function sameText(one: string, other: string): boolean {
+function sameText(one: string, other: string): boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(one), digest(other));
 }
@@ -115,15 +116,17 @@ function isCodeText(code: string): boolean {
 function declined(error: string, description: string | undefined): MxtokenError {
   const words = description === undefined ? error : `${error}: ${description}`;
   return new MxtokenError("signInDeclined", `the sign-in was refused: ${harmless(words)}`, {
-    hint: declineHints[error],
+    hint: declineHints.get(error),
   });
 }
 
-const declineHints: Readonly<Record<string, string>> = {
-  access_denied:
+const declineHints: ReadonlyMap<string, string> = new Map([
+  [
+    "access_denied",
     "somebody chose Cancel, or this person or application may not do this; run the command again to try once more",
-  consent_required: "an administrator must allow this application first",
-};
+  ],
+  ["consent_required", "an administrator must allow this application first"],
+]);
 
 function rubbish(reason: string): PasteVerdict {
   return { is: "rubbish", reason };

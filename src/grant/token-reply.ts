@@ -39,7 +39,8 @@ export function judgeTokenReply(
   if (code !== undefined && (status >= 400 || members?.["access_token"] === undefined)) {
     throw refusal(code, host, say(code), say(wordsOf(members)));
   }
-  if (status !== 200 || members === undefined || !isFilledText(members["access_token"])) {
+  const isGranted = status >= 200 && status < 300;
+  if (!isGranted || members === undefined || !isFilledText(members["access_token"])) {
     throw new MxtokenError(
       "notUnderstood",
       `${host} did not answer as a token endpoint does: ${describe(reply, members)}`,
@@ -54,7 +55,7 @@ export function judgeTokenReply(
 function parseObject(reply: HttpReply): Record<string, unknown> | undefined {
   if (reply.truncated) return undefined;
   try {
-    const value: unknown = JSON.parse(reply.body);
+    const value: unknown = JSON.parse(reply.body.replace(/^\uFEFF/, ""));
     const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
     return isObject ? (value as Record<string, unknown>) : undefined;
   } catch {
@@ -94,16 +95,18 @@ function refusal(code: string, host: string, name: string, words: string): Mxtok
     return new MxtokenError("signInNeeded", `${host} wants a new sign-in: ${said}`);
   }
   return new MxtokenError("applicationRefused", `${host} refuses the application: ${said}`, {
-    hint: applicationHints[code],
+    hint: applicationHints.get(code),
   });
 }
 
-const applicationHints: Readonly<Record<string, string>> = {
-  invalid_client: "check --client-id and the client secret; nothing was changed",
-  unauthorized_client:
+const applicationHints: ReadonlyMap<string, string> = new Map([
+  ["invalid_client", "check --client-id and the client secret; nothing was changed"],
+  [
+    "unauthorized_client",
     "this application may not use this grant or this tenant; check --app, --client-id and --tenant",
-  invalid_scope: "this application may not ask for this scope; check --scope",
-};
+  ],
+  ["invalid_scope", "this application may not ask for this scope; check --scope"],
+]);
 
 function wordsOf(members: Record<string, unknown> | undefined): string {
   if (members === undefined) return "";

@@ -6,6 +6,7 @@ import {
   mkdir,
   open,
   readdir,
+  readFile,
   realpath,
   rename,
   unlink,
@@ -25,7 +26,7 @@ const renameInterval = 50;
 /** A place on the disk that is already ours: what follows cannot fail for want of space or rights. */
 export interface Reservation {
   /** Replaces the target; a reader sees the old content or the new, never a mixture. */
-  commit(content: string): Promise<void>;
+  commit(content: string | Buffer): Promise<void>;
   /** Gives the place back. Does nothing after `commit`. */
   release(): Promise<void>;
 }
@@ -53,7 +54,7 @@ export async function reserve(
     const { O_RDWR, O_CREAT, O_EXCL } = constants;
     file = await open(temporary, O_RDWR | O_CREAT | O_EXCL, 0o600);
     await keepOwner(file, former, world, gid);
-    await file.write(Buffer.alloc(reservedBytes, "\n"));
+    await writeAll(file, Buffer.alloc(reservedBytes, "\n"));
     await file.sync();
   } catch (error) {
     await file?.close();
@@ -69,16 +70,21 @@ function reservation(world: World, path: string, temporary: string, file: FileHa
     async commit(content) {
       try {
         const bytes = Buffer.from(content);
-        await file.write(bytes, 0, bytes.length, 0);
+        await writeAll(file, bytes);
         await file.truncate(bytes.length);
         await file.sync();
         await file.close();
-        await renameOver(world, temporary, path);
-        done = true;
-        await syncDirectory(world, dirname(path));
       } catch (error) {
         throw unwritable(path, error);
       }
+      // From here on the content is on the disk, and is not given up whatever happens.
+      done = true;
+      await renameOver(world, temporary, path).catch(async (error) => {
+        throw await rescued(path, temporary, error);
+      });
+      await syncDirectory(world, dirname(path)).catch((error) => {
+        throw unwritable(path, error);
+      });
     },
     async release() {
       if (done) return;
@@ -88,6 +94,50 @@ function reservation(world: World, path: string, temporary: string, file: FileHa
       await unlink(temporary).catch(() => undefined);
     },
   };
+}
+
+/**
+ * Replaces the file by its own content, under its lock. A file that cannot be replaced (mounted
+ * alone into a container, immutable) must fail here, and not when the only good refresh token is
+ * in memory.
+ *
+ * @throws MxtokenError `unwritable`
+ */
+export async function rehearseReplacement(
+  world: World,
+  path: string,
+  gid: number | undefined,
+): Promise<void> {
+  const reservation = await reserve(world, path, gid);
+  try {
+    const content = await readFile(path);
+    await reservation.commit(content);
+  } catch (error) {
+    throw unwritable(path, error);
+  } finally {
+    await reservation.release();
+  }
+}
+
+/** FileHandle.write may write less than it was given, on a disk that is nearly full for example. */
+async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
+  for (let position = 0; position < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, position, bytes.length - position, position);
+    position += bytesWritten;
+  }
+}
+
+/** Keeps what could not be put in its place under a name that no later run removes. */
+async function rescued(path: string, temporary: string, error: unknown): Promise<MxtokenError> {
+  const safe = `${temporary.replace(/\.tmp$/, "")}.rescued`;
+  const kept = await rename(temporary, safe).then(
+    () => safe,
+    () => temporary,
+  );
+  return new MxtokenError("unwritable", `cannot replace ${path}: ${systemReason(error)}`, {
+    cause: error,
+    hint: `its new content is in ${kept}: move that file over it, or the tokens are lost`,
+  });
 }
 
 /**

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { MxtokenError } from "../errors.ts";
+import { MxtokenError, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
 import { unwritable } from "./unwritable.ts";
 
@@ -15,6 +15,7 @@ const pollInterval = 100;
  * file `.NAME.lock` stays: removing it would let two processes lock two different files.
  *
  * @param onWait called once when another process holds the lock
+ * @param stop ends the wait, and keeps the work from being begun
  * @throws MxtokenError `unreachable` when it is held for over 90 s, `unwritable` when there can be
  * no lock file; Interrupted
  */
@@ -23,21 +24,37 @@ export async function withLock<T>(
   tokenFile: string,
   onWait: () => void,
   work: () => Promise<T>,
+  stop: AbortSignal = world.interrupted,
 ): Promise<T> {
-  const { tryLock, unlock } = await import("fs-native-extensions");
-  const file = await openLockFile(lockPath(tokenFile));
+  const path = lockPath(tokenFile);
+  const { tryLock, unlock } = await import("fs-native-extensions").catch((error) => {
+    throw new MxtokenError("unwritable", "file locks are not available on this platform", {
+      cause: error,
+    });
+  });
+  const file = await openLockFile(world, path);
+  const lock = () => {
+    try {
+      return tryLock(file.fd);
+    } catch (error) {
+      throw new MxtokenError("unwritable", `cannot lock ${path}: ${systemReason(error)}`, {
+        cause: error,
+        hint: "does this file system know locks?",
+      });
+    }
+  };
   try {
     const end = world.now() + patience;
-    for (let waited = false; !tryLock(file.fd); waited = true) {
+    for (let waited = false; !lock(); waited = true) {
       if (!waited) onWait();
       if (world.now() >= end) {
         throw new MxtokenError("unreachable", `another process holds the lock of ${tokenFile}`, {
           hint: "nothing was lost; try again when the other one is done",
         });
       }
-      await world.sleep(pollInterval);
+      await world.sleep(pollInterval, stop);
     }
-    world.interrupted.throwIfAborted();
+    stop.throwIfAborted();
     world.trace(`holding the lock of ${tokenFile}`);
     try {
       return await work();
@@ -49,15 +66,21 @@ export async function withLock<T>(
   }
 }
 
-export function lockPath(tokenFile: string): string {
+function lockPath(tokenFile: string): string {
   return join(dirname(tokenFile), `.${basename(tokenFile)}.lock`);
 }
 
-async function openLockFile(path: string): Promise<FileHandle> {
+async function openLockFile(world: World, path: string): Promise<FileHandle> {
   const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
   try {
     // O_NOFOLLOW does not exist on Windows, where it is undefined and counts as 0.
-    return await open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+    const file = await open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+    if (world.user?.uid === 0) {
+      // What root leaves in somebody's directory must not lock its owner out.
+      const { uid, gid } = await stat(dirname(path));
+      await file.chown(uid, gid);
+    }
+    return file;
   } catch (error) {
     throw unwritable(path, error);
   }

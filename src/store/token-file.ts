@@ -53,7 +53,7 @@ export function parseTokenFile(text: string, path: string): TokenRecord {
   const [accessToken, refreshToken] = [0, 1].map((index) => {
     const line = (lines[index] ?? "").trim();
     if (line === "") return undefined;
-    if (isTokenText(line) && !line.startsWith("#")) return new Secret(line);
+    if (isTokenText(line)) return new Secret(line);
     throw new MxtokenError("unreadable", `${path}: line ${index + 1} is not a token`, {
       hint: "move the file away, or pass --startover to sign in and replace it",
     });

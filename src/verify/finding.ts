@@ -1,6 +1,6 @@
 import type { Mechanism } from "../catalog/providers.ts";
 
-/** What a real login showed. Who reads it decides what follows; `report.ts` puts it into words. */
+/** What a real login showed. Who reads it decides what follows; `report/sentences.ts` puts it into words. */
 export type Finding = Accepted | NotAccepted;
 
 export interface Accepted {

@@ -1,5 +1,5 @@
 import { MxtokenError } from "../errors.ts";
-import { networkError } from "../world/network-error.ts";
+import { mayHaveArrived, networkError } from "../world/network-error.ts";
 import type { NotAccepted } from "./finding.ts";
 
 /** How far the proof had come. */
@@ -7,6 +7,15 @@ export type Stage = "login" | "mailbox";
 
 /** The server had nothing to say about the token, after RFC 5530. */
 const serverTrouble: ReadonlySet<string> = new Set(["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"]);
+
+/** Codes of RFC 5530 that leave no doubt, whatever the words beside them say. */
+const refusals: ReadonlySet<string> = new Set([
+  "AUTHENTICATIONFAILED",
+  "AUTHORIZATIONFAILED",
+  "EXPIRED",
+  "PRIVACYREQUIRED",
+  "CONTACTADMIN",
+]);
 
 const troubleWords =
   /too many simultaneous connections|request is throttled|temporar(?:y|ily)|try again later/i;
@@ -42,7 +51,8 @@ export function judgeImapFailure(
   const failure = membersOf(error);
   const words = say(failure.words);
   const code = failure.serverCode ?? "";
-  if (serverTrouble.has(code) || troubleWords.test(failure.words)) {
+  const isTrouble = refusals.has(code) ? false : troubleWords.test(failure.words);
+  if (serverTrouble.has(code) || isTrouble) {
     return { result: "unreachable", reason: `${where} could not answer now: ${words || code}` };
   }
   if (notConnected.test(failure.words)) {
@@ -57,7 +67,9 @@ export function judgeImapFailure(
     return {
       result: "refused",
       reason: `${where} ${what}: ${words || "no reason given"}`,
-      hint: "did another account sign in than this mailbox's (a private browser window helps), and is IMAP switched on for the mailbox?",
+      hint: failure.isBad
+        ? undefined
+        : "did another account sign in than this mailbox's (a private browser window helps), and is IMAP switched on for the mailbox?",
     };
   }
   if (failure.goodbye !== undefined) {
@@ -71,12 +83,18 @@ export function judgeImapFailure(
     };
   }
   const { message, hint } = networkError(where, error);
-  return { result: "unreachable", reason: message, hint };
+  return {
+    result: "unreachable",
+    reason: message,
+    hint: hint === mayHaveArrived ? undefined : hint,
+  };
 }
 
 interface Members {
   /** a tagged NO or BAD came */
   readonly answered: boolean;
+  /** it was a BAD: the server did not understand */
+  readonly isBad: boolean;
   readonly words: string;
   readonly serverCode: string | undefined;
   /** the reason in a BYE */
@@ -92,6 +110,7 @@ function membersOf(error: unknown): Members {
   const status = text("responseStatus");
   const response = text("responseText") ?? text("response") ?? "";
   return {
+    isBad: status === "BAD",
     answered: status === "NO" || status === "BAD",
     words: [serverCode && `[${serverCode}]`, response, challengeWords(value["oauthError"])]
       .filter(Boolean)

@@ -32,6 +32,12 @@ const networkProblems: Readonly<Record<string, string>> = {
   ProxyError: "the proxy could not be used",
 };
 
+/** A broken connection does not tell whether the other side had read the request. */
+export const mayHaveArrived =
+  "the request may have arrived all the same: if the server has replaced the refresh token, the next run will ask for a sign-in";
+
+const droppedCodes: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"]);
+
 /**
  * Says why a connection to `where` (host or host:port) could not be made or broke off, from
  * Node's, undici's or imapflow's error. A certificate's failure is named as such: it is never
@@ -58,7 +64,10 @@ export function networkError(where: string, error: unknown): MxtokenError {
   for (const { code } of chain) {
     const problem = code === undefined ? undefined : networkProblems[code];
     if (problem !== undefined) {
-      return new MxtokenError("unreachable", `cannot reach ${where}: ${problem}`, { cause: error });
+      return new MxtokenError("unreachable", `cannot reach ${where}: ${problem}`, {
+        cause: error,
+        hint: droppedCodes.has(code ?? "") ? mayHaveArrived : undefined,
+      });
     }
   }
   const code = chain.find((link) => link.code !== undefined)?.code;

@@ -123,8 +123,14 @@ function run(
     child.stdout.setEncoding("utf8");
     child.stdout.on("data", (chunk: string) => {
       stdout += chunk;
-      if (stdout.length > 1024 * 1024) child.kill();
+      if (stdout.length > 1024 * 1024) giveUp();
     });
+    // A shell's own children live on after it; without a reader they end, or are not waited for.
+    const giveUp = () => {
+      child.stdout.destroy();
+      child.kill();
+    };
+    signal.addEventListener("abort", giveUp);
     child.on("error", reject);
     child.on("close", (status) => resolve({ status, stdout }));
   });

@@ -3,11 +3,11 @@ import type { Interrupted } from "../errors.ts";
 
 /** A stream that may be a terminal. */
 export type Input = Readable & { isTTY?: boolean; setRawMode?(on: boolean): unknown };
-export type Output = Writable & { isTTY?: boolean; columns?: number };
+export type Output = Writable & { isTTY?: boolean };
 
 /** One HTTPS request. Redirects are never followed: a token request must not travel on. */
 export interface HttpRequest {
-  readonly method: "GET" | "POST";
+  readonly method: "POST";
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;

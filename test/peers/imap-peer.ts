@@ -28,6 +28,8 @@ export interface ImapPeer {
   login: (token: string) => LoginAnswer | Promise<LoginAnswer>;
   greeting: string | undefined;
   capabilities: string;
+  /** whether LOGOUT is answered */
+  isPolite: boolean;
   /** whether a connection is dropped before the greeting */
   isAway: boolean;
   close(): Promise<void>;
@@ -46,6 +48,7 @@ export async function startImapPeer(
     login: () => "accept",
     greeting: "* OK ready",
     capabilities: "IMAP4rev1 SASL-IR AUTH=XOAUTH2 AUTH=OAUTHBEARER",
+    isPolite: true,
     isAway: false,
     close: async () => {
       for (const socket of sockets) socket.destroy();
@@ -121,6 +124,7 @@ class Session {
       this.#say(`${tag} OK begin`);
       this.#startTls();
     } else if (name === "LOGOUT") {
+      if (!this.#peer.isPolite) return;
       this.#say("* BYE bye", `${tag} OK done`);
       this.#socket.end();
     } else if (this.#answer === "notConnected") {

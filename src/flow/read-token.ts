@@ -1,0 +1,38 @@
+import { MxtokenError } from "../errors.ts";
+import type { LineInput } from "../grant/line-input.ts";
+import { Secret } from "../secret.ts";
+import { isTokenText } from "../token.ts";
+import type { World } from "../world/world.ts";
+import type { Tell } from "./events.ts";
+
+/** As long as a person has to sign in. */
+const patience = 300_000;
+
+/**
+ * Reads a token from standard input: its first line that is not blank.
+ *
+ * @param what the kind of token, for the question and the error
+ * @throws MxtokenError `usage`; Interrupted
+ */
+export async function readToken(
+  world: World,
+  tell: Tell,
+  input: LineInput,
+  what: string,
+): Promise<Secret> {
+  input.open();
+  if (world.stdin.isTTY === true) tell({ is: "tokenWanted", what });
+  const deadline = world.deadline(patience);
+  let line: string | undefined;
+  try {
+    line = await input.next(AbortSignal.any([deadline, world.interrupted]));
+  } catch (error) {
+    if (!deadline.aborted) throw error;
+  }
+  if (line === undefined) throw new MxtokenError("usage", `no ${what} came on standard input`);
+  const text = line.replace(/^\uFEFF/, "");
+  if (!isTokenText(text)) {
+    throw new MxtokenError("usage", `what came on standard input is not a ${what}`);
+  }
+  return new Secret(text);
+}

@@ -1,0 +1,117 @@
+import { showEndpoint } from "../config/endpoint.ts";
+import type { Event } from "../flow/events.ts";
+import { isoSeconds } from "../store/token-file.ts";
+import type { Finding } from "../verify/finding.ts";
+
+/** What an event says, in lines for standard error; none where its error says it. */
+export function describe(event: Event): string[] {
+  switch (event.is) {
+    case "started": {
+      const { mailbox, client, tokenFile } = event;
+      return [
+        `mxtoken: ${mailbox.address.text} at ${mailbox.provider} (${mailbox.title}), as ${client.consentName === undefined ? "an application of your own" : `the application ${client.app}`}`,
+        `mxtoken: token file ${tokenFile}`,
+      ];
+    }
+    case "otherProvidersFile":
+      return [`mxtoken: ${event.tokenFile} belongs to ${event.provider} and is left alone`];
+    case "readableByEverybody":
+      return [`mxtoken: warning: ${event.tokenFile} can be read by everybody on this machine`];
+    case "proving":
+      return [`mxtoken: logging in to ${showEndpoint(event.mailbox.imap)}`];
+    case "storedExpired":
+      return [`mxtoken: the stored access token expired at ${isoSeconds(event.expiresAt)}`];
+    case "storedProven":
+      return [
+        `mxtoken: stored token: ${sentence(event.finding)}; getting a fresh one all the same`,
+      ];
+    case "waitingForLock":
+      return [`mxtoken: waiting for another process that holds the lock of ${event.tokenFile}`];
+    case "waitingForOther":
+      return ["mxtoken: another process has refreshed this account; waiting for its proof"];
+    case "otherRefreshed":
+      return ["mxtoken: another process has just refreshed this account; using its token"];
+    case "refreshing":
+      return ["mxtoken: asking for a new access token with the refresh token"];
+    case "finishingRequest":
+      return [
+        "mxtoken: a request is on its way, and its answer may be all that counts: waiting up to 10 seconds to save it",
+      ];
+    case "refreshed":
+      return [
+        event.newRefreshToken
+          ? "mxtoken: got a new access token and a new refresh token"
+          : "mxtoken: got a new access token; the refresh token stays the same",
+      ];
+    case "signIn":
+      return signIn(event);
+    case "tokenWanted":
+      return [`mxtoken: paste the ${event.what} and press Enter (the text is not shown):`];
+    case "pasteRefused":
+      return [`mxtoken: not usable: ${event.reason}`, "mxtoken: paste again:"];
+    case "stateUnchecked":
+      return [
+        "mxtoken: a bare code carries no state, so whether it answers this very sign-in cannot be checked",
+      ];
+    case "keptUntilProven":
+      return [`mxtoken: the new token is kept in ${event.path}, not proven yet`];
+    case "exchanging":
+      return ["mxtoken: exchanging the code for a token"];
+    case "noRefreshToken":
+      return [
+        "mxtoken: warning: the server gave no refresh token: when this access token ends, somebody must sign in again",
+      ];
+    case "proven":
+      // What was not accepted ends the run, and is told as its error.
+      return event.finding.result === "accepted" ? [`mxtoken: ${sentence(event.finding)}`] : [];
+  }
+}
+
+function signIn(event: Extract<Event, { is: "signIn" }>): string[] {
+  const { account, consentName, redirectUri, timeout, why } = event;
+  const consent =
+    consentName === undefined
+      ? []
+      : [
+          `mxtoken: the consent page will say ${consentName}: mxtoken acts as that application;`,
+          "mxtoken: to use one of your own, pass --client-id, --redirect-uri and, if it has one, its secret",
+        ];
+  return [
+    `mxtoken: a sign-in is needed: ${why}`,
+    `mxtoken: sign in as ${account} with any browser on any machine, at this address:`,
+    "",
+    event.url,
+    "",
+    ...consent,
+    `mxtoken: in the end the browser goes to ${redirectUri}, a page that ${isLoopback(redirectUri) ? "cannot be reached: that is as it should be" : "may show a code"};`,
+    `mxtoken: copy the whole address of that page within ${duration(timeout)} and paste it here${event.isTerminal ? ", then press Enter (the text is not shown)" : ""}:`,
+  ];
+}
+
+function duration(seconds: number): string {
+  return seconds % 60 === 0 ? count(seconds / 60, "minute") : count(seconds, "second");
+}
+
+function isLoopback(redirectUri: string): boolean {
+  const { hostname } = new URL(redirectUri);
+  return hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.");
+}
+
+/** A login in one sentence without a full stop. */
+function sentence(finding: Finding): string {
+  const where = showEndpoint(finding);
+  if (finding.result !== "accepted") return finding.reason;
+  const { user, mechanism, folders, messages } = finding;
+  return `proven by IMAP login to ${where} as ${user} with ${mechanism}: ${count(folders, "folder")}, ${count(messages, "message")} in INBOX`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** When the access token ends, in one line. */
+export function expiry(expiresAt: number | undefined, now: number): string {
+  if (expiresAt === undefined) return "the server did not say when the access token expires";
+  const minutes = Math.floor((expiresAt - now) / 60_000);
+  return `the access token expires at ${isoSeconds(expiresAt)}, in ${count(minutes, "minute")}`;
+}
