@@ -6,12 +6,13 @@ import { isReadableByEverybody } from "../store/read.ts";
 import type { TokenRecord } from "../store/token-file.ts";
 import { proveByImap } from "../verify/imap.ts";
 import type { World } from "../world/world.ts";
+import { adoptRefreshToken } from "./adopt.ts";
 import type { Outcome, Tell } from "./events.ts";
 import type { Job } from "./job.ts";
 import { prepare } from "./prepare.ts";
 import { readToken } from "./read-token.ts";
 import { refreshStored } from "./refresh.ts";
-import { adoptRefreshToken, signIn } from "./sign-in.ts";
+import { signIn } from "./sign-in.ts";
 
 /** What the person wants of one run. */
 export interface GetRequest {

@@ -2,12 +2,14 @@ import { dirname } from "node:path";
 import { MxtokenError } from "../errors.ts";
 import { refreshToken, type TokenRequestContext } from "../grant/oauth.ts";
 import type { Secret } from "../secret.ts";
-import { makeDirectory, type Reservation, reserve } from "../store/atomic.ts";
+import { type Reservation, reserve } from "../store/atomic.ts";
+import { makeDirectory } from "../store/directory.ts";
 import { withLock } from "../store/lock.ts";
 import { readTokenFile } from "../store/read.ts";
 import { isoSeconds, type TokenNotes, type TokenRecord } from "../store/token-file.ts";
 import { type Token, tokenFrom } from "../token.ts";
 import type { Accepted, Finding } from "../verify/finding.ts";
+import { proveByImap } from "../verify/imap.ts";
 import type { World } from "../world/world.ts";
 import type { Outcome, Source, Tell } from "./events.ts";
 import { belongsTo, checkSameOwner, ownerOf, type Prepared } from "./prepare.ts";
@@ -117,6 +119,18 @@ export async function requestRefresh(
   const repeated = job.client.scopeOnRefresh ? scope : undefined;
   const response = await withTokenRequest(job, (context) => refreshToken(context, token, repeated));
   return tokenFrom(response, job.world.now(), scope, token);
+}
+
+/**
+ * Proves an access token by a real login, and tells it.
+ *
+ * @throws Interrupted
+ */
+export async function prove(job: Job, accessToken: Secret): Promise<Finding> {
+  job.tell({ is: "proving", mailbox: job.mailbox });
+  const finding = await proveByImap(job.world, job.mailbox, accessToken);
+  job.tell({ is: "proven", finding });
+  return finding;
 }
 
 /** The token file's next content. */

@@ -4,11 +4,11 @@ import { rehearseReplacement } from "../store/atomic.ts";
 import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
 import type { Token } from "../token.ts";
 import type { Finding } from "../verify/finding.ts";
-import { proveByImap } from "../verify/imap.ts";
 import type { Outcome } from "./events.ts";
 import {
   type Job,
   outcomeOf,
+  prove,
   readAgain,
   recordOf,
   requestRefresh,
@@ -108,10 +108,8 @@ async function refreshAndCommit(
 
 /** Steps 6 and 7: prove the new access token, then let it replace line 1. */
 async function finish(job: Job, token: Token, former: TokenRecord): Promise<Outcome> {
-  const { world, tokenFile } = job;
-  job.tell({ is: "proving", mailbox: job.mailbox });
-  const finding = await proveByImap(world, job.mailbox, token.accessToken);
-  job.tell({ is: "proven", finding });
+  const { tokenFile } = job;
+  const finding = await prove(job, token.accessToken);
   if (finding.result !== "refused") {
     const isReplaced = await replaceLineOne(job, token, former, finding);
     if (!isReplaced) await waitForOther(job, former);
@@ -185,9 +183,7 @@ async function renewedLineOne(job: Job, before: TokenRecord): Promise<TokenRecor
 async function useResultOfOther(job: Job, record: TokenRecord): Promise<Outcome | undefined> {
   job.tell({ is: "otherRefreshed" });
   if (record.accessToken === undefined) return undefined;
-  job.tell({ is: "proving", mailbox: job.mailbox });
-  const finding = await proveByImap(job.world, job.mailbox, record.accessToken);
-  job.tell({ is: "proven", finding });
+  const finding = await prove(job, record.accessToken);
   const consequence = "this is the token that another process has just stored";
   const accepted = requireAccepted(finding, { refused: consequence, unreachable: consequence });
   return outcomeOf(job, "another process", record.notes.expiresAt, accepted);

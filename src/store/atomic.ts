@@ -3,7 +3,6 @@ import { constants, type Stats } from "node:fs";
 import {
   type FileHandle,
   lstat,
-  mkdir,
   open,
   readdir,
   readFile,
@@ -99,7 +98,7 @@ function reservation(world: World, path: string, temporary: string, file: FileHa
 /**
  * Replaces the file by its own content, under its lock. A file that cannot be replaced (mounted
  * alone into a container, immutable) must fail here, and not when the only good refresh token is
- * in memory.
+ * in memory. Where there is no file yet, only its place is tried.
  *
  * @throws MxtokenError `unwritable`
  */
@@ -110,8 +109,11 @@ export async function rehearseReplacement(
 ): Promise<void> {
   const reservation = await reserve(world, path, gid);
   try {
-    const content = await readFile(path);
-    await reservation.commit(content);
+    const content = await readFile(path).catch((error) => {
+      if (systemCode(error) === "ENOENT") return undefined;
+      throw error;
+    });
+    if (content !== undefined) await reservation.commit(content);
   } catch (error) {
     throw unwritable(path, error);
   } finally {
@@ -138,35 +140,6 @@ async function rescued(path: string, temporary: string, error: unknown): Promise
     cause: error,
     hint: `its new content is in ${kept}: move that file over it, or the tokens are lost`,
   });
-}
-
-/**
- * Makes the directory of a token file, private to the user; one that exists is left as it is.
- *
- * @throws MxtokenError `unwritable`
- */
-export async function makeDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { mode: 0o700 });
-  } catch (error) {
-    const code = systemCode(error);
-    if (code === "EEXIST") return;
-    // Step by step: Node's own recursive mkdir never ends below a directory like /proc.
-    if (code !== "ENOENT" || dirname(path) === path || (await exists(dirname(path)))) {
-      throw unwritable(path, error);
-    }
-    await makeDirectory(dirname(path));
-    await mkdir(path, { mode: 0o700 }).catch((again) => {
-      if (systemCode(again) !== "EEXIST") throw unwritable(path, again);
-    });
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** What is at `path` now. A link is never written through: the rename would replace the link. */

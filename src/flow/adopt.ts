@@ -1,0 +1,70 @@
+import { randomBytes } from "node:crypto";
+import { unlink } from "node:fs/promises";
+import type { Secret } from "../secret.ts";
+import { formatTokenFile } from "../store/token-file.ts";
+import type { Outcome } from "./events.ts";
+import {
+  type Job,
+  outcomeOf,
+  prove,
+  recordOf,
+  requestRefresh,
+  unprovenNote,
+  withReservation,
+  withTokenFileLock,
+} from "./job.ts";
+import { requireAccepted } from "./judge-finding.ts";
+import { readReplaceable, store } from "./new-token.ts";
+import { refreshStored } from "./refresh.ts";
+
+/**
+ * Takes over a refresh token that the person already has, instead of a sign-in. A token that the
+ * server has replaced is on the disk before anything can fail: in the token file where there is
+ * none yet, else beside it, because the stored account must not be lost for one that is not proven.
+ *
+ * @throws MxtokenError
+ */
+export async function adoptRefreshToken(job: Job, refreshToken: Secret): Promise<Outcome> {
+  const { record, startover, tell, world } = job;
+  if (!startover && record !== undefined && refreshToken.equals(record.refreshToken)) {
+    const outcome = await refreshStored(job, record);
+    if (outcome !== undefined) return outcome;
+  }
+  const { token, keptIn } = await withTokenFileLock(job, async () => {
+    const isFree = (await readReplaceable(job)) === undefined;
+    const path = isFree ? job.tokenFile : besideOf(job.tokenFile);
+    return withReservation(
+      job,
+      async (reservation) => {
+        const granted = await requestRefresh(job, refreshToken, undefined);
+        const isNew = !refreshToken.equals(granted.refreshToken);
+        if (isNew) {
+          const now = world.now();
+          await reservation.commit(formatTokenFile(recordOf(job, granted, unprovenNote(now), now)));
+          tell({ is: "keptUntilProven", path });
+        }
+        tell({ is: "refreshed", newRefreshToken: isNew });
+        return { token: granted, keptIn: isNew ? path : undefined };
+      },
+      path,
+    );
+  });
+  world.interrupted.throwIfAborted();
+  const finding = await prove(job, token.accessToken);
+  const isStored = finding.result !== "refused" && (await store(job, token, finding));
+  if (isStored && keptIn !== job.tokenFile && keptIn !== undefined) await unlink(keptIn);
+  const kept =
+    keptIn === undefined
+      ? "the refresh token that you gave is still good"
+      : `the refresh token that you gave is spent, and its successor is in ${keptIn}`;
+  const accepted = requireAccepted(finding, {
+    refused: kept,
+    unreachable: isStored ? `the token is in ${job.tokenFile}, not proven yet` : kept,
+  });
+  return outcomeOf(job, "refreshed", token.expiresAt, accepted);
+}
+
+/** A name of its own: what an earlier run has left there may be somebody's only token. */
+function besideOf(tokenFile: string): string {
+  return `${tokenFile}.unproven-${randomBytes(4).toString("hex")}`;
+}
