@@ -111,7 +111,10 @@ test("a file that was mounted alone into a container: 73 before anything is aske
     const result = await run();
     assert.equal(result.status, 73, result.stderr);
     assert.match(result.stderr, /cannot replace .*EBUSY/);
+    assert.match(result.stderr, /mounted alone into a container/);
     assert.equal(scene.endpoint.requests.length, 0);
+    const beside = readdirSync(directory).filter((name) => name.startsWith("."));
+    assert.deepEqual(beside, [".token.txt.lock"]);
     assert.equal(content(), text);
   } finally {
     asRoot("umount", tokenFile());

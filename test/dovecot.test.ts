@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { connect } from "node:net";
+import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import {
@@ -371,6 +370,38 @@ describe("a proxy for IMAP", () => {
     const credentials = Buffer.from("me:proxy-password").toString("base64");
     assert.deepEqual(asked, [`localhost:${dovecot.imaps} Basic ${credentials}`]);
     assert.doesNotMatch(result.stderr, /proxy-password/);
+  });
+});
+
+describe("a SOCKS proxy for IMAP", () => {
+  test("SOCKS5 is gone through (RFC 1928)", async () => {
+    let asked = "";
+    const proxy = createTcpServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.once("data", () => {
+        socket.write(Buffer.from([5, 0]));
+        socket.once("data", (request) => {
+          // version, CONNECT, reserved, a domain name, its length
+          asked = request.subarray(5, -2).toString();
+          const onward = connect(dovecot.imaps, "127.0.0.1", () => {
+            socket.write(Buffer.from([5, 0, 0, 1, 127, 0, 0, 1, 0, 0]));
+            onward.pipe(socket).pipe(onward);
+          });
+          onward.on("error", () => socket.destroy());
+        });
+      });
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    const { port } = proxy.address() as AddressInfo;
+    const home = await signedInHome();
+    const args = ["check", user, "--home", home, "--imap-server", `localhost:${dovecot.imaps}`];
+    const result = await runMain(
+      [...args, "--ca-file", certificates.caFile, "--proxy", `socks5://127.0.0.1:${port}`],
+      testWorld({ cwd: directory }),
+    );
+    await new Promise((resolve) => proxy.close(resolve));
+    assert.equal(result.status, 0, result.stderr);
+    assert.equal(asked, "localhost");
   });
 });
 

@@ -54,30 +54,12 @@ export async function resolveClient(
   const id = settings.clientId ?? former ?? application?.clientId;
   if (id === undefined) throw missing("a client id", "client-id");
   const isRowsOwn = application !== undefined && id === application.clientId;
-  const given = await readClientSecret(world, settings.clientSecret);
-  if (isRowsOwn && application.needsOwnSecret && given === undefined) {
-    throw new MxtokenError(
-      "configuration",
-      `the application ${name} has a client secret, which is its author's and not ours to ship`,
-      {
-        hint: "give it by MXTOKEN_CLIENT_SECRET, --client-secret-file or --client-secret-command, or use --app thunderbird",
-      },
-    );
-  }
-  const isElsewhere = settings.tokenUri !== undefined;
-  if (isRowsOwn && !application.needsOwnSecret && given !== undefined && !isElsewhere) {
-    throw new MxtokenError(
-      "configuration",
-      `a client secret is given, but ${name} is not an application of yours`,
-      { hint: "pass --client-id too, or take the secret out of the options and the environment" },
-    );
-  }
-  const published = isRowsOwn ? application.publishedClientSecret : undefined;
+  const registered = isRowsOwn ? { name, application } : undefined;
   const tenant = resolveTenant(settings, row, remembered);
   return {
     app: isRowsOwn ? name : ownApplication,
     id,
-    secret: given ?? (published === undefined ? undefined : new Secret(published)),
+    secret: await resolveSecret(world, settings, registered),
     redirectUri: checkRedirectUri(
       settings.redirectUri ?? application?.redirectUri ?? "http://localhost",
     ),
@@ -98,6 +80,39 @@ export async function resolveClient(
     tenant,
     consentName: isRowsOwn ? application.consentName : undefined,
   };
+}
+
+/**
+ * The person's own secret, or the one that the application's publisher shows to everybody.
+ *
+ * @param registered the application of the catalogue, where its client id is the one in use
+ */
+async function resolveSecret(
+  world: World,
+  settings: Settings,
+  registered: { name: string; application: ApplicationRow } | undefined,
+): Promise<Secret | undefined> {
+  const given = await readClientSecret(world, settings.clientSecret);
+  if (registered === undefined) return given;
+  const { name, application } = registered;
+  if (given === undefined && application.needsOwnSecret) {
+    throw new MxtokenError(
+      "configuration",
+      `the application ${name} has a client secret, which is its author's and not ours to ship`,
+      {
+        hint: "give it by MXTOKEN_CLIENT_SECRET, --client-secret-file or --client-secret-command, or use --app thunderbird",
+      },
+    );
+  }
+  if (given !== undefined && !application.needsOwnSecret && settings.tokenUri === undefined) {
+    throw new MxtokenError(
+      "configuration",
+      `a client secret is given, but ${name} is not an application of yours`,
+      { hint: "pass --client-id too, or take the secret out of the options and the environment" },
+    );
+  }
+  const published = application.publishedClientSecret;
+  return given ?? (published === undefined ? undefined : new Secret(published));
 }
 
 function resolveApplication(

@@ -12,7 +12,8 @@ import type { Accepted, Finding } from "../verify/finding.ts";
 import { proveByImap } from "../verify/imap.ts";
 import type { World } from "../world/world.ts";
 import type { Outcome, Source, Tell } from "./events.ts";
-import { belongsTo, checkSameOwner, ownerOf, type Prepared } from "./prepare.ts";
+import { belongsTo, checkSameOwner, ownerOf } from "./owner.ts";
+import type { Prepared } from "./prepare.ts";
 
 /** One run for one mailbox. */
 export interface Job extends Prepared {

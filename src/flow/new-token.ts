@@ -12,7 +12,7 @@ import {
   withReservation,
   withTokenFileLock,
 } from "./job.ts";
-import { checkSameOwner, ownerOf } from "./prepare.ts";
+import { checkSameOwner, ownerOf } from "./owner.ts";
 
 /**
  * Writes both lines. The file is read again first: another process may have put something there

@@ -11,8 +11,9 @@ import type { Settings } from "../config/settings.ts";
 import { defaultTokenFile } from "../config/token-file-path.ts";
 import { MxtokenError } from "../errors.ts";
 import { readTokenFile } from "../store/read.ts";
-import type { TokenNotes, TokenRecord } from "../store/token-file.ts";
+import type { TokenRecord } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
+import { belongsTo, checkSameOwner, ownerOf } from "./owner.ts";
 
 /** The token file of a mailbox and what stands in it. */
 export interface Stored {
@@ -124,68 +125,4 @@ async function read(tokenFile: string, startover: boolean): Promise<Stored> {
     }
     throw error;
   }
-}
-
-/** A file that says nothing of its provider, like oauth2_imap's, belongs to whoever names it. */
-export function belongsTo(notes: TokenNotes | undefined, provider: string): boolean {
-  const former = notes?.provider;
-  return former === undefined || (findProvider(former)?.name ?? former) === provider;
-}
-
-/** Whose tokens they are. What is undefined is not compared. */
-export interface Owner {
-  readonly account: string;
-  readonly client: string | undefined;
-  readonly tenant: string | undefined;
-  /** host name of the token endpoint */
-  readonly tokenHost: string | undefined;
-}
-
-export function ownerOf({ mailbox, client }: { mailbox: Mailbox; client: OAuthClient }): Owner {
-  // Who names the endpoint decides where the tokens go; but a provider that has no name is told
-  // from another one by its server alone.
-  const isTheirChoice = client.isTokenEndpointNamed && mailbox.provider !== customProvider;
-  return {
-    account: mailbox.address.text,
-    client: client.id,
-    tenant: client.tenant,
-    tokenHost: isTheirChoice ? undefined : hostOf(client.tokenEndpoint),
-  };
-}
-
-/**
- * Protects the tokens of another mailbox, client or tenant from being used or overwritten, and
- * from being sent to another server than the one that issued them.
- *
- * @throws MxtokenError `configuration`
- */
-export function checkSameOwner(tokenFile: string, notes: TokenNotes, owner: Owner): void {
-  const differences = [
-    {
-      what: "the mailbox",
-      made: notes.account?.toLowerCase(),
-      wanted: owner.account.toLowerCase(),
-    },
-    { what: "the client id", made: notes.client, wanted: owner.client },
-    { what: "the tenant", made: notes.tenant, wanted: owner.tenant },
-    {
-      what: "the token endpoint at",
-      made: hostOf(notes.tokenEndpoint),
-      wanted: owner.tokenHost,
-    },
-  ];
-  for (const { what, made, wanted } of differences) {
-    if (made === undefined || wanted === undefined || made === wanted) continue;
-    throw new MxtokenError(
-      "configuration",
-      `${tokenFile} was made for ${what} ${made}, not for ${wanted}`,
-      {
-        hint: "give the same options as when it was made, pass another --token-file, or --startover to replace it",
-      },
-    );
-  }
-}
-
-function hostOf(url: string | undefined): string | undefined {
-  return url !== undefined && URL.canParse(url) ? new URL(url).hostname : undefined;
 }

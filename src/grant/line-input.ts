@@ -61,12 +61,14 @@ export class LineInput {
   async isAtEnd(): Promise<boolean> {
     if (this.#isTerminal) return false;
     this.open();
-    const quiet = () => !this.#ended && this.#lines.length === 0 && this.#current === "";
+    const quiet = () =>
+      !this.#ended && !this.#tooLong && this.#lines.length === 0 && this.#current === "";
     // A file or a device like /dev/null answers at once, though through a thread of its own; the
     // end of a closed pipe is seen within a few turns of the event loop.
     const turns = this.#world.stdin instanceof ReadStream ? Number.POSITIVE_INFINITY : 20;
     for (let turn = 0; turn < turns && quiet(); turn += 1) {
       await new Promise((resolve) => setImmediate(resolve));
+      this.#world.interrupted.throwIfAborted();
     }
     return this.#ended && this.#lines.every((line) => line.trim() === "");
   }

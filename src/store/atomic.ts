@@ -13,6 +13,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
+import { keepOwner } from "./keep-owner.ts";
 import { unwritable } from "./unwritable.ts";
 
 /** Room for the longest tokens seen, several times over. */
@@ -25,8 +26,10 @@ const renameInterval = 50;
 /** A place on the disk that is already ours: what follows cannot fail for want of space or rights. */
 export interface Reservation {
   /** Replaces the target; a reader sees the old content or the new, never a mixture. */
-  commit(content: string | Buffer): Promise<void>;
-  /** Gives the place back. Does nothing after `commit`. */
+  commit(content: string): Promise<void>;
+  /** Replaces the target by what it holds already; when that fails, nothing is left behind. */
+  rehearse(content: Buffer): Promise<void>;
+  /** Gives the place back. Does nothing after the target was replaced. */
   release(): Promise<void>;
 }
 
@@ -65,17 +68,20 @@ export async function reserve(
 
 function reservation(world: World, path: string, temporary: string, file: FileHandle): Reservation {
   let done = false;
+  const fill = async (content: string | Buffer) => {
+    try {
+      const bytes = Buffer.from(content);
+      await writeAll(file, bytes);
+      await file.truncate(bytes.length);
+      await file.sync();
+      await file.close();
+    } catch (error) {
+      throw unwritable(path, error);
+    }
+  };
   return {
     async commit(content) {
-      try {
-        const bytes = Buffer.from(content);
-        await writeAll(file, bytes);
-        await file.truncate(bytes.length);
-        await file.sync();
-        await file.close();
-      } catch (error) {
-        throw unwritable(path, error);
-      }
+      await fill(content);
       // From here on the content is on the disk, and is not given up whatever happens.
       done = true;
       await renameOver(world, temporary, path).catch(async (error) => {
@@ -84,6 +90,13 @@ function reservation(world: World, path: string, temporary: string, file: FileHa
       await syncDirectory(world, dirname(path)).catch((error) => {
         throw unwritable(path, error);
       });
+    },
+    async rehearse(content) {
+      await fill(content);
+      await renameOver(world, temporary, path).catch((error) => {
+        throw cannotReplace(path, error, "is it mounted alone into a container, or immutable?");
+      });
+      done = true;
     },
     async release() {
       if (done) return;
@@ -113,7 +126,7 @@ export async function rehearseReplacement(
       if (systemCode(error) === "ENOENT") return undefined;
       throw error;
     });
-    if (content !== undefined) await reservation.commit(content);
+    if (content !== undefined) await reservation.rehearse(content);
   } catch (error) {
     throw unwritable(path, error);
   } finally {
@@ -136,9 +149,17 @@ async function rescued(path: string, temporary: string, error: unknown): Promise
     () => safe,
     () => temporary,
   );
+  return cannotReplace(
+    path,
+    error,
+    `its new content is in ${kept}: move that file over it, or the tokens are lost`,
+  );
+}
+
+function cannotReplace(path: string, error: unknown, hint: string): MxtokenError {
   return new MxtokenError("unwritable", `cannot replace ${path}: ${systemReason(error)}`, {
     cause: error,
-    hint: `its new content is in ${kept}: move that file over it, or the tokens are lost`,
+    hint,
   });
 }
 
@@ -166,43 +187,6 @@ async function checkTarget(path: string): Promise<Stats | undefined> {
   }
   if (!found.isFile()) throw new MxtokenError("unwritable", `${path} is not a regular file`);
   return found;
-}
-
-/**
- * Keeps owner, group and a stricter mode of the file that will be replaced. Read access of a group
- * is kept where somebody gave the file to that group on purpose (0640 and not the user's own).
- */
-async function keepOwner(
-  file: FileHandle,
-  former: Stats | undefined,
-  world: World,
-  gid: number | undefined,
-): Promise<void> {
-  if (world.user === undefined) return;
-  const { uid, gid: ownGid } = world.user;
-  const owner = former?.uid ?? uid;
-  const group = gid ?? former?.gid ?? ownGid;
-  const now = await file.stat();
-  if (now.uid !== owner || now.gid !== group) await chown(file, owner, group);
-  const formerMode = former === undefined ? 0o600 : former.mode & 0o777;
-  const shared = (formerMode & 0o137) === 0 && (formerMode & 0o040) !== 0 && group !== ownGid;
-  const readable = gid !== undefined || shared ? 0o040 : 0;
-  await file.chmod((formerMode & 0o600) | readable);
-}
-
-async function chown(file: FileHandle, owner: number, group: number): Promise<void> {
-  try {
-    await file.chown(owner, group);
-  } catch (error) {
-    throw new MxtokenError(
-      "unwritable",
-      `the token file cannot be given to user ${owner} and group ${group}: ${systemReason(error)}`,
-      {
-        cause: error,
-        hint: "only a member of the group can do that, and only root can for a user",
-      },
-    );
-  }
 }
 
 async function removeLeftovers(path: string): Promise<void> {

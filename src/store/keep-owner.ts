@@ -1,0 +1,45 @@
+import type { Stats } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import { MxtokenError, systemReason } from "../errors.ts";
+import type { World } from "../world/world.ts";
+
+/**
+ * Keeps owner, group and a stricter mode of the file that will be replaced. Read access of a group
+ * is kept where somebody gave the file to that group on purpose (0640 and not the user's own).
+ *
+ * @param former the file that will be replaced
+ * @param gid the group that shall be able to read
+ * @throws MxtokenError `unwritable`
+ */
+export async function keepOwner(
+  file: FileHandle,
+  former: Stats | undefined,
+  world: World,
+  gid: number | undefined,
+): Promise<void> {
+  if (world.user === undefined) return;
+  const { uid, gid: ownGid } = world.user;
+  const owner = former?.uid ?? uid;
+  const group = gid ?? former?.gid ?? ownGid;
+  const now = await file.stat();
+  if (now.uid !== owner || now.gid !== group) await chown(file, owner, group);
+  const formerMode = former === undefined ? 0o600 : former.mode & 0o777;
+  const shared = (formerMode & 0o137) === 0 && (formerMode & 0o040) !== 0 && group !== ownGid;
+  const readable = gid !== undefined || shared ? 0o040 : 0;
+  await file.chmod((formerMode & 0o600) | readable);
+}
+
+async function chown(file: FileHandle, owner: number, group: number): Promise<void> {
+  try {
+    await file.chown(owner, group);
+  } catch (error) {
+    throw new MxtokenError(
+      "unwritable",
+      `the token file cannot be given to user ${owner} and group ${group}: ${systemReason(error)}`,
+      {
+        cause: error,
+        hint: "only a member of the group can do that, and only root can for a user",
+      },
+    );
+  }
+}
