@@ -112,6 +112,6 @@ function count(number: number, noun: string): string {
 /** When the access token ends, in one line. */
 export function expiry(expiresAt: number | undefined, now: number): string {
   if (expiresAt === undefined) return "the server did not say when the access token expires";
-  const minutes = Math.floor((expiresAt - now) / 60_000);
+  const minutes = Math.round((expiresAt - now) / 60_000);
   return `the access token expires at ${isoSeconds(expiresAt)}, in ${count(minutes, "minute")}`;
 }
