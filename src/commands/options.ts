@@ -20,17 +20,27 @@ const flag = (describe: string, more: Options = {}): Options => ({
   ...more,
 });
 
+/** Where everything of ours is kept. */
+export const homeOption = {
+  home: text("directory that holds tokens/ and certs/"),
+} as const satisfies Record<string, Options>;
+
+/** How much is said, and in which form. */
+export const reportOptions = {
+  json: flag("report as JSON on standard output"),
+  quiet: flag("only errors"),
+  verbose: flag("protocol steps, secrets blacked out", { alias: "debug" }),
+} as const satisfies Record<string, Options>;
+
 /** Options that every command for a mailbox knows. */
 export const mailboxOptions = {
   provider: text("provider's name: google, office365, outlook"),
   "imap-server": text("HOST[:PORT], or starttls://HOST:PORT"),
   "token-file": text("default: <home>/tokens/oauth2_tokens_<address>.txt"),
-  home: text("directory that holds tokens/ and certs/"),
+  ...homeOption,
   "ca-file": text("one more certificate authority (PEM) for every TLS connection"),
   proxy: text("HTTP CONNECT or SOCKS proxy for IMAP; HTTPS requests follow HTTPS_PROXY"),
-  json: flag("report as JSON on standard output"),
-  quiet: flag("only errors"),
-  verbose: flag("protocol steps, secrets blacked out", { alias: "debug" }),
+  ...reportOptions,
 } as const satisfies Record<string, Options>;
 
 /** Options of the commands that ask for a token. */
@@ -90,19 +100,29 @@ const largestNumber = 2_000_000;
  *
  * @throws MxtokenError `usage`
  */
-export function numberOption(args: Arguments, world: World, name: string): number | undefined {
+export function numberOption(
+  args: Arguments,
+  world: World,
+  name: string,
+  largest = largestNumber,
+): number | undefined {
   const given = textOption(args, world, name);
   if (given === undefined) return undefined;
-  if (!/^\d{1,7}$/.test(given) || Number(given) < 1 || Number(given) > largestNumber) {
+  if (!/^\d{1,7}$/.test(given) || Number(given) < 1 || Number(given) > largest) {
     throw new MxtokenError(
       "usage",
-      `--${name}: ${JSON.stringify(given)} is not a number from 1 to ${largestNumber}`,
+      `--${name}: ${JSON.stringify(given)} is not a number from 1 to ${largest}`,
     );
   }
   return Number(given);
 }
 
-function textOption(args: Arguments, world: World, name: string): string | undefined {
+/**
+ * An option's value, or its `MXTOKEN_*` from the environment.
+ *
+ * @throws MxtokenError `usage` for one without a value, or given twice
+ */
+export function textOption(args: Arguments, world: World, name: string): string | undefined {
   const given = args[name];
   if (Array.isArray(given)) throw new MxtokenError("usage", `--${name} is given more than once`);
   if (typeof given === "string") {

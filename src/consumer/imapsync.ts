@@ -1,4 +1,5 @@
 import type { Mailbox } from "../config/mailbox.ts";
+import { quoteForCmd, quoteForShell } from "./quote.ts";
 
 /**
  * The options by which imapsync opens this mailbox with the token file, ready to be pasted.
@@ -29,12 +30,4 @@ export function imapsyncOptions(
       ? []
       : [`--sslargs${side} ${quote(`SSL_ca_file=${mailbox.caFile}`)}`]),
   ].join(" ");
-}
-
-function quoteForShell(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
-function quoteForCmd(text: string): string {
-  return /^[\w@+=:,./\\-]+$/.test(text) ? text : `"${text.replaceAll('"', '""')}"`;
 }

@@ -1,0 +1,87 @@
+import { MxtokenError } from "../errors.ts";
+import {
+  type CertificateFacts,
+  certificateFacts,
+  type KeyPair,
+  makeKeyPair,
+  whyUnusable,
+} from "../grant/certificate.ts";
+import {
+  type CertificateFiles,
+  certificateFiles,
+  readCertificateFiles,
+  type StoredKeyPair,
+  withCertificateLock,
+  writeCertificateFiles,
+} from "../store/certificate-files.ts";
+import type { World } from "../world/world.ts";
+
+/** The listener's key and certificate, and where they are kept. */
+export interface ListenerCertificate {
+  readonly pair: KeyPair;
+  readonly facts: CertificateFacts;
+  readonly files: CertificateFiles;
+  /** whether it was made just now */
+  readonly isNew: boolean;
+  /** half a sentence: why a former one was replaced, whose trust is void now */
+  readonly renewedBecause: string | undefined;
+}
+
+/**
+ * The certificate of this home: the stored one, or a new one where there is none or it cannot be
+ * used (any more).
+ *
+ * @param renew makes a new one in any case
+ * @throws MxtokenError `unwritable`, `unreachable`; Interrupted
+ */
+export async function listenerCertificate(
+  world: World,
+  directory: string,
+  renew: boolean,
+): Promise<ListenerCertificate> {
+  const files = certificateFiles(directory);
+  const usable = (stored: StoredKeyPair | undefined) =>
+    stored !== undefined && why(stored, world.now()) === undefined
+      ? describe(stored.pair, files)
+      : undefined;
+  const found = renew ? undefined : usable(await readCertificateFiles(world, files));
+  if (found !== undefined) return found;
+  return withCertificateLock(world, directory, async () => {
+    const former = await readCertificateFiles(world, files);
+    // Another process may have made one while the lock was waited for.
+    const made = renew ? undefined : usable(former);
+    if (made !== undefined) return made;
+    const pair = await makeKeyPair(world.now());
+    await writeCertificateFiles(world, files, pair);
+    const because = former && (why(former, world.now()) ?? "--renew asks for it");
+    return { ...describe(pair, files), isNew: true, renewedBecause: because };
+  });
+}
+
+/**
+ * As {@link listenerCertificate}; where nothing can be written, a certificate for this run only.
+ *
+ * @returns also why it could not be kept
+ */
+export async function certificateForThisRun(
+  world: World,
+  directory: string,
+): Promise<{ certificate: ListenerCertificate; notKept: string | undefined }> {
+  try {
+    return { certificate: await listenerCertificate(world, directory, false), notKept: undefined };
+  } catch (error) {
+    if (!(error instanceof MxtokenError)) throw error;
+    const pair = await makeKeyPair(world.now());
+    const certificate = { ...describe(pair, certificateFiles(directory)), isNew: true };
+    return { certificate, notKept: error.message };
+  }
+}
+
+function why(stored: StoredKeyPair, now: number): string | undefined {
+  return stored.exposed ?? whyUnusable(stored.pair, now);
+}
+
+function describe(pair: KeyPair, files: CertificateFiles): ListenerCertificate {
+  const facts = certificateFacts(pair.certificate);
+  return { pair, facts, files, isNew: false, renewedBecause: undefined };
+}
