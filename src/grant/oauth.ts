@@ -34,15 +34,16 @@ export async function createProofs(): Promise<Proofs> {
 /**
  * Exchanges an authorization code (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
  *
+ * @param answer its redirect URI is the very one of the authorization request
  * @throws MxtokenError `signInNeeded` for a code that the server does not take, and as
  * {@link judgeTokenReply} says
  */
 export async function exchangeCode(
   context: TokenRequestContext,
-  code: Secret,
-  verifier: Secret,
+  answer: { code: Secret; verifier: Secret; redirectUri: string },
 ): Promise<TokenResponse> {
   const { client } = context;
+  const { code, verifier, redirectUri } = answer;
   const { as, oauthClient, authentication } = partiesOf(client);
   const callback = oauth.validateAuthResponse(
     as,
@@ -55,7 +56,7 @@ export async function exchangeCode(
     oauthClient,
     authentication,
     callback,
-    client.redirectUri,
+    redirectUri,
     verifier.reveal(),
     transport(context, [code, verifier, client.secret]),
   );

@@ -1,0 +1,61 @@
+import type { Socket } from "node:net";
+import type { World } from "../world/world.ts";
+
+/** Long enough for a browser that shows its certificate warning in between. */
+const patience = 15_000;
+const limit = 200;
+
+/**
+ * The open connections of a listener. None of them can keep others out: one that does not come to
+ * its point is cut off after 15 s, and when there are too many, the oldest makes room.
+ */
+export class Connections {
+  readonly #world: World;
+  /** the oldest first */
+  readonly #open = new Map<string, Socket>();
+  readonly #held = new Set<string>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** @param socket as it was accepted, before any TLS */
+  add(socket: Socket): void {
+    const name = nameOf(socket);
+    this.#open.set(name, socket);
+    // A peer that goes away in the middle is nobody's trouble.
+    socket.on("error", () => undefined);
+    socket.once("close", () => {
+      this.#open.delete(name);
+      this.#held.delete(name);
+    });
+    const cutOff = () => {
+      if (!this.#held.has(name)) socket.destroy();
+    };
+    this.#world.deadline(patience).addEventListener("abort", cutOff, { once: true });
+    this.#makeRoom();
+  }
+
+  /** Keeps a connection whose answer takes its time. */
+  hold(socket: Socket): void {
+    this.#held.add(nameOf(socket));
+  }
+
+  closeAll(): void {
+    for (const socket of this.#open.values()) socket.destroy();
+  }
+
+  #makeRoom(): void {
+    for (const [name, socket] of this.#open) {
+      if (this.#open.size <= limit) return;
+      if (this.#held.has(name)) continue;
+      this.#open.delete(name);
+      socket.destroy();
+    }
+  }
+}
+
+/** The same for a connection and for the TLS connection inside it. */
+function nameOf(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
+}

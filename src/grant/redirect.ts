@@ -1,0 +1,76 @@
+import { MxtokenError } from "../errors.ts";
+
+/** A redirect URI on this machine (RFC 8252 section 7.3), where a listener can wait for the answer. */
+export interface LoopbackRedirect {
+  /** as it is registered, perhaps with the scheme that the person wants */
+  readonly uri: string;
+  readonly scheme: "http" | "https";
+  readonly host: "localhost" | "127.0.0.1" | "[::1]";
+  /** undefined: any free one, which is inserted */
+  readonly port: number | undefined;
+  readonly path: string;
+}
+
+/** What the person says about the listener. */
+export interface ListenerSettings {
+  readonly port: number | undefined;
+  /** `--local` and `--localssl` */
+  readonly scheme: "http" | "https" | undefined;
+}
+
+const form =
+  /^(?<scheme>https?):\/\/(?<host>localhost|127\.0\.0\.1|\[::1\])(?::(?<port>\d{1,5}))?(?<rest>[/?].*)?$/i;
+
+/**
+ * Where the listener for a redirect URI has to be, if it is on this machine at all.
+ *
+ * @throws MxtokenError `configuration` where the settings and the redirect URI exclude each other
+ */
+export function loopbackRedirect(
+  redirectUri: string,
+  settings: ListenerSettings,
+): LoopbackRedirect | undefined {
+  const groups = form.exec(redirectUri)?.groups;
+  if (groups === undefined) {
+    const wish = wishOf(settings);
+    if (wish === undefined) return undefined;
+    throw new MxtokenError(
+      "configuration",
+      `${wish} asks for a listener, but the redirect URI ${redirectUri} is not on this machine`,
+      { hint: "without it, the answer is pasted" },
+    );
+  }
+  const scheme = settings.scheme ?? (groups["scheme"]?.toLowerCase() as "http" | "https");
+  const registered = groups["port"] === undefined ? undefined : Number(groups["port"]);
+  if (registered !== undefined && settings.port !== undefined && registered !== settings.port) {
+    throw new MxtokenError(
+      "configuration",
+      `--port ${settings.port} and the redirect URI ${redirectUri} contradict each other`,
+    );
+  }
+  const rest = groups["rest"] ?? "";
+  const path = rest.replace(/\?.*$/, "");
+  return {
+    uri: redirectUri.replace(/^https?/i, scheme),
+    scheme,
+    host: groups["host"]?.toLowerCase() as LoopbackRedirect["host"],
+    port: registered ?? settings.port,
+    path: path === "" ? "/" : path,
+  };
+}
+
+/**
+ * The redirect URI with the listener's port, and otherwise exactly as it is registered: a slash
+ * more at its end would make it another one.
+ */
+export function withPort(redirect: LoopbackRedirect, port: number): string {
+  return redirect.uri.replace(form, (_match, scheme, host, _port, rest) => {
+    return `${scheme}://${host}:${port}${rest ?? ""}`;
+  });
+}
+
+function wishOf({ port, scheme }: ListenerSettings): string | undefined {
+  if (port !== undefined) return `--port ${port}`;
+  if (scheme === undefined) return undefined;
+  return scheme === "http" ? "--local" : "--localssl";
+}
