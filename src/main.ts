@@ -1,5 +1,6 @@
 import yargs, { type Argv } from "yargs";
 import manifest from "../package.json" with { type: "json" };
+import { certCommand } from "./commands/cert.ts";
 import { checkCommand } from "./commands/check.ts";
 import type { Command } from "./commands/command.ts";
 import { getCommand } from "./commands/get.ts";
@@ -8,7 +9,7 @@ import { MxtokenError } from "./errors.ts";
 import { Report } from "./report/report.ts";
 import type { World } from "./world/world.ts";
 
-const commands: readonly Command[] = [getCommand, checkCommand];
+const commands: readonly Command[] = [getCommand, checkCommand, certCommand];
 
 /**
  * The program: one function of its arguments and a world.
@@ -66,10 +67,7 @@ async function parse(argv: readonly string[]): Promise<Parsed> {
       chain.command(
         command.usage,
         command.about,
-        (options) =>
-          options
-            .positional("address", { type: "string", describe: "mailbox, like foo@example.com" })
-            .options({ ...command.options }),
+        (options) => withPositional(options, command).options({ ...command.options }),
         (args) => {
           refuseValuesOfFlags(argv, command);
           chosen = { command, args: { ...args, _: args._.slice(command.words) } };
@@ -86,7 +84,12 @@ async function parse(argv: readonly string[]): Promise<Parsed> {
     .version(manifest.version)
     .alias("help", "h")
     .strictOptions()
-    .parserConfiguration({ "parse-numbers": false, "parse-positional-numbers": false })
+    .parserConfiguration({
+      "parse-numbers": false,
+      "parse-positional-numbers": false,
+      // --no-browser is an option of its own.
+      "boolean-negation": false,
+    })
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {
       if (error instanceof MxtokenError) throw error;
@@ -96,6 +99,14 @@ async function parse(argv: readonly string[]): Promise<Parsed> {
       output = text;
     });
   return { chosen, output };
+}
+
+function withPositional(options: Argv, command: Command): Argv {
+  if (!command.usage.includes("[address]")) return options;
+  return options.positional("address", {
+    type: "string",
+    describe: "mailbox, like foo@example.com",
+  });
 }
 
 /** yargs names an unknown option without its dashes, and calls it an argument. */

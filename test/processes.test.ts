@@ -228,11 +228,15 @@ describe("a terminal", () => {
   after(() => scene.close());
 
   /** Runs the program on a pseudo-terminal of util-linux's script(1). */
-  async function inTerminal(type: (shown: string) => string | undefined) {
-    const words = [process.execPath, programPath, user, ...scene.options, "--startover"];
+  async function inTerminal(
+    type: (shown: string) => string | undefined,
+    more: readonly string[] = [],
+  ) {
+    const words = [process.execPath, programPath, user, ...scene.options, "--startover", ...more];
     const command = words.map((word) => `'${word}'`).join(" ");
     const child = spawn("script", ["-qefc", command, "/dev/null"], {
       cwd: scene.directory,
+      env: { PATH: process.env["PATH"], HOME: scene.directory, TERM: "xterm" },
       stdio: ["pipe", "pipe", "inherit"],
     });
     let shown = "";
@@ -266,13 +270,17 @@ describe("a terminal", () => {
     assert.match(shown, /\d+ characters, press Enter/);
   });
 
-  test("Ctrl-C ends with 130, Ctrl-D with 77", async () => {
-    for (const [key, expected] of [
-      ["\u0003", 130],
-      ["\u0004", 77],
-    ] as const) {
-      const { status, shown } = await inTerminal((text) => (address(text) ? key : undefined));
+  for (const [key, name, more, expected] of [
+    ["\u0003", "Ctrl-C", [], 130],
+    ["\u0003", "Ctrl-C", ["--remotebrowser"], 130],
+    ["\u0004", "Ctrl-D", ["--remotebrowser"], 77],
+    // The browser is still waited for.
+    ["\u0004\u0003", "Ctrl-D, then Ctrl-C", [], 130],
+  ] as const) {
+    test(`${name} ends with ${expected}, with ${more.join() || "a listener"}`, async () => {
+      const type = (text: string) => (address(text) ? key : undefined);
+      const { status, shown } = await inTerminal(type, more);
       assert.equal(status, expected, shown);
-    }
-  });
+    });
+  }
 });

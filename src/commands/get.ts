@@ -1,4 +1,5 @@
 import { get } from "../flow/get.ts";
+import { browserOptions, readBrowserSettings } from "./browser-options.ts";
 import type { Command } from "./command.ts";
 import { clientOptions, mailboxOptions, numberOption, readSettings } from "./options.ts";
 
@@ -14,21 +15,14 @@ export const getCommand: Command = {
       type: "boolean",
       describe: "take the refresh token from standard input instead of the stored one",
     },
-    remotebrowser: {
-      type: "boolean",
-      describe: "no browser here: paste the address or the code (so far the only way)",
-    },
-    timeout: {
-      type: "string",
-      requiresArg: true,
-      describe: "seconds to sign in (default 300)",
-    },
+    ...browserOptions,
   },
   async run(world, args, report) {
     const request = {
       settings: readSettings(args, world, report),
       startover: args["startover"] === true,
       refreshTokenFromInput: args["refresh-token-stdin"] === true,
+      browser: readBrowserSettings(args, world),
       timeout: numberOption(args, world, "timeout"),
     };
     await report.obtained(await get(world, request, (event) => report.event(event)));

@@ -27,9 +27,20 @@ export type Event =
       isTerminal: boolean;
       /** seconds */
       timeout: number;
+      opensBrowser: boolean;
+      /** undefined: nobody listens, the answer must be pasted */
+      listener: { port: number; fingerprint: string | undefined } | undefined;
+      /** the ssh command for the machine that has the browser, where that is another one */
+      tunnel: string | undefined;
     }
+  | { is: "browserNotOpened"; reason: string }
+  | { is: "certificateMade"; path: string; renewedBecause: string | undefined }
+  | { is: "certificateNotKept"; reason: string }
+  | { is: "cannotListen"; reason: string }
+  | { is: "inputEnded" }
+  | { is: "cameBack" }
   | { is: "tokenWanted"; what: string }
-  | { is: "pasteRefused"; reason: string }
+  | { is: "answerRefused"; reason: string }
   | { is: "stateUnchecked" }
   | { is: "exchanging" }
   | { is: "keptUntilProven"; path: string }

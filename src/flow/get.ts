@@ -1,6 +1,7 @@
 import type { Settings } from "../config/settings.ts";
 import { MxtokenError } from "../errors.ts";
 import { LineInput } from "../grant/line-input.ts";
+import { loopbackRedirect } from "../grant/redirect.ts";
 import { groupId } from "../store/group.ts";
 import { isReadableByEverybody } from "../store/read.ts";
 import type { TokenRecord } from "../store/token-file.ts";
@@ -9,6 +10,7 @@ import type { World } from "../world/world.ts";
 import { adoptRefreshToken } from "./adopt.ts";
 import type { Outcome, Tell } from "./events.ts";
 import type { Job } from "./job.ts";
+import type { BrowserSettings } from "./listen.ts";
 import { prepare } from "./prepare.ts";
 import { readToken } from "./read-token.ts";
 import { refreshStored } from "./refresh.ts";
@@ -21,6 +23,8 @@ export interface GetRequest {
   readonly startover: boolean;
   /** take the refresh token from standard input instead of the file */
   readonly refreshTokenFromInput: boolean;
+  /** how a person signs in, where one is needed */
+  readonly browser: BrowserSettings;
   /** seconds to sign in; undefined: 300, and none at all when nobody is there */
   readonly timeout: number | undefined;
 }
@@ -34,11 +38,13 @@ const signInTimeout = 300;
  * @throws MxtokenError; Interrupted
  */
 export async function get(world: World, request: GetRequest, tell: Tell): Promise<Outcome> {
-  const { settings, startover } = request;
+  const { settings, startover, browser } = request;
   const prepared = await prepare(world, settings, startover);
   const gid = settings.group === undefined ? undefined : await groupId(world, settings.group);
   const job: Job = { ...prepared, world, tell, gid, startover };
   const { mailbox, client, tokenFile, record, passedOver } = job;
+  // A contradiction is told at every run, not only when somebody has to sign in.
+  const redirect = loopbackRedirect(client.redirectUri, browser.listener);
   tell({ is: "started", mailbox, client, tokenFile });
   if (passedOver !== undefined) tell({ is: "otherProvidersFile", ...passedOver });
   if (await isReadableByEverybody(tokenFile)) tell({ is: "readableByEverybody", tokenFile });
@@ -51,7 +57,8 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
     const renewed = await renew(job, record);
     if (typeof renewed !== "string") return renewed;
     await requireSomebody(world, input, request.timeout, renewed);
-    return await signIn(job, input, { why: renewed, timeout: request.timeout ?? signInTimeout });
+    const timeout = request.timeout ?? signInTimeout;
+    return await signIn(job, input, { why: renewed, timeout, redirect, browser });
   } finally {
     input.close();
   }

@@ -1,114 +1,95 @@
 import { Interrupted, MxtokenError } from "../errors.ts";
+import type { SignInResult } from "../grant/catcher.ts";
 import { authorizationUrl } from "../grant/code.ts";
 import type { LineInput } from "../grant/line-input.ts";
-import { createProofs, exchangeCode, type Proofs } from "../grant/oauth.ts";
-import { readPaste } from "../grant/paste.ts";
-import type { Secret } from "../secret.ts";
+import { createProofs } from "../grant/oauth.ts";
+import type { LoopbackRedirect } from "../grant/redirect.ts";
 import { rehearseReplacement } from "../store/atomic.ts";
-import { type Token, tokenFrom } from "../token.ts";
+import type { Token } from "../token.ts";
 import type { Finding } from "../verify/finding.ts";
+import { isBrowserSeen, isOverSsh, sshTunnel } from "../world/browser.ts";
 import type { Outcome } from "./events.ts";
-import { type Job, outcomeOf, prove, withTokenFileLock, withTokenRequest } from "./job.ts";
+import { type Job, outcomeOf, prove, withTokenFileLock } from "./job.ts";
 import { requireAccepted } from "./judge-finding.ts";
+import { type BrowserSettings, type Listening, listen } from "./listen.ts";
 import { store } from "./new-token.ts";
+import { type AuthorizationRequest, obtain } from "./obtain.ts";
 
-/** Enough for every honest mistake; an endless input must come to an end. */
-const pastes = 20;
+/** For the tunnel of a run that does not listen; any other would do. */
+const suggestedPort = 8765;
+
+/** How a person is asked to sign in. */
+export interface SignInRequest {
+  /** why a person is needed */
+  readonly why: string;
+  /** seconds */
+  readonly timeout: number;
+  /** undefined: the redirect URI is not on this machine */
+  readonly redirect: LoopbackRedirect | undefined;
+  readonly browser: BrowserSettings;
+}
 
 /**
  * Lets a person sign in (authorization code grant with PKCE, RFC 6749 section 4.1, RFC 7636), then
- * proves the token and stores it.
+ * proves the token and stores it. The answer comes back to a listener on this machine, or by
+ * paste, whichever is first.
  *
- * @param ask why a person is needed, and how many seconds there are
  * @throws MxtokenError `signInNeeded` when nobody answers, `signInDeclined`, `mailboxRefused` …
  */
-export async function signIn(
-  job: Job,
-  input: LineInput,
-  ask: { why: string; timeout: number },
-): Promise<Outcome> {
+export async function signIn(job: Job, input: LineInput, request: SignInRequest): Promise<Outcome> {
   // Before the person is troubled: what was consented to must find its place on the disk.
-  const { world, client, tell } = job;
+  const { world, client, redirect, browser } = { ...job, ...request };
   await withTokenFileLock(job, () => rehearseReplacement(world, job.tokenFile, job.gid));
   const proofs = await createProofs();
-  input.open();
+  const listening = await listen(job, redirect, browser, { ...proofs, ...client });
+  const catcher = listening?.catcher;
+  let result: SignInResult | undefined;
+  try {
+    const redirectUri = catcher?.redirectUri ?? redirect?.uri ?? client.redirectUri;
+    const sent = { job, proofs, redirectUri, timeout: request.timeout };
+    input.open();
+    ask(sent, request, listening);
+    const token = await obtain(sent, input, catcher);
+    if (token.refreshToken === undefined) job.tell({ is: "noRefreshToken" });
+    const outcome = await proveAndStore(job, token);
+    const { mailbox, finding } = outcome;
+    result = { is: "signedIn", account: mailbox.address.text, host: finding.host };
+    return outcome;
+  } catch (error) {
+    result = failure(error);
+    throw error;
+  } finally {
+    await catcher?.close(result);
+  }
+}
+
+function ask(
+  { job, proofs, redirectUri, timeout }: AuthorizationRequest,
+  { why, redirect, browser }: SignInRequest,
+  listening: Listening | undefined,
+): void {
+  const { world, client, tell } = job;
+  const url = authorizationUrl(client, redirectUri, proofs);
+  const opensBrowser = browser.open && isBrowserSeen(world.platform, world.env);
+  const needsTunnel = redirect !== undefined && (browser.isRemote || isOverSsh(world.env));
+  const tunnelPort = listening?.catcher.port ?? suggestedPort;
   tell({
     is: "signIn",
     account: client.loginHint,
-    why: ask.why,
-    url: authorizationUrl(client, client.redirectUri, proofs),
-    redirectUri: client.redirectUri,
+    why,
+    url,
+    redirectUri,
     consentName: client.consentName,
     isTerminal: world.stdin.isTTY === true,
-    timeout: ask.timeout,
+    timeout,
+    opensBrowser,
+    listener: listening && { port: tunnelPort, fingerprint: listening.certificate?.fingerprint },
+    tunnel: needsTunnel ? sshTunnel(world.env, tunnelPort) : undefined,
   });
-  const token = await obtainByPaste(job, input, proofs, ask.timeout);
-  if (token.refreshToken === undefined) tell({ is: "noRefreshToken" });
-  return proveAndStore(job, token);
-}
-
-/** Asks for the answer until one of them can be exchanged. */
-async function obtainByPaste(
-  job: Job,
-  input: LineInput,
-  proofs: Proofs,
-  timeout: number,
-): Promise<Token> {
-  const { world, client, tell } = job;
-  const deadline = world.deadline(timeout * 1000);
-  const wait = AbortSignal.any([deadline, world.interrupted]);
-  for (let count = 0; count < pastes; count += 1) {
-    const line = await nextPaste(input, wait, deadline, timeout);
-    world.interrupted.throwIfAborted();
-    const verdict = readPaste(line, { ...proofs, ...client });
-    if (verdict.is === "rubbish") {
-      tell({ is: "pasteRefused", reason: verdict.reason });
-      continue;
-    }
-    if (!verdict.stateChecked) tell({ is: "stateUnchecked" });
-    const token = await exchange(job, verdict.code, proofs);
-    if (token !== undefined) return token;
-  }
-  throw new MxtokenError("signInNeeded", `nothing usable was pasted in ${pastes} attempts`);
-}
-
-async function nextPaste(
-  input: LineInput,
-  wait: AbortSignal,
-  deadline: AbortSignal,
-  timeout: number,
-): Promise<string> {
-  try {
-    const line = await input.next(wait);
-    if (line !== undefined) return line;
-  } catch (error) {
-    if (!deadline.aborted) throw error;
-    throw new MxtokenError("signInNeeded", `nobody signed in within ${timeout} seconds`, {
-      hint: "run the command again; --timeout gives more time",
-    });
-  }
-  throw new MxtokenError("signInNeeded", "the input ended before an answer was pasted", {
-    hint: "nothing was stored; run the command again in a terminal",
+  if (!opensBrowser) return;
+  world.openBrowser(url).catch((error: Error) => {
+    tell({ is: "browserNotOpened", reason: error.message });
   });
-}
-
-/** @returns undefined for a code that the server does not take: another one may be pasted */
-async function exchange(job: Job, code: Secret, proofs: Proofs): Promise<Token | undefined> {
-  const { world, client, tell } = job;
-  tell({ is: "exchanging" });
-  try {
-    const response = await withTokenRequest(job, (context) =>
-      exchangeCode(context, code, proofs.verifier),
-    );
-    return tokenFrom(response, world.now(), client.scope, undefined);
-  } catch (error) {
-    if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
-    tell({
-      is: "pasteRefused",
-      reason: `the code was not taken (${error.message}); open the address above again for a new one`,
-    });
-    return undefined;
-  }
 }
 
 /** After a sign-in: proven or unreachable, it is stored; refused, it is not. */
@@ -133,4 +114,16 @@ async function proveAndStore(job: Job, token: Token): Promise<Outcome> {
   });
   world.interrupted.throwIfAborted();
   return outcomeOf(job, "signed in", token.expiresAt, accepted);
+}
+
+/** For the page in the browser; an unexpected error's own words may quote anything. */
+function failure(error: unknown): SignInResult {
+  if (error instanceof Interrupted) {
+    return { is: "unfinished", message: `mxtoken was ${error.message}`, hint: undefined };
+  }
+  if (!(error instanceof MxtokenError)) {
+    return { is: "unfinished", message: "mxtoken has a defect", hint: undefined };
+  }
+  const { code, message, hint } = error;
+  return { is: code === "unreachable" ? "unfinished" : "failed", message, hint };
 }

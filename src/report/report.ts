@@ -1,10 +1,12 @@
 import { imapsyncOptions } from "../consumer/imapsync.ts";
 import { Interrupted, MxtokenError, systemReason } from "../errors.ts";
+import type { ListenerCertificate } from "../flow/certificate.ts";
 import type { CheckOutcome } from "../flow/check.ts";
 import type { Event, Outcome } from "../flow/events.ts";
 import { isoSeconds } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
 import { describe, expiry } from "./sentences.ts";
+import { describeCertificate } from "./trust.ts";
 
 /** How much is said, and in which form. */
 export interface ReportOptions {
@@ -17,7 +19,8 @@ export interface ReportOptions {
 const neverQuiet: ReadonlySet<Event["is"]> = new Set([
   "signIn",
   "tokenWanted",
-  "pasteRefused",
+  "answerRefused",
+  "browserNotOpened",
   "noRefreshToken",
   "finishingRequest",
 ]);
@@ -87,6 +90,21 @@ export class Report {
       tokenFile: outcome.tokenFile,
       expires: expiresAt === undefined ? undefined : isoSeconds(expiresAt),
       findings: [outcome.finding],
+    });
+  }
+
+  /** The result of `mxtoken cert`. */
+  async certificate(shown: ListenerCertificate): Promise<void> {
+    const { files, facts, renewedBecause } = shown;
+    if (renewedBecause !== undefined)
+      this.event({ is: "certificateMade", path: files.certificate, renewedBecause });
+    await this.#answer(describeCertificate(files, facts), {
+      certificate: files.certificate,
+      key: files.key,
+      fingerprint: facts.fingerprint,
+      validFrom: isoSeconds(facts.validFrom),
+      validTo: isoSeconds(facts.validTo),
+      names: facts.names,
     });
   }
 

@@ -2,6 +2,7 @@ import { showEndpoint } from "../config/endpoint.ts";
 import type { Event } from "../flow/events.ts";
 import { isoSeconds } from "../store/token-file.ts";
 import type { Finding } from "../verify/finding.ts";
+import { askToSignIn } from "./sign-in.ts";
 
 /** What an event says, in lines for standard error; none where its error says it. */
 export function describe(event: Event): string[] {
@@ -44,11 +45,25 @@ export function describe(event: Event): string[] {
           : "mxtoken: got a new access token; the refresh token stays the same",
       ];
     case "signIn":
-      return signIn(event);
+      return askToSignIn(event);
     case "tokenWanted":
       return [`mxtoken: paste the ${event.what} and press Enter (the text is not shown):`];
-    case "pasteRefused":
-      return [`mxtoken: not usable: ${event.reason}`, "mxtoken: paste again:"];
+    case "browserNotOpened":
+      return [
+        `mxtoken: no browser could be opened here (${event.reason}): open the address above in one`,
+      ];
+    case "certificateMade":
+      return certificateMade(event);
+    case "certificateNotKept":
+      return [`mxtoken: the listener's certificate is for this run only: ${event.reason}`];
+    case "cannotListen":
+      return [`mxtoken: ${event.reason}: the answer must be pasted`];
+    case "inputEnded":
+      return ["mxtoken: the input ended: nothing can be pasted, only the browser is waited for"];
+    case "cameBack":
+      return ["mxtoken: the browser came back"];
+    case "answerRefused":
+      return [`mxtoken: not usable: ${event.reason}`, "mxtoken: still waiting; paste again:"];
     case "stateUnchecked":
       return [
         "mxtoken: a bare code carries no state, so whether it answers this very sign-in cannot be checked",
@@ -67,34 +82,14 @@ export function describe(event: Event): string[] {
   }
 }
 
-function signIn(event: Extract<Event, { is: "signIn" }>): string[] {
-  const { account, consentName, redirectUri, timeout, why } = event;
-  const consent =
-    consentName === undefined
-      ? []
-      : [
-          `mxtoken: the consent page will say ${consentName}: mxtoken acts as that application;`,
-          "mxtoken: to use one of your own, pass --client-id, --redirect-uri and, if it has one, its secret",
-        ];
+function certificateMade(event: Extract<Event, { is: "certificateMade" }>): string[] {
+  if (event.renewedBecause === undefined) {
+    return [`mxtoken: made a certificate for the listener on this machine: ${event.path}`];
+  }
   return [
-    `mxtoken: a sign-in is needed: ${why}`,
-    `mxtoken: sign in as ${account} with any browser on any machine, at this address:`,
-    "",
-    event.url,
-    "",
-    ...consent,
-    `mxtoken: in the end the browser goes to ${redirectUri}, a page that ${isLoopback(redirectUri) ? "cannot be reached: that is as it should be" : "may show a code"};`,
-    `mxtoken: copy the whole address of that page within ${duration(timeout)} and paste it here${event.isTerminal ? ", then press Enter (the text is not shown)" : ""}:`,
+    `mxtoken: made a new certificate for the listener: ${event.renewedBecause}`,
+    "mxtoken: a browser that was told to trust the old one must be told again: mxtoken cert",
   ];
-}
-
-function duration(seconds: number): string {
-  return seconds % 60 === 0 ? count(seconds / 60, "minute") : count(seconds, "second");
-}
-
-function isLoopback(redirectUri: string): boolean {
-  const { hostname } = new URL(redirectUri);
-  return hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.");
 }
 
 /** A login in one sentence without a full stop. */

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { Interrupted } from "../errors.ts";
+import { openBrowser } from "./browser.ts";
 import { certificateAuthorities } from "./certificate-authorities.ts";
 import { sendRequest } from "./http.ts";
 import type { CommandResult, World } from "./world.ts";
@@ -38,6 +39,7 @@ export function systemWorld(): World {
     http: (request) => sendRequest(request, env),
     trust: (ca) => certificateAuthorities(ca, env["NODE_EXTRA_CA_CERTS"]),
     run: (command) => run(command, interrupted),
+    openBrowser,
     trace: () => undefined,
   };
 }

@@ -62,6 +62,8 @@ export interface World {
   trust(ca: string | undefined): string[] | undefined;
   /** runs a program without a shell, or a command line with one; its stderr is the user's */
   run(command: { shell: string } | { file: string; args: string[] }): Promise<CommandResult>;
+  /** opens an address in the person's browser; rejects with an Error whose message is the reason */
+  openBrowser(url: string): Promise<void>;
   /** one line about a protocol step, secrets already blacked out; does nothing unless --verbose */
   trace(line: string): void;
 }

@@ -28,17 +28,24 @@ export interface AuthorizationServer {
   close(): Promise<void>;
 }
 
-const redirectUri = "https://localhost";
+export interface AuthorizationServerOptions {
+  readonly clientSecret?: string;
+  readonly port?: number;
+  /** shows oidc-provider's own sign-in and consent pages instead of answering by itself */
+  readonly pages?: boolean;
+}
+
+const redirectUris = ["https://localhost", "http://localhost", "http://127.0.0.1"];
 
 export async function startAuthorizationServer(
   certificates: Certificates,
-  options: { clientSecret?: string; port?: number } = {},
+  options: AuthorizationServerOptions = {},
 ): Promise<AuthorizationServer> {
   const server = createServer({ key: certificates.key, cert: certificates.cert });
   await new Promise<void>((resolve) => server.listen(options.port ?? 0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const issuer = `https://localhost:${port}`;
-  const provider = providerAt(issuer, options.clientSecret);
+  const provider = providerAt(issuer, options);
   const peer: AuthorizationServer = {
     issuer,
     authorizeUri: `${issuer}/auth`,
@@ -57,13 +64,13 @@ export async function startAuthorizationServer(
   return peer;
 }
 
-function providerAt(issuer: string, clientSecret: string | undefined) {
+function providerAt(issuer: string, { clientSecret, pages }: AuthorizationServerOptions) {
   const provider = new Provider(issuer, {
     clients: [
       {
         client_id: "mxtoken-test",
         application_type: "web",
-        redirect_uris: [redirectUri, "https://elsewhere.example/auth"],
+        redirect_uris: [...redirectUris, "https://elsewhere.example/auth"],
         grant_types: ["authorization_code", "refresh_token"],
         response_types: ["code"],
         ...(clientSecret === undefined
@@ -82,7 +89,7 @@ function providerAt(issuer: string, clientSecret: string | undefined) {
     scopes: ["openid", "offline_access", "mail"],
     pkce: { required: () => true },
     features: {
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: pages === true },
       introspection: { enabled: true, allowedPolicy: async () => true },
     },
     cookies: { keys: ["only for tests"] },
@@ -96,9 +103,7 @@ function providerAt(issuer: string, clientSecret: string | undefined) {
     extraTokenClaims: async (_context: unknown, token: { accountId?: string }) => ({
       email: token.accountId,
     }),
-    interactions: {
-      url: (_context: unknown, interaction: { uid: string }) => `/consent/${interaction.uid}`,
-    },
+    ...(pages ? {} : { interactions: { url: consentUrl } }),
     ttl: {
       AccessToken: 3600,
       RefreshToken: 90 * 24 * 3600,
@@ -109,7 +114,22 @@ function providerAt(issuer: string, clientSecret: string | undefined) {
     },
   });
   provider.use(consentPage(provider));
+  allowAnyLoopbackPort(provider);
   return provider;
+}
+
+/** As Google and Microsoft compare loopback redirects (RFC 8252 section 7.3). */
+function allowAnyLoopbackPort(provider: Provider): void {
+  const { prototype } = provider.Client;
+  const isAllowed = prototype.redirectUriAllowed;
+  prototype.redirectUriAllowed = function (uri: string) {
+    const withoutPort = uri.replace(/^(https?:\/\/(?:localhost|127\.0\.0\.1)):\d+/, "$1");
+    return isAllowed.call(this, withoutPort);
+  };
+}
+
+function consentUrl(_context: unknown, interaction: { uid: string }): string {
+  return `/consent/${interaction.uid}`;
 }
 
 /** Signs in whom the request names, and consents, without a question. */

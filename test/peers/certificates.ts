@@ -57,6 +57,13 @@ export async function issueCertificates(
 /** A directory that is gone when the test process ends. */
 export function temporaryDirectory(): string {
   const path = mkdtempSync(join(tmpdir(), "mxtoken-test-"));
-  process.once("exit", () => rmSync(path, { recursive: true, force: true }));
+  if (temporaryDirectories.length === 0) process.once("exit", removeTemporaryDirectories);
+  temporaryDirectories.push(path);
   return path;
+}
+
+const temporaryDirectories: string[] = [];
+
+function removeTemporaryDirectories(): void {
+  for (const path of temporaryDirectories) rmSync(path, { recursive: true, force: true });
 }

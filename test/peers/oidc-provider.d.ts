@@ -22,6 +22,7 @@ declare module "oidc-provider" {
       result: Record<string, unknown>,
       options?: { mergeWithLastSubmission: boolean },
     ): Promise<void>;
+    Client: { prototype: { redirectUriAllowed(uri: string): boolean } };
     Grant: {
       new (properties: { accountId: string; clientId: string }): Grant;
       find(id: string): Promise<Grant | undefined>;

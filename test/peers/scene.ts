@@ -17,7 +17,7 @@ export interface Scene {
   readonly account: RotatingAccount;
   readonly tokenFile: string;
   /** options that lead the program to these servers */
-  readonly options: readonly string[];
+  readonly options: string[];
   world(env?: Record<string, string>): TestWorld;
   /** runs the program in this process, with nothing on standard input */
   run(args?: readonly string[], world?: TestWorld): Promise<Result>;

@@ -17,19 +17,28 @@ export interface TestWorld extends World {
   shown(text: string | RegExp): Promise<void>;
   /** what was asked of the network, in order */
   readonly requests: HttpRequest[];
+  /** addresses that were opened in the browser */
+  readonly opened: string[];
   /** lets every deadline of this length pass, now and later */
   expire(ms: number): void;
 }
 
 const noon = Date.parse("2026-11-20T12:00:00Z");
 
-export function testWorld(options: { cwd: string; env?: Record<string, string> }): TestWorld {
+export function testWorld(options: {
+  cwd: string;
+  env?: Record<string, string>;
+  openBrowser?: World["openBrowser"];
+  /** milliseconds since 1970, where something that is made has to be valid at the real time */
+  now?: number;
+}): TestWorld {
+  const opened: string[] = [];
   const interruption = new AbortController();
   const expired = new Set<number>();
   const deadlines: { ms: number; controller: AbortController }[] = [];
   const written = { stdout: "", stderr: "" };
   const watchers = new Set<() => void>();
-  let now = noon;
+  let now = options.now ?? noon;
   const output = (name: "stdout" | "stderr") =>
     new Writable({
       write(chunk: Buffer, _encoding, done) {
@@ -75,6 +84,11 @@ export function testWorld(options: { cwd: string; env?: Record<string, string> }
     },
     trust: (ca) => certificateAuthorities(ca, undefined),
     run: (command) => systemRun(command),
+    openBrowser: async (url) => {
+      opened.push(url);
+      await options.openBrowser?.(url);
+    },
+    opened,
     trace: () => undefined,
     requests,
     written,

@@ -1,0 +1,56 @@
+import type { Options } from "yargs";
+import { certificateDirectory } from "../config/certificate-directory.ts";
+import { MxtokenError } from "../errors.ts";
+import type { BrowserSettings } from "../flow/listen.ts";
+import { signInPages } from "../report/page.ts";
+import type { World } from "../world/world.ts";
+import { type Arguments, numberOption, textOption } from "./options.ts";
+
+/** Options of the commands that may let a person sign in. */
+export const browserOptions = {
+  remotebrowser: {
+    type: "boolean",
+    describe: "no browser on this machine: paste the address or the code",
+  },
+  "no-browser": {
+    type: "boolean",
+    describe: "open no browser; the sign-in still comes back by itself, or by paste",
+  },
+  port: {
+    type: "string",
+    requiresArg: true,
+    describe: "port of the listener that the sign-in comes back to (default: any free one)",
+  },
+  local: { type: "boolean", describe: "listen for http, whatever the redirect URI says" },
+  localssl: { type: "boolean", describe: "listen for https, whatever the redirect URI says" },
+  timeout: {
+    type: "string",
+    requiresArg: true,
+    describe: "seconds to sign in (default 300)",
+  },
+} as const satisfies Record<string, Options>;
+
+const largestPort = 65_535;
+
+/** @throws MxtokenError `usage`, `configuration` */
+export function readBrowserSettings(args: Arguments, world: World): BrowserSettings {
+  if (args["local"] === true && args["localssl"] === true) {
+    throw new MxtokenError("configuration", "--local and --localssl contradict each other");
+  }
+  const isRemote = args["remotebrowser"] === true;
+  return {
+    open: !isRemote && args["no-browser"] !== true,
+    isRemote,
+    listener: {
+      port: numberOption(args, world, "port", largestPort),
+      scheme: schemeOf(args),
+    },
+    certificateDirectory: certificateDirectory(world, textOption(args, world, "home")),
+    pages: signInPages,
+  };
+}
+
+function schemeOf(args: Arguments): "http" | "https" | undefined {
+  if (args["local"] === true) return "http";
+  return args["localssl"] === true ? "https" : undefined;
+}

@@ -1,0 +1,69 @@
+import { MxtokenError } from "../errors.ts";
+import type { ExpectedAnswer } from "../grant/answer.ts";
+import { type Catcher, type CatcherPages, startCatcher } from "../grant/catcher.ts";
+import type { CertificateFacts } from "../grant/certificate.ts";
+import type { ListenerSettings, LoopbackRedirect } from "../grant/redirect.ts";
+import { certificateForThisRun } from "./certificate.ts";
+import type { Job } from "./job.ts";
+
+/** How the person signs in and how the answer comes back. */
+export interface BrowserSettings {
+  /** a browser may be opened here */
+  readonly open: boolean;
+  /** `--remotebrowser`: the browser is on another machine */
+  readonly isRemote: boolean;
+  readonly listener: ListenerSettings;
+  /** where the listener's certificate is kept, absolute */
+  readonly certificateDirectory: string;
+  readonly pages: CatcherPages;
+}
+
+/** The listener and what a person must know of it. */
+export interface Listening {
+  readonly catcher: Catcher;
+  /** for HTTPS */
+  readonly certificate: CertificateFacts | undefined;
+}
+
+/**
+ * Waits for the answer on loopback, where the redirect URI leads there. Nothing that goes wrong
+ * here ends the sign-in: the answer can always be pasted.
+ *
+ * @returns undefined where there is nothing to listen for, or it cannot be
+ * @throws Interrupted
+ */
+export async function listen(
+  job: Job,
+  redirect: LoopbackRedirect | undefined,
+  browser: BrowserSettings,
+  expected: ExpectedAnswer,
+): Promise<Listening | undefined> {
+  // A remote browser comes back here through a tunnel only, and that needs a port that is known.
+  const isWanted = !browser.isRemote || browser.listener.port !== undefined;
+  if (redirect === undefined || !isWanted) return undefined;
+  const certificate =
+    redirect.scheme === "https" ? await makeReady(job, browser.certificateDirectory) : undefined;
+  try {
+    const catcher = await startCatcher(job.world, {
+      redirect,
+      keyPair: certificate?.pair,
+      expected,
+      pages: browser.pages,
+    });
+    return { catcher, certificate: certificate?.facts };
+  } catch (error) {
+    if (!(error instanceof MxtokenError)) throw error;
+    job.tell({ is: "cannotListen", reason: error.message });
+    return undefined;
+  }
+}
+
+async function makeReady({ world, tell }: Job, directory: string) {
+  const { certificate, notKept } = await certificateForThisRun(world, directory);
+  if (notKept !== undefined) tell({ is: "certificateNotKept", reason: notKept });
+  else if (certificate.isNew) {
+    const { files, renewedBecause } = certificate;
+    tell({ is: "certificateMade", path: files.certificate, renewedBecause });
+  }
+  return certificate;
+}

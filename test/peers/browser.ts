@@ -1,0 +1,49 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Browser, type BrowserContext, chromium } from "playwright-core";
+import { temporaryDirectory } from "./certificates.ts";
+
+/** Debian's Chromium with a home of its own, and the certificates that its user trusts. */
+export interface TestBrowser {
+  newContext(options?: Parameters<Browser["newContext"]>[0]): Promise<BrowserContext>;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts Chromium. It reaches loopback only.
+ *
+ * @param trusted certificate files, as `certutil` takes them: `C,,` for an authority, `P,,` for a
+ * single server
+ */
+export async function startBrowser(
+  trusted: readonly { file: string; trust: "C,," | "P,," }[],
+): Promise<TestBrowser> {
+  const home = temporaryDirectory();
+  const database = join(home, ".pki/nssdb");
+  mkdirSync(database, { recursive: true });
+  const certutil = (...args: string[]) =>
+    execFileSync("certutil", ["-d", `sql:${database}`, ...args], { stdio: "pipe" });
+  certutil("-N", "--empty-password");
+  trusted.forEach(({ file, trust }, index) => {
+    certutil("-A", "-t", trust, "-n", `trusted-${index}`, "-i", file);
+  });
+  const browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    env: { PATH: process.env["PATH"] ?? "", HOME: home },
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE [::1]",
+    ],
+  });
+  return {
+    newContext: (options) => browser.newContext(options),
+    close: () => browser.close(),
+  };
+}
