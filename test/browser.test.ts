@@ -1,0 +1,391 @@
+import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import type { BrowserContext, Page } from "playwright-core";
+import { main } from "../src/main.ts";
+import {
+  type AuthorizationServer,
+  startAuthorizationServer,
+} from "./peers/authorization-server.ts";
+import { startBrowser, type TestBrowser } from "./peers/browser.ts";
+import { type Certificates, issueCertificates, temporaryDirectory } from "./peers/certificates.ts";
+import { type Dovecot, startDovecot } from "./peers/dovecot.ts";
+import { feedCode, readLook } from "./peers/in-page.js";
+import type { Result } from "./peers/scene.ts";
+import { type TestWorld, testWorld } from "./peers/world.ts";
+
+const user = "foo@example.test";
+const other = "other@example.test";
+
+let directory: string;
+let certificates: Certificates;
+let server: AuthorizationServer;
+let dovecot: Dovecot;
+let browser: TestBrowser;
+let homes = 0;
+
+before(async () => {
+  directory = temporaryDirectory();
+  certificates = await issueCertificates(directory);
+  server = await startAuthorizationServer(certificates, { pages: true });
+  dovecot = await startDovecot(directory, certificates, server, [user, other]);
+  browser = await startBrowser([{ file: certificates.caFile, trust: "C,," }]);
+});
+after(async () => {
+  await browser.close();
+  await dovecot.close();
+  await server.close();
+});
+
+interface Running {
+  readonly world: TestWorld;
+  readonly home: string;
+  readonly tokenFile: string;
+  readonly ended: Promise<Result>;
+  /** the sign-in address that was shown */
+  address(): Promise<string>;
+}
+
+function newHome(): string {
+  homes += 1;
+  return join(directory, `home-${homes}`);
+}
+
+function run(more: readonly string[] = [], home = newHome()): Running {
+  // A desktop: a browser that is opened there would be seen.
+  const world = testWorld({ cwd: directory, env: { DISPLAY: ":0" }, now: Date.now() });
+  const args = [
+    ...[user, "--provider", "office365", "--client-id", server.clientId, "--home", home],
+    ...["--scope", "mail offline_access"],
+    ...(more.includes("--redirect-uri") ? [] : ["--redirect-uri", "https://localhost"]),
+    ...["--authorize-uri", server.authorizeUri, "--token-uri", server.tokenUri],
+    ...["--imap-server", `localhost:${dovecot.imaps}`, "--ca-file", certificates.caFile, ...more],
+  ];
+  const ended = main(args, world).then((status) => ({ status, ...world.written }));
+  return {
+    world,
+    home,
+    tokenFile: join(home, "tokens", `oauth2_tokens_${user}.txt`),
+    ended,
+    async address() {
+      const pattern = /^https:\/\/\S+code_challenge\S+$/m;
+      await world.shown(pattern);
+      return pattern.exec(world.written.stderr)?.[0] ?? "";
+    },
+  };
+}
+
+/** Signs in and consents on oidc-provider's own pages. */
+async function signInOn(page: Page, address: string, account = user): Promise<void> {
+  await page.goto(address);
+  await page.fill("input[name=login]", account);
+  await page.fill("input[name=password]", "any");
+  await page.click("button[type=submit]");
+  await page.waitForSelector("text=scopes:");
+  // What comes next is the listener, perhaps behind the browser's warning.
+  await page.click("button[type=submit]", { noWaitAfter: true });
+}
+
+/** Goes on at Chromium's own page about a certificate that it does not know. */
+async function ignoreWarning(page: Page): Promise<void> {
+  await page.click("#details-button");
+  await page.click("#proceed-link", { noWaitAfter: true });
+}
+
+async function inContext(
+  work: (context: BrowserContext) => Promise<void>,
+  options?: Parameters<TestBrowser["newContext"]>[0],
+): Promise<void> {
+  const context = await browser.newContext(options);
+  try {
+    await work(context);
+  } finally {
+    await context.close();
+  }
+}
+
+function certificateOf(home: string): string {
+  return join(home, "certs", "localhost.crt");
+}
+
+/** Keeps the token endpoint's next answer back until it is released. */
+function holdAnswers(): { begun: Promise<void>; release: () => void } {
+  let release: () => void = () => undefined;
+  let begin: () => void = () => undefined;
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  server.beforeAnswer = async () => {
+    server.beforeAnswer = async () => undefined;
+    begin();
+    await released;
+  };
+  return { begun, release };
+}
+
+describe("the sign-in comes back by itself, in Chromium", () => {
+  test("behind the browser's warning: what it was told beforehand is what it sees", async () => {
+    const running = run();
+    await inContext(async (context) => {
+      const page = await context.newPage();
+      const address = await running.address();
+      assert.deepEqual(running.world.opened, [address]);
+      await signInOn(page, address);
+      await ignoreWarning(page);
+      await page.waitForSelector("h1:text-is('Signed in')");
+      const text = await page.innerText("main");
+      assert.match(text, /The mailbox foo@example\.test was opened at localhost/);
+      assert.doesNotMatch(text, /One moment/);
+    });
+    const { status, stdout, stderr } = await running.ended;
+    assert.equal(status, 0, stderr);
+    assert.equal(stdout, `${running.tokenFile}\n`);
+    const { fingerprint256 } = new X509Certificate(readFileSync(certificateOf(running.home)));
+    const warnings = stderr.split("\n").filter((line) => line.includes(fingerprint256));
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? "", /will warn/);
+  });
+
+  test("without a warning where the certificate is trusted, as `mxtoken cert` says", async () => {
+    const home = newHome();
+    const world = testWorld({ cwd: directory, now: Date.now() });
+    assert.equal(await main(["cert", "--home", home], world), 0);
+    const [, trust] = /certutil .* -A -t (\S+) .* -i (?:\S+)/.exec(world.written.stdout) ?? [];
+    assert.equal(trust, "P,,");
+    const trusting = await startBrowser([
+      { file: certificates.caFile, trust: "C,," },
+      { file: certificateOf(home), trust: "P,," },
+    ]);
+    const running = run([], home);
+    const context = await trusting.newContext();
+    const page = await context.newPage();
+    await signInOn(page, await running.address());
+    await page.waitForSelector("h1:text-is('Signed in')");
+    await trusting.close();
+    assert.equal((await running.ended).status, 0);
+  });
+
+  for (const [what, more, origin] of [
+    [
+      "to Google's kind of redirect URI",
+      ["--redirect-uri", "http://127.0.0.1"],
+      "http://127.0.0.1",
+    ],
+    ["with --local", ["--local"], "http://localhost"],
+  ] as const) {
+    test(`over plain HTTP ${what}`, async () => {
+      const running = run(more);
+      await inContext(async (context) => {
+        const page = await context.newPage();
+        await signInOn(page, await running.address());
+        await page.waitForSelector("h1:text-is('Signed in')");
+        assert.ok(page.url().startsWith(`${origin}:`), page.url());
+      });
+      const { status, stderr } = await running.ended;
+      assert.equal(status, 0, stderr);
+      assert.doesNotMatch(stderr, /fingerprint|certificate/);
+      assert.equal(existsSync(join(running.home, "certs")), false);
+    });
+  }
+
+  test("the page waits while the token is proven, and the code is not in the address bar", async () => {
+    const running = run();
+    const hold = holdAnswers();
+    await inContext(async (context) => {
+      const page = await context.newPage();
+      await signInOn(page, await running.address());
+      await ignoreWarning(page);
+      await hold.begun;
+      await page.waitForSelector("h1:text-is('One moment')");
+      assert.match(page.url(), /^https:\/\/localhost:\d+\/mxtoken\/[0-9a-f]{32}$/);
+      assert.equal(await page.getByText("Signed in").count(), 0);
+      assert.equal(existsSync(running.tokenFile), false);
+      hold.release();
+      await page.waitForSelector("h1:text-is('Signed in')");
+      assert.equal(await page.locator("h1:visible").count(), 1);
+      assert.equal(existsSync(running.tokenFile), true);
+    });
+    assert.equal((await running.ended).status, 0);
+  });
+
+  test("a mailbox that the token does not open is not called signed in", async () => {
+    const running = run();
+    await inContext(async (context) => {
+      const page = await context.newPage();
+      await signInOn(page, await running.address(), other);
+      await ignoreWarning(page);
+      await page.waitForSelector("h1:text-is('Not signed in')");
+      assert.doesNotMatch(await page.innerText("main"), /One moment/);
+    });
+    const { status } = await running.ended;
+    assert.equal(status, 77);
+    assert.equal(existsSync(running.tokenFile), false);
+  });
+
+  test("access denied: 77 with the server's words, here and there", async () => {
+    const running = run();
+    await inContext(async (context) => {
+      const page = await context.newPage();
+      await page.goto(await running.address());
+      await page.click("text=Cancel", { noWaitAfter: true });
+      await ignoreWarning(page);
+      await page.waitForSelector("h1:text-is('Not signed in')");
+      assert.match(await page.innerText("main"), /access_denied: End-User aborted interaction/);
+    });
+    const { status, stderr } = await running.ended;
+    assert.equal(status, 77);
+    assert.match(stderr, /the sign-in was refused: access_denied: End-User aborted interaction/);
+  });
+
+  test("a window that is closed while the token is proven changes nothing", async () => {
+    const running = run();
+    const hold = holdAnswers();
+    await inContext(async (context) => {
+      const page = await context.newPage();
+      await signInOn(page, await running.address());
+      await ignoreWarning(page);
+      await hold.begun;
+      await page.waitForSelector("h1:text-is('One moment')");
+    });
+    hold.release();
+    assert.equal((await running.ended).status, 0);
+  });
+
+  test("a window that is closed at the warning: the address is pasted instead", async () => {
+    const running = run();
+    let last = "";
+    await inContext(async (context) => {
+      const page = await context.newPage();
+      page.on("request", (request) => {
+        if (request.isNavigationRequest()) last = request.url();
+      });
+      await signInOn(page, await running.address());
+      await page.waitForSelector("#details-button");
+    });
+    running.world.stdin.end(`${last}\n`);
+    const { status, stderr } = await running.ended;
+    assert.equal(status, 0, stderr);
+  });
+
+  test("two tabs: the first that comes back wins, and both say so", async () => {
+    const running = run();
+    const hold = holdAnswers();
+    await inContext(
+      async (context) => {
+        const [first, second] = [await context.newPage(), await context.newPage()];
+        const address = await running.address();
+        await signInOn(first, address);
+        await hold.begun;
+        // Signed in already: it comes back at once.
+        await second.goto(address, { waitUntil: "commit" });
+        await second.waitForSelector("h1:text-is('One moment')");
+        hold.release();
+        for (const page of [first, second]) await page.waitForSelector("h1:text-is('Signed in')");
+      },
+      { ignoreHTTPSErrors: true },
+    );
+    assert.equal((await running.ended).status, 0);
+    assert.equal(server.seen.filter(({ refused }) => refused).length, 0);
+  });
+
+  test("an old tab of another sign-in is told so, and the right one still comes", async () => {
+    const running = run();
+    await inContext(
+      async (context) => {
+        const address = await running.address();
+        const { origin } = new URL(new URL(address).searchParams.get("redirect_uri") ?? "");
+        const old = await context.newPage();
+        await old.goto(`${origin}/?code=old&state=old`);
+        assert.match(await old.innerText("main"), /does not belong to the sign-in/);
+        const page = await context.newPage();
+        await signInOn(page, address);
+        await page.waitForSelector("h1:text-is('Signed in')");
+      },
+      { ignoreHTTPSErrors: true },
+    );
+    assert.equal((await running.ended).status, 0);
+  });
+
+  test("a web page of another origin cannot feed a code, and learns nothing", async () => {
+    const running = run();
+    const address = await running.address();
+    const { origin } = new URL(new URL(address).searchParams.get("redirect_uri") ?? "");
+    const evil = createServer((_request, response) => {
+      response.setHeader("content-type", "text/html");
+      response.end("<h1>evil</h1>");
+    });
+    await new Promise<void>((resolve) => evil.listen(0, "127.0.0.1", resolve));
+    const { port } = evil.address() as AddressInfo;
+    await inContext(
+      async (context) => {
+        const page = await context.newPage();
+        await page.goto(`http://127.0.0.1:${port}`);
+        const learnt = await page.evaluate(feedCode, `${origin}/?code=stolen&state=guessed`);
+        assert.deepEqual(learnt, { read: "refused", opaque: "refused", frame: "", image: "error" });
+        const victim = await context.newPage();
+        await signInOn(victim, address);
+        await victim.waitForSelector("h1:text-is('Signed in')");
+      },
+      { ignoreHTTPSErrors: true },
+    );
+    evil.close();
+    assert.equal((await running.ended).status, 0);
+  });
+
+  for (const [colorScheme, width] of [
+    ["light", 1280],
+    ["dark", 1280],
+    ["light", 400],
+    ["dark", 400],
+  ] as const) {
+    test(`every page is readable: ${colorScheme}, ${width} px`, async () => {
+      const look = { colorScheme, viewport: { width, height: 800 }, ignoreHTTPSErrors: true };
+      const running = run();
+      const hold = holdAnswers();
+      await inContext(async (context) => {
+        const page = await context.newPage();
+        const address = await running.address();
+        const { origin } = new URL(new URL(address).searchParams.get("redirect_uri") ?? "");
+        await page.goto(`${origin}/?state=old`);
+        await assertReadable(page);
+        await signInOn(page, address);
+        await hold.begun;
+        await page.waitForSelector("h1:text-is('One moment')");
+        await assertReadable(page);
+        hold.release();
+        await page.waitForSelector("h1:text-is('Signed in')");
+        await assertReadable(page);
+      }, look);
+      assert.equal((await running.ended).status, 0);
+    });
+  }
+});
+
+/** Nothing sticks out, and the text stands out (WCAG 2, level AA: at least 4.5 to 1). */
+async function assertReadable(page: Page): Promise<void> {
+  const { overflow, colors, paper, language } = await page.evaluate(readLook);
+  assert.equal(overflow, 0);
+  assert.equal(language, "en");
+  assert.ok(paper !== undefined && colors.length >= 2);
+  for (const color of colors) {
+    const [lighter = 0, darker = 0] = [luminance(color), luminance(paper)].sort((a, b) => b - a);
+    const contrast = (lighter + 0.05) / (darker + 0.05);
+    assert.ok(contrast >= 4.5, `contrast ${contrast}`);
+  }
+}
+
+/** Relative luminance of `rgb(…)` as WCAG 2 defines it. */
+function luminance(color: string): number {
+  const [red = 0, green = 0, blue = 0] = (color.match(/\d+/g) ?? []).map((part) => {
+    const share = Number(part) / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
