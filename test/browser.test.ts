@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, afterEach, before, describe, test } from "node:test";
 import type { BrowserContext, Page } from "playwright-core";
 import { main } from "../src/main.ts";
+import { signInPages } from "../src/report/page.ts";
 import {
   type AuthorizationServer,
   startAuthorizationServer,
@@ -34,6 +35,14 @@ before(async () => {
   server = await startAuthorizationServer(certificates, { pages: true });
   dovecot = await startDovecot(directory, certificates, server, [user, other]);
   browser = await startBrowser([{ file: certificates.caFile, trust: "C,," }]);
+});
+const begun: Running[] = [];
+afterEach(async () => {
+  // What a failed test has left behind.
+  for (const { world, ended } of begun.splice(0)) {
+    world.interrupt("SIGTERM");
+    await ended;
+  }
 });
 after(async () => {
   await browser.close();
@@ -66,7 +75,7 @@ function run(more: readonly string[] = [], home = newHome()): Running {
     ...["--imap-server", `localhost:${dovecot.imaps}`, "--ca-file", certificates.caFile, ...more],
   ];
   const ended = main(args, world).then((status) => ({ status, ...world.written }));
-  return {
+  const running: Running = {
     world,
     home,
     tokenFile: join(home, "tokens", `oauth2_tokens_${user}.txt`),
@@ -77,6 +86,8 @@ function run(more: readonly string[] = [], home = newHome()): Running {
       return pattern.exec(world.written.stderr)?.[0] ?? "";
     },
   };
+  begun.push(running);
+  return running;
 }
 
 /** Signs in and consents on oidc-provider's own pages. */
@@ -338,6 +349,41 @@ describe("the sign-in comes back by itself, in Chromium", () => {
     evil.close();
     assert.equal((await running.ended).status, 0);
   });
+});
+
+describe("every page that the browser may be shown", () => {
+  const long = "x".repeat(120);
+  const pages: Record<string, string> = {
+    waiting: signInPages.waiting(),
+    ...Object.fromEntries(
+      (["failed", "unfinished"] as const).map((is) => [
+        is,
+        signInPages.waiting() + signInPages.result({ is, message: `no ${long}`, hint: "again" }),
+      ]),
+    ),
+    signedIn:
+      signInPages.waiting() +
+      signInPages.result({ is: "signedIn", account: `${long}@example.test`, host: "imap.test" }),
+    noAnswer: signInPages.noAnswer("there is no code in it"),
+    otherSignIn: signInPages.noAnswer(undefined),
+  };
+  let server: Server;
+  let origin: string;
+  before(async () => {
+    server = createServer((request, response) => {
+      response.writeHead(200, {
+        "content-type": "text/html; charset=utf-8",
+        "content-security-policy": signInPages.policy,
+      });
+      response.end(pages[(request.url ?? "").slice(1)]);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
 
   for (const [colorScheme, width] of [
     ["light", 1280],
@@ -345,25 +391,18 @@ describe("the sign-in comes back by itself, in Chromium", () => {
     ["light", 400],
     ["dark", 400],
   ] as const) {
-    test(`every page is readable: ${colorScheme}, ${width} px`, async () => {
-      const look = { colorScheme, viewport: { width, height: 800 }, ignoreHTTPSErrors: true };
-      const running = run();
-      const hold = holdAnswers();
-      await inContext(async (context) => {
-        const page = await context.newPage();
-        const address = await running.address();
-        const { origin } = new URL(new URL(address).searchParams.get("redirect_uri") ?? "");
-        await page.goto(`${origin}/?state=old`);
-        await assertReadable(page);
-        await signInOn(page, address);
-        await hold.begun;
-        await page.waitForSelector("h1:text-is('One moment')");
-        await assertReadable(page);
-        hold.release();
-        await page.waitForSelector("h1:text-is('Signed in')");
-        await assertReadable(page);
-      }, look);
-      assert.equal((await running.ended).status, 0);
+    test(`is readable: ${colorScheme}, ${width} px`, async () => {
+      await inContext(
+        async (context) => {
+          const page = await context.newPage();
+          for (const name of Object.keys(pages)) {
+            await page.goto(`${origin}/${name}`);
+            assert.equal(await page.locator("h1:visible").count(), 1, name);
+            await assertReadable(page);
+          }
+        },
+        { colorScheme, viewport: { width, height: 800 } },
+      );
     });
   }
 });

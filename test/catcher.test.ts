@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { createServer, request as httpRequest } from "node:http";
+import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
-import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
+import { connect, createServer as createTcpServer, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { MxtokenError } from "../src/errors.ts";
@@ -10,26 +10,31 @@ import { type KeyPair, makeKeyPair } from "../src/grant/certificate.ts";
 import { loopbackRedirect } from "../src/grant/redirect.ts";
 import { signInPages } from "../src/report/page.ts";
 import { temporaryDirectory } from "./peers/certificates.ts";
+import { freePort, loopbackAddresses } from "./peers/loopback.ts";
 import { type TestWorld, testWorld } from "./peers/world.ts";
 
 const state = "the-right-state";
 const issuer = "https://login.example.test";
 const connectionPatience = 15_000;
 const pagePatience = 3000;
+const connectionLimit = 200;
 
 let world: TestWorld;
 let keyPair: KeyPair;
 let catcher: Catcher;
+const all: Catcher[] = [];
 
 async function start(redirectUri = "https://localhost", port?: number): Promise<Catcher> {
   const redirect = loopbackRedirect(redirectUri, { port, scheme: undefined });
   assert.ok(redirect);
-  return startCatcher(world, {
+  const started = await startCatcher(world, {
     redirect,
     keyPair,
     expected: { state, issuer, authorizationEndpoint: `${issuer}/authorize` },
     pages: signInPages,
   });
+  all.push(started);
+  return started;
 }
 
 beforeEach(async () => {
@@ -37,7 +42,9 @@ beforeEach(async () => {
   keyPair = await makeKeyPair(Date.now());
   catcher = await start();
 });
-afterEach(() => catcher.close());
+afterEach(async () => {
+  for (const one of all.splice(0)) await one.close();
+});
 
 interface Reply {
   readonly status: number;
@@ -81,18 +88,22 @@ function ask(path: string, asked: Asked = {}, at = catcher): Promise<Reply> {
       },
     );
     request.on("error", reject);
+    request.on("connect", ({ statusCode = 0, headers }, socket) => {
+      socket.destroy();
+      resolve({ status: statusCode, headers, body: "" });
+    });
     request.end(asked.body);
   });
 }
 
 function nextCode(at = catcher): Promise<string> {
-  return at.next(new AbortController().signal).then((code) => code.reveal());
+  return at.next(new AbortController().signal).then(({ code }) => code.reveal());
 }
 
 const rightAnswer = `/?code=the-code&state=${state}&iss=${encodeURIComponent(issuer)}`;
 
 describe("the right answer", () => {
-  for (const address of ["127.0.0.1", "::1"]) {
+  for (const address of loopbackAddresses) {
     test(`is taken on ${address}, over HTTPS`, async () => {
       const code = nextCode();
       const reply = await ask(rightAnswer, { address });
@@ -137,24 +148,35 @@ describe("the right answer", () => {
     assert.ok(!body.includes("the-code") && !body.includes(state));
   });
 
-  test("in a second tab shares the page of the first", async () => {
-    const [first, second] = [await ask(rightAnswer), await ask(`${rightAnswer}2`)];
-    assert.equal(second.status, 400, "another issuer is no answer");
-    const third = await ask(`/?code=another-code&state=${state}`);
-    assert.equal(third.headers["location"], first.headers["location"]);
+  test("in a second tab waits its turn, and both are told the result", async () => {
+    const answers = [await ask(rightAnswer), await ask(`/?code=second-code&state=${state}`)];
+    const pages = answers.map(({ headers }) => ask(String(headers["location"])));
     assert.equal(await nextCode(), "the-code");
+    await Promise.all([ask("/"), ask("/")]);
+    await catcher.close({ is: "signedIn", account: "foo@example.test", host: "imap.test" });
+    for (const page of pages) assert.match((await page).body, /Signed in/);
   });
 
-  test("may come again after one that could not be used", async () => {
-    const first = await ask(rightAnswer);
-    assert.equal(await nextCode(), "the-code");
-    catcher.show({ is: "failed", message: "the code was not taken", hint: undefined });
-    const again = await ask(`/?code=second-code&state=${state}`);
-    assert.equal(again.status, 303);
-    assert.notEqual(again.headers["location"], first.headers["location"]);
-    assert.equal(await nextCode(), "second-code");
-    const page = await ask(String(first.headers["location"]));
-    assert.match(page.body, /Not signed in[\s\S]*The code was not taken\./);
+  test("is taken from the second tab where the first one's is of no use", async () => {
+    const [first, second] = [await ask(rightAnswer), await ask(`/?code=good&state=${state}`)];
+    const caught = await catcher.next(new AbortController().signal);
+    catcher.refuse(caught, { is: "failed", message: "the code was not taken", hint: undefined });
+    assert.equal(await nextCode(), "good");
+    const told = await ask(String(first.headers["location"]));
+    assert.match(told.body, /Not signed in[\s\S]*The code was not taken\./);
+    const page = ask(String(second.headers["location"]));
+    await ask("/");
+    await catcher.close({ is: "signedIn", account: "foo@example.test", host: "imap.test" });
+    assert.doesNotMatch((await page).body, /Not signed in/);
+  });
+
+  test("of many tabs, only so many are kept", async () => {
+    for (let count = 0; count < 30; count += 1) await ask(`/?code=code-${count}&state=${state}`);
+    for (let count = 0; count < 20; count += 1) assert.equal(await nextCode(), `code-${count}`);
+    const nothing = new AbortController();
+    const next = catcher.next(nothing.signal);
+    nothing.abort(new Error("no more"));
+    await assert.rejects(next, /no more/);
   });
 
   test("a refusal with the right state ends the wait, with the server's words", async () => {
@@ -205,6 +227,13 @@ describe("everything else gets a short 4xx and changes nothing", () => {
     ["two codes", `${path}&code=x`, {}, 400],
     ["another issuer", `${path}&iss=https://evil.example`, {}, 400],
     ["an error without a state", "/?error=access_denied", {}, 400],
+    [
+      "an error of another issuer",
+      `/?error=access_denied&state=${state}&iss=https://evil.example`,
+      {},
+      400,
+    ],
+    ["CONNECT", path, { method: "CONNECT" }, 405],
     ["an error with a wrong state", "/?error=access_denied&state=wrong", {}, 400],
     ["the state in another case", `/?code=stolen&state=${state.toUpperCase()}`, {}, 400],
     ["HEAD", path, { method: "HEAD" }, 405],
@@ -240,6 +269,11 @@ describe("everything else gets a short 4xx and changes nothing", () => {
     });
   }
 
+  test("the page of the result under another host: 421", async () => {
+    const { headers } = await ask(rightAnswer);
+    assert.equal((await ask(String(headers["location"]), { host: "evil.example" })).status, 421);
+  });
+
   test("every answer forbids to keep, to frame, to run and to tell on", async () => {
     const taken = await ask(rightAnswer);
     const page = ask(String(taken.headers["location"]));
@@ -250,6 +284,7 @@ describe("everything else gets a short 4xx and changes nothing", () => {
       ["/", "/favicon.ico"].map((target) => ask(target, {}, others)),
     );
     for (const { headers } of [taken, await page, ...refused]) {
+      assert.equal(headers["connection"], "close");
       assert.equal(headers["cache-control"], "no-store");
       assert.equal(headers["referrer-policy"], "no-referrer");
       assert.equal(headers["x-content-type-options"], "nosniff");
@@ -304,6 +339,10 @@ describe("bad neighbours", () => {
   for (const count of [50, 500]) {
     test(`${count} stalled connections do not keep the right one out`, async () => {
       const sockets = await Promise.all(Array.from({ length: count }, () => stalled()));
+      // The oldest ones made room for the rest.
+      if (count > connectionLimit) {
+        await Promise.all(sockets.slice(0, count - connectionLimit).map(closed));
+      }
       const code = nextCode();
       assert.equal((await ask(rightAnswer)).status, 303);
       assert.equal(await code, "the-code");
@@ -370,6 +409,8 @@ describe("bad neighbours", () => {
       for (const { status } of replies) statuses.set(status, (statuses.get(status) ?? 0) + 1);
     }
     assert.deepEqual(Object.fromEntries(statuses), { 400: 500, 404: 500 });
+    // Of a connection that is over, nothing is kept.
+    assert.ok(world.deadlines < 100, `${world.deadlines} deadlines`);
     assert.equal(catcher.hasVisitor, false);
     assert.equal((await ask(rightAnswer)).status, 303);
     assert.equal(await code, "the-code");
@@ -378,7 +419,7 @@ describe("bad neighbours", () => {
 
 describe("the port", () => {
   test("is free, and the same on both addresses", async () => {
-    for (const address of ["127.0.0.1", "::1"])
+    for (const address of loopbackAddresses)
       assert.equal((await ask("/", { address })).status, 400);
     assert.equal(catcher.redirectUri, `https://localhost:${catcher.port}`);
   });
@@ -400,34 +441,30 @@ describe("the port", () => {
   });
 
   test("one that is taken is told, on either address", async () => {
-    for (const host of ["127.0.0.1", "::1"]) {
+    for (const host of loopbackAddresses) {
+      const port = await freePort();
       const server = createTcpServer();
-      await new Promise<void>((resolve) => server.listen(0, host, resolve));
-      const { port } = server.address() as AddressInfo;
+      await new Promise<void>((resolve) => server.listen(port, host, resolve));
       await assert.rejects(start("https://localhost", port), {
         code: "configuration",
         message: `cannot listen on port ${port}: another program uses it`,
       });
       // Nothing stays behind on the other address.
-      const again = createServer();
-      const free = host === "::1" ? "127.0.0.1" : "::1";
-      await new Promise<void>((resolve, reject) => {
-        again.once("error", reject);
-        again.listen(port, free, resolve);
-      });
-      again.close();
       server.close();
+      await (await start("https://localhost", port)).close();
     }
   });
 
   test("nobody listens when it is over", async () => {
-    const idle = connect(catcher.port, "127.0.0.1");
+    // A port that nobody else is given meanwhile.
+    const over = await start("https://localhost", await freePort());
+    const idle = connect(over.port, "127.0.0.1");
     await new Promise((resolve) => idle.once("connect", resolve));
     const gone = new Promise((resolve) => idle.once("close", resolve));
-    await catcher.close();
+    await over.close();
     await gone;
-    for (const address of ["127.0.0.1", "::1"]) {
-      await assert.rejects(ask("/", { address }), { code: "ECONNREFUSED" });
+    for (const address of loopbackAddresses) {
+      await assert.rejects(ask("/", { address }, over), { code: "ECONNREFUSED" });
     }
   });
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import {
   chmodSync,
@@ -15,6 +16,7 @@ import { beforeEach, describe, test } from "node:test";
 import { generate } from "selfsigned";
 import { temporaryDirectory } from "./peers/certificates.ts";
 import { runProgram } from "./peers/program.ts";
+import { asRoot, isRoot } from "./peers/root.ts";
 import { runMain } from "./peers/scene.ts";
 import { testWorld } from "./peers/world.ts";
 
@@ -104,7 +106,8 @@ describe("the listener's certificate", () => {
   });
 
   test("--renew makes a new one, key and all", async () => {
-    await cert();
+    const made = await cert();
+    assert.match(made.stderr, /made a certificate for the listener on this machine/);
     const before = [readFileSync(crt, "utf8"), readFileSync(key, "utf8")];
     const { status, stderr } = await cert(["--renew"]);
     assert.equal(status, 0);
@@ -163,9 +166,61 @@ describe("the listener's certificate", () => {
   test("one that is missing beside its key is made anew", async () => {
     await cert();
     unlinkSync(crt);
-    assert.equal((await cert()).status, 0);
+    const { status, stderr } = await cert();
+    assert.equal(status, 0);
+    assert.match(stderr, /a new certificate for the listener: one half is missing/);
     const certificate = new X509Certificate(readFileSync(crt));
     assert.ok(certificate.checkPrivateKey(createPrivateKey(readFileSync(key))));
+  });
+
+  test("one that is not valid yet is replaced", async () => {
+    await cert([], 10 * day);
+    assert.match((await cert()).stderr, /the old one is not valid yet/);
+  });
+
+  test("a clock that is some hours behind does not matter", async () => {
+    await cert([], day / 2);
+    assert.equal((await cert()).stderr, "");
+  });
+
+  test("where others can write, no key is kept: 73", async () => {
+    await cert();
+    chmodSync(certs, 0o777);
+    writeFileSync(crt, "garbage");
+    const { status, stderr } = await cert();
+    assert.equal(status, 73);
+    assert.match(stderr, /can be written by others, so no key is kept there/);
+  });
+
+  test("a named pipe in the key's place is not waited for: 73", async () => {
+    await cert();
+    unlinkSync(key);
+    execFileSync("mkfifo", [key]);
+    assert.equal((await cert()).status, 73);
+  });
+
+  test("where one of the two cannot be replaced, both stay as they were", async () => {
+    await cert();
+    const before = readFileSync(key, "utf8");
+    const elsewhere = join(home, "elsewhere.crt");
+    writeFileSync(elsewhere, readFileSync(crt));
+    unlinkSync(crt);
+    symlinkSync(elsewhere, crt);
+    const { status, stderr } = await cert(["--renew"]);
+    assert.equal(status, 73);
+    assert.match(stderr, /name the real file instead: .*elsewhere\.crt/);
+    assert.equal(readFileSync(key, "utf8"), before);
+  });
+
+  test("another user's key is not used", async () => {
+    await cert();
+    const before = readFileSync(crt, "utf8");
+    asRoot("chown", "4242", key);
+    const { status, stderr } = await cert();
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, isRoot ? /the old one's key is another user's/ : /cannot be read/);
+    assert.notEqual(readFileSync(crt, "utf8"), before);
+    assert.equal(statSync(key).uid, process.geteuid?.());
   });
 
   test("a symbolic link is not written through: 73", async () => {

@@ -3,13 +3,8 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { asRoot } from "./peers/root.ts";
 import { type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
-
-/** Mounts and owners are root's business; scripts/test runs as root or with sudo. */
-function asRoot(...command: string[]): void {
-  const [program = "", ...args] = process.geteuid?.() === 0 ? command : ["sudo", "-n", ...command];
-  execFileSync(program, args, { stdio: ["ignore", "ignore", "inherit"] });
-}
 
 let scene: Scene;
 let directory: string;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -12,7 +12,9 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { quoteForShell } from "../src/consumer/quote.ts";
 import { listening, listeningIn } from "./peers/listening.ts";
+import { loopbackAddresses } from "./peers/loopback.ts";
 import { programPath, type Run, runProgram } from "./peers/program.ts";
+import { rootCommand } from "./peers/root.ts";
 import { type Scene, setScene, user } from "./peers/scene.ts";
 import { callback, partsOf, visit } from "./peers/visit.ts";
 
@@ -27,15 +29,22 @@ beforeEach(async () => {
     return { status: 200, body: { access_token, refresh_token, token_type: "Bearer" } };
   };
 });
-afterEach(() => scene.close());
+const started: Run[] = [];
+afterEach(async () => {
+  // What a failed test has left behind.
+  for (const run of started.splice(0)) run.child.kill("SIGKILL");
+  await scene.close();
+});
 
 function start(more: readonly string[] = [], env: Record<string, string> = {}): Run {
   const redirect = ["--redirect-uri", "https://localhost"];
-  return runProgram([user, ...scene.options, ...redirect, ...more], {
+  const run = runProgram([user, ...scene.options, ...redirect, ...more], {
     cwd: scene.directory,
     keepOpen: true,
     env,
   });
+  started.push(run);
+  return run;
 }
 
 async function addressOf(run: Run): Promise<string> {
@@ -52,7 +61,8 @@ describe("the built program", () => {
   test("listens on 127.0.0.1 and ::1, with one port, and nowhere else", async () => {
     const run = start();
     const { port } = new URL(partsOf(await addressOf(run)).redirectUri);
-    assert.deepEqual(listening(pidOf(run)).sort(), [`127.0.0.1 ${port}`, `::1 ${port}`]);
+    const expected = loopbackAddresses.map((address) => `${address} ${port}`);
+    assert.deepEqual(listening(pidOf(run)).sort(), expected);
     run.child.kill("SIGINT");
     await run.ended;
   });
@@ -69,9 +79,9 @@ describe("the built program", () => {
       cat /proc/net/tcp /proc/net/tcp6
       kill $!
       wait`;
-    const root = process.geteuid?.() === 0 ? [] : ["sudo", "-n"];
-    const [program = "", ...args] = [...root, "unshare", "--net", "sh", "-c", script];
-    const child = spawn(program, args, { cwd: scene.directory });
+    const child = spawn(...rootCommand("unshare", "--net", "sh", "-c", script), {
+      cwd: scene.directory,
+    });
     const written = { stdout: "", stderr: "" };
     child.stdout.on("data", (chunk) => {
       written.stdout += String(chunk);
@@ -166,13 +176,13 @@ describe("the built program", () => {
 
 describe("the browser that the built program opens", () => {
   /** A directory with an xdg-open that writes down what it was given. */
-  function fakeOpener(): { path: string; given: () => string[] } {
+  function fakeOpener(end = ""): { path: string; given: () => string[] } {
     const directory = join(scene.directory, "bin");
     const log = join(scene.directory, "opened");
     mkdirSync(directory);
     writeFileSync(
       join(directory, "xdg-open"),
-      `#!/bin/sh\nfor word in "$@"; do printf '%s\\n' "$word"; done > '${log}.part'\nmv '${log}.part' '${log}'\n`,
+      `#!/bin/sh\nfor word in "$@"; do printf '%s\\n' "$word"; done > '${log}.part'\nmv '${log}.part' '${log}'\n${end}\n`,
     );
     chmodSync(join(directory, "xdg-open"), 0o755);
     return {
@@ -193,6 +203,23 @@ describe("the browser that the built program opens", () => {
     assert.equal(existsSync(join(scene.directory, "pwned")), false);
   });
 
+  test("that fails to open is told with its status", async () => {
+    const { path } = fakeOpener("exit 3");
+    const run = start([], { PATH: path, DISPLAY: ":99" });
+    const url = await addressOf(run);
+    await run.shown("no browser could be opened here (xdg-open ended with status 3)");
+    await visit(scene.directory, callback(url, "the-code"));
+    assert.equal((await run.ended).status, 0);
+  });
+
+  test("that lives on with its opener keeps nothing waiting", async () => {
+    const { path } = fakeOpener("exec sleep 1000");
+    const run = start([], { PATH: path, DISPLAY: ":99" });
+    await visit(scene.directory, callback(await addressOf(run), "the-code"));
+    assert.equal((await run.ended).status, 0);
+    execFileSync("pkill", ["-f", "^sleep 1000$"]);
+  });
+
   test("is left alone with --no-browser", async () => {
     const opener = fakeOpener();
     const run = start(["--no-browser"], { PATH: opener.path, DISPLAY: ":99" });
@@ -204,7 +231,7 @@ describe("the browser that the built program opens", () => {
   test("is no error where there is none", async () => {
     const run = start([], { PATH: "/nonexistent", DISPLAY: ":99" });
     const url = await addressOf(run);
-    await run.shown("no browser could be opened here (it does not exist)");
+    await run.shown("no browser could be opened here (xdg-open is not installed)");
     await visit(scene.directory, callback(url, "the-code"));
     assert.equal((await run.ended).status, 0);
   });

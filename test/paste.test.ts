@@ -37,6 +37,8 @@ const answers: [string, string][] = [
     "an address that the browser shows without its scheme",
     `localhost/?code=${code}&state=${state}`,
   ],
+  ["an address in quotes", `"https://localhost/?code=${code}&state=${state}"`],
+  ["an address in angle brackets", `<https://localhost/?code=${code}&state=${state}>`],
   ["the query string with its mark", `?code=${code}&state=${state}`],
   ["the query string without its mark", `code=${code}&state=${state}`],
   [

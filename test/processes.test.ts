@@ -3,10 +3,12 @@ import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { quoteForShell } from "../src/consumer/quote.ts";
 import { parseTokenFile } from "../src/store/token-file.ts";
 import { programPath, type Run, runProgram } from "./peers/program.ts";
 import { type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
 import { type Answer, RotatingAccount } from "./peers/token-endpoint.ts";
+import { callback, type Visited, visit } from "./peers/visit.ts";
 
 /** A token file that is not expired by the real clock, which the built program goes by. */
 function freshFile(scene: Scene, account: RotatingAccount): void {
@@ -231,9 +233,10 @@ describe("a terminal", () => {
   async function inTerminal(
     type: (shown: string) => string | undefined,
     more: readonly string[] = [],
+    watch: (shown: string) => void = () => undefined,
   ) {
     const words = [process.execPath, programPath, user, ...scene.options, "--startover", ...more];
-    const command = words.map((word) => `'${word}'`).join(" ");
+    const command = `${words.map(quoteForShell).join(" ")}; status=$?; stty -a; exit $status`;
     const child = spawn("script", ["-qefc", command, "/dev/null"], {
       cwd: scene.directory,
       env: { PATH: process.env["PATH"], HOME: scene.directory, TERM: "xterm" },
@@ -244,6 +247,7 @@ describe("a terminal", () => {
     child.stdout.setEncoding("utf8");
     child.stdout.on("data", (chunk: string) => {
       shown += chunk;
+      watch(shown);
       const text = isTyped ? undefined : type(shown);
       if (text === undefined) return;
       isTyped = true;
@@ -255,6 +259,22 @@ describe("a terminal", () => {
 
   const address = (shown: string) =>
     /press Enter/.test(shown) ? /https:\/\/localhost\/authorize\S+/.exec(shown)?.[0] : undefined;
+
+  test("is given back when the browser comes while something is being typed", async () => {
+    let page: Promise<Visited> | undefined;
+    const { status, shown } = await inTerminal(
+      (text) => (address(text) ? "half a pas" : undefined),
+      [],
+      (text) => {
+        const url = text.includes("10 characters, press Enter") ? address(text) : undefined;
+        if (url !== undefined) page ??= visit(scene.directory, callback(url, "the-code"));
+      },
+    );
+    assert.equal(status, 0, shown);
+    assert.match((await page)?.text ?? "", /Signed in/);
+    assert.match(shown, / icanon.* echo /s);
+    assert.doesNotMatch(shown, /press Entermxtoken/);
+  });
 
   test("takes a paste of over 4,095 characters and does not show it", async () => {
     const code = `start-${"0123456789".repeat(800)}-end`;

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { main } from "../src/main.ts";
+import { freePort } from "./peers/loopback.ts";
 import { type Result, type Scene, setScene, user } from "./peers/scene.ts";
-import { callback, partsOf, visit } from "./peers/visit.ts";
+import { callback, partsOf, type Visited, visit } from "./peers/visit.ts";
 import { type TestWorld, testWorld } from "./peers/world.ts";
 
 const signInPatience = 300_000;
@@ -18,7 +20,15 @@ beforeEach(async () => {
     body: { access_token: "access-1", refresh_token: "refresh-1", token_type: "Bearer" },
   });
 });
-afterEach(() => scene.close());
+const begun: Running[] = [];
+afterEach(async () => {
+  // What a failed test has left behind.
+  for (const { world, ended } of begun.splice(0)) {
+    world.interrupt("SIGTERM");
+    await ended;
+  }
+  await scene.close();
+});
 
 interface Running {
   readonly world: TestWorld;
@@ -38,7 +48,7 @@ function begin(
     status,
     ...world.written,
   }));
-  return {
+  const running: Running = {
     world,
     ended,
     async address() {
@@ -49,6 +59,8 @@ function begin(
       return address;
     },
   };
+  begun.push(running);
+  return running;
 }
 
 function comeBack(address: string, code = "the-first-code") {
@@ -194,6 +206,26 @@ describe("by paste, while a listener waits", () => {
     assert.match(scene.endpoint.requests.at(-1)?.get("redirect_uri") ?? "", /:\d+$/);
   });
 
+  test("a browser that comes while a wrong code is exchanged is not told of that one", async () => {
+    let page: Promise<Visited> | undefined;
+    const { address, ended, world } = begin();
+    const url = await address();
+    scene.endpoint.answer = async (request) => {
+      if (request.get("code") === "good-code") {
+        return { status: 200, body: { access_token: "a", token_type: "Bearer" } };
+      }
+      page = comeBack(url, "good-code");
+      await visit(scene.directory, `${partsOf(url).redirectUri}/favicon.ico`);
+      return { status: 400, body: { error: "invalid_grant" } };
+    };
+    world.stdin.write("a-wrong-bare-code\n");
+    const { status, stderr } = await ended;
+    assert.equal(status, 0, stderr);
+    const text = (await page)?.text ?? "";
+    assert.match(text, /Signed in/);
+    assert.doesNotMatch(text, /Not signed in/);
+  });
+
   test("rubbish is refused, and the browser may still come", async () => {
     const { address, ended, world } = begin();
     const url = await address();
@@ -250,7 +282,7 @@ describe("--remotebrowser", () => {
     assert.equal(partsOf(url).redirectUri, "https://localhost");
     assert.match(
       world.written.stderr,
-      /run this again with --port 8765:\n {2}ssh -L 8765:localhost:8765 /,
+      /run again with --port 8765, .*:\n {2}ssh -L 8765:localhost:8765 /,
     );
     assert.deepEqual(world.opened, []);
     assert.equal(existsSync(join(scene.directory, "certs")), false);
@@ -262,6 +294,22 @@ describe("--remotebrowser", () => {
   test("the end of the input ends the run: 77", async () => {
     const { address, ended, world } = begin(["--remotebrowser", "--timeout", "60"]);
     await address();
+    world.stdin.end();
+    assert.equal((await ended).status, 77);
+  });
+
+  test("a port that is registered is the tunnel's", async () => {
+    const uri = "http://localhost:8080/callback";
+    const { address, world } = begin(["--remotebrowser", "--redirect-uri", uri]);
+    assert.equal(partsOf(await address()).redirectUri, uri);
+    assert.match(world.written.stderr, /--port 8080, .*:\n {2}ssh -L 8080:localhost:8080 /);
+  });
+
+  test("MXTOKEN_PORT does not make it listen", async () => {
+    const port = await freePort();
+    const env = { MXTOKEN_PORT: String(port) };
+    const { address, ended, world } = begin(["--remotebrowser", "--timeout", "60"], { env });
+    assert.equal(partsOf(await address()).redirectUri, "https://localhost");
     world.stdin.end();
     assert.equal((await ended).status, 77);
   });
@@ -298,11 +346,11 @@ describe("the browser", () => {
     });
   }
 
-  test("one that cannot be opened is no error", async () => {
-    const openBrowser = () => Promise.reject(new Error("it does not exist"));
-    const { address, ended, world } = begin([], { env: desktop, openBrowser });
+  test("one that cannot be opened is no error, and is told even with --quiet", async () => {
+    const openBrowser = () => Promise.reject(new Error("xdg-open is not installed"));
+    const { address, ended, world } = begin(["--quiet"], { env: desktop, openBrowser });
     const url = await address();
-    await world.shown("no browser could be opened here (it does not exist)");
+    await world.shown("no browser could be opened here (xdg-open is not installed)");
     await comeBack(url);
     assert.equal((await ended).status, 0);
   });
@@ -355,6 +403,17 @@ describe("a listener that cannot be", () => {
     assert.equal((await ended).status, 0);
   });
 
+  test("a named pipe in the key's place is not waited for", async () => {
+    const certs = join(scene.directory, "certs");
+    mkdirSync(certs);
+    execFileSync("mkfifo", [join(certs, "localhost.key")]);
+    const { address, ended, world } = begin();
+    const url = await address();
+    assert.match(world.written.stderr, /certificate is for this run only: .*not a regular file/);
+    world.stdin.write(`${callback(url, "pasted-code")}\n`);
+    assert.equal((await ended).status, 0);
+  });
+
   test("one that was renewed is told: a trust must be given again", async () => {
     const certs = join(scene.directory, "certs");
     mkdirSync(certs);
@@ -366,6 +425,16 @@ describe("a listener that cannot be", () => {
     await comeBack(url);
     assert.equal((await ended).status, 0);
   });
+});
+
+describe("MXTOKEN_PORT, which is a wish", () => {
+  for (const uri of ["https://elsewhere.example/auth", "http://localhost:8080"]) {
+    test(`does not contradict ${uri}`, async () => {
+      const env = { MXTOKEN_PORT: "8765" };
+      const { address } = begin(["--redirect-uri", uri], { env });
+      assert.equal(partsOf(await address()).redirectUri, uri);
+    });
+  }
 });
 
 describe("settings that exclude each other", () => {
@@ -389,11 +458,3 @@ describe("settings that exclude each other", () => {
     });
   }
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -10,7 +10,8 @@ import { type Arguments, numberOption, textOption } from "./options.ts";
 export const browserOptions = {
   remotebrowser: {
     type: "boolean",
-    describe: "no browser on this machine: paste the address or the code",
+    describe:
+      "no browser on this machine: paste the address or the code; with --port, or by a tunnel",
   },
   "no-browser": {
     type: "boolean",
@@ -21,8 +22,8 @@ export const browserOptions = {
     requiresArg: true,
     describe: "port of the listener that the sign-in comes back to (default: any free one)",
   },
-  local: { type: "boolean", describe: "listen for http, whatever the redirect URI says" },
-  localssl: { type: "boolean", describe: "listen for https, whatever the redirect URI says" },
+  local: { type: "boolean", describe: "come back by http, whatever the redirect URI says" },
+  localssl: { type: "boolean", describe: "come back by https, whatever the redirect URI says" },
   timeout: {
     type: "string",
     requiresArg: true,
@@ -38,11 +39,14 @@ export function readBrowserSettings(args: Arguments, world: World): BrowserSetti
     throw new MxtokenError("configuration", "--local and --localssl contradict each other");
   }
   const isRemote = args["remotebrowser"] === true;
+  const port = numberOption(args, world, "port", largestPort);
+  const isPortGiven = args["port"] !== undefined;
   return {
     open: !isRemote && args["no-browser"] !== true,
     isRemote,
     listener: {
-      port: numberOption(args, world, "port", largestPort),
+      port: isPortGiven ? port : undefined,
+      usualPort: isPortGiven ? undefined : port,
       scheme: schemeOf(args),
     },
     certificateDirectory: certificateDirectory(world, textOption(args, world, "home")),

@@ -1,11 +1,10 @@
-import type { Catcher } from "../grant/catcher.ts";
+import type { Catcher, CaughtCode } from "../grant/catcher.ts";
 import type { LineInput } from "../grant/line-input.ts";
-import type { Secret } from "../secret.ts";
 
 /** What came first. */
 export type Arrival =
   | { readonly from: "input"; readonly line: string }
-  | { readonly from: "browser"; readonly code: Secret }
+  | { readonly from: "browser"; readonly caught: CaughtCode }
   | { readonly from: "nowhere" };
 
 /** The two ways that an answer comes back, open at the same time: by paste and by the listener. */
@@ -15,7 +14,7 @@ export class Answers {
   readonly #wait: AbortSignal;
   readonly #onInputEnd: () => void;
   #line: Promise<Arrival> | undefined;
-  #code: Promise<Arrival> | undefined;
+  #caught: Promise<Arrival> | undefined;
   #inputEnded = false;
 
   /**
@@ -44,7 +43,7 @@ export class Answers {
     for (;;) {
       const arrival = await Promise.race(this.#open());
       if (arrival.from === "input") this.#line = undefined;
-      if (arrival.from === "browser") this.#code = undefined;
+      if (arrival.from === "browser") this.#caught = undefined;
       if (arrival.from !== "nowhere") return arrival;
       this.#inputEnded = true;
       this.#line = undefined;
@@ -60,10 +59,10 @@ export class Answers {
         .then((line) => (line === undefined ? { from: "nowhere" } : { from: "input", line }));
     }
     if (this.#catcher !== undefined) {
-      this.#code ??= this.#catcher
+      this.#caught ??= this.#catcher
         .next(this.#wait)
-        .then((code) => ({ from: "browser", code }) as const);
+        .then((caught) => ({ from: "browser", caught }) as const);
     }
-    return [this.#line, this.#code].filter((offer) => offer !== undefined);
+    return [this.#line, this.#caught].filter((offer) => offer !== undefined);
   }
 }

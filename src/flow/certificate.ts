@@ -40,22 +40,22 @@ export async function listenerCertificate(
   renew: boolean,
 ): Promise<ListenerCertificate> {
   const files = certificateFiles(directory);
-  const usable = (stored: StoredKeyPair | undefined) =>
-    stored !== undefined && why(stored, world.now()) === undefined
-      ? describe(stored.pair, files)
-      : undefined;
-  const found = renew ? undefined : usable(await readCertificateFiles(world, files));
-  if (found !== undefined) return found;
+  const read = async () => judge(await readCertificateFiles(world, directory), world.now());
+  const found = renew ? undefined : await read();
+  if (found?.is === "pair") return describe(found.pair, files);
   return withCertificateLock(world, directory, async () => {
-    const former = await readCertificateFiles(world, files);
+    const former = await read();
     // Another process may have made one while the lock was waited for.
-    const made = renew ? undefined : usable(former);
-    if (made !== undefined) return made;
+    if (former.is === "pair" && !renew) return describe(former.pair, files);
     const pair = await makeKeyPair(world.now());
-    await writeCertificateFiles(world, files, pair);
-    const because = former && (why(former, world.now()) ?? "--renew asks for it");
-    return { ...describe(pair, files), isNew: true, renewedBecause: because };
+    await writeCertificateFiles(world, directory, pair);
+    return { ...describe(pair, files), isNew: true, renewedBecause: reasonFor(former) };
   });
+}
+
+function reasonFor(former: StoredKeyPair): string | undefined {
+  if (former.is === "nothing") return undefined;
+  return former.is === "unusable" ? former.why : "--renew asks for it";
 }
 
 /**
@@ -77,8 +77,11 @@ export async function certificateForThisRun(
   }
 }
 
-function why(stored: StoredKeyPair, now: number): string | undefined {
-  return stored.exposed ?? whyUnusable(stored.pair, now);
+/** What is stored, and still can be used at this time. */
+function judge(stored: StoredKeyPair, now: number): StoredKeyPair {
+  if (stored.is !== "pair") return stored;
+  const why = whyUnusable(stored.pair, now);
+  return why === undefined ? stored : { is: "unusable", why };
 }
 
 function describe(pair: KeyPair, files: CertificateFiles): ListenerCertificate {

@@ -29,9 +29,9 @@ export type Event =
       timeout: number;
       opensBrowser: boolean;
       /** undefined: nobody listens, the answer must be pasted */
-      listener: { port: number; fingerprint: string | undefined } | undefined;
+      listener: { fingerprint: string | undefined } | undefined;
       /** the ssh command for the machine that has the browser, where that is another one */
-      tunnel: string | undefined;
+      tunnel: { port: number; command: string } | undefined;
     }
   | { is: "browserNotOpened"; reason: string }
   | { is: "certificateMade"; path: string; renewedBecause: string | undefined }
@@ -44,6 +44,7 @@ export type Event =
   | { is: "stateUnchecked" }
   | { is: "exchanging" }
   | { is: "keptUntilProven"; path: string }
+  | { is: "oldTokensKept"; path: string }
   | { is: "noRefreshToken" }
   | { is: "proven"; finding: Finding };
 

@@ -37,7 +37,9 @@ export async function obtain(
   const wait = AbortSignal.any([deadline, world.interrupted]);
   const answers = new Answers(input, catcher, wait, () => tell({ is: "inputEnded" }));
   for (let count = 0; count < attempts; count += 1) {
-    const code = readCode(request, await nextArrival(request, answers, deadline));
+    const arrival = await nextArrival(request, answers, deadline);
+    if (arrival.from === "browser") input.hideProgress();
+    const code = readCode(request, arrival);
     if (code === undefined) continue;
     const token = await exchange(request, code);
     if (typeof token !== "string") {
@@ -47,7 +49,9 @@ export async function obtain(
       return token;
     }
     tell({ is: "answerRefused", reason: token });
-    catcher?.show({ is: "failed", message: token, hint: undefined });
+    if (arrival.from === "browser") {
+      catcher?.refuse(arrival.caught, { is: "failed", message: token, hint: undefined });
+    }
   }
   throw new MxtokenError("signInNeeded", `nothing usable came back in ${attempts} attempts`);
 }
@@ -79,7 +83,7 @@ function readCode(
   job.world.interrupted.throwIfAborted();
   if (arrival.from === "browser") {
     job.tell({ is: "cameBack" });
-    return arrival.code;
+    return arrival.caught.code;
   }
   const verdict = readPaste(arrival.line, { ...proofs, ...job.client });
   if (verdict.is === "rubbish") {

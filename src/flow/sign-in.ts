@@ -71,8 +71,6 @@ function ask(
   const { world, client, tell } = job;
   const url = authorizationUrl(client, redirectUri, proofs);
   const opensBrowser = browser.open && isBrowserSeen(world.platform, world.env);
-  const needsTunnel = redirect !== undefined && (browser.isRemote || isOverSsh(world.env));
-  const tunnelPort = listening?.catcher.port ?? suggestedPort;
   tell({
     is: "signIn",
     account: client.loginHint,
@@ -83,13 +81,29 @@ function ask(
     isTerminal: world.stdin.isTTY === true,
     timeout,
     opensBrowser,
-    listener: listening && { port: tunnelPort, fingerprint: listening.certificate?.fingerprint },
-    tunnel: needsTunnel ? sshTunnel(world.env, tunnelPort) : undefined,
+    listener: listening && { fingerprint: listening.certificate?.fingerprint },
+    tunnel: tunnelFor(job, redirect, browser, listening),
   });
   if (!opensBrowser) return;
   world.openBrowser(url).catch((error: Error) => {
     tell({ is: "browserNotOpened", reason: error.message });
   });
+}
+
+/** How a browser on another machine could come back, where that is where it is. */
+function tunnelFor(
+  { world }: Job,
+  redirect: LoopbackRedirect | undefined,
+  browser: BrowserSettings,
+  listening: Listening | undefined,
+): { port: number; command: string } | undefined {
+  const isElsewhere = browser.isRemote || isOverSsh(world.env);
+  const isTried = !browser.isRemote || browser.listener.port !== undefined;
+  if (redirect === undefined || !isElsewhere || (isTried && listening === undefined)) {
+    return undefined;
+  }
+  const port = listening?.catcher.port ?? redirect.port ?? suggestedPort;
+  return { port, command: sshTunnel(world.env, port) };
 }
 
 /** After a sign-in: proven or unreachable, it is stored; refused, it is not. */
@@ -100,8 +114,9 @@ async function proveAndStore(job: Job, token: Token): Promise<Outcome> {
     finding = await prove(job, token.accessToken);
   } catch (error) {
     // Somebody has signed in: that is not thrown away for a Ctrl-C that came meanwhile.
-    if (error instanceof Interrupted && (await store(job, token, undefined))) {
-      job.tell({ is: "keptUntilProven", path: tokenFile });
+    if (error instanceof Interrupted) {
+      const isKept = await store(job, token, undefined);
+      job.tell({ is: isKept ? "keptUntilProven" : "oldTokensKept", path: tokenFile });
     }
     throw error;
   }
@@ -109,7 +124,7 @@ async function proveAndStore(job: Job, token: Token): Promise<Outcome> {
   const accepted = requireAccepted(finding, {
     refused: "nothing was stored",
     unreachable: isStored
-      ? `the token is in ${tokenFile}, not proven yet`
+      ? `the token is in ${tokenFile}, not proven yet: run the command again`
       : `${tokenFile} stays as it was, because the new token is not proven`,
   });
   world.interrupted.throwIfAborted();
@@ -119,10 +134,10 @@ async function proveAndStore(job: Job, token: Token): Promise<Outcome> {
 /** For the page in the browser; an unexpected error's own words may quote anything. */
 function failure(error: unknown): SignInResult {
   if (error instanceof Interrupted) {
-    return { is: "unfinished", message: `mxtoken was ${error.message}`, hint: undefined };
+    return { is: "unfinished", message: `the program was ${error.message}`, hint: undefined };
   }
   if (!(error instanceof MxtokenError)) {
-    return { is: "unfinished", message: "mxtoken has a defect", hint: undefined };
+    return { is: "unfinished", message: "the program has a defect", hint: undefined };
   }
   const { code, message, hint } = error;
   return { is: code === "unreachable" ? "unfinished" : "failed", message, hint };

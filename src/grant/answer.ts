@@ -25,21 +25,21 @@ export function judgeAnswer(parameters: URLSearchParams, expected: ExpectedAnswe
   if (state !== undefined && !isState(state, expected)) {
     return rubbish("its state belongs to another sign-in; sign in with the address shown above");
   }
-  const error = single(parameters, "error");
-  if (error !== undefined) throw declined(error, single(parameters, "error_description"));
   if (parameters.has("code_challenge")) {
     return rubbish("this is the sign-in address itself; paste the one that the browser ends on");
   }
+  const issuers = parameters.getAll("iss");
+  if (issuers.length > 1 || !issuerMatches(issuers[0], expected)) {
+    return rubbish("it comes from another authorization server than the one that was asked");
+  }
+  const error = single(parameters, "error");
+  if (error !== undefined) throw declined(error, single(parameters, "error_description"));
   const code = single(parameters, "code");
   if (code === undefined) return rubbish("there is no code in it");
   if (state === undefined) {
     return rubbish(
       "it has a code but no state: is it cut off or broken into two lines? paste the whole address, or only what stands between code= and the next &",
     );
-  }
-  const issuers = parameters.getAll("iss");
-  if (issuers.length > 1 || !issuerMatches(issuers[0], expected)) {
-    return rubbish("it comes from another authorization server than the one that was asked");
   }
   return isCodeText(code)
     ? { is: "code", code: new Secret(code), stateChecked: true }

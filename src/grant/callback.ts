@@ -4,18 +4,25 @@ import type { Secret } from "../secret.ts";
 import { type ExpectedAnswer, hasState, judgeAnswer } from "./answer.ts";
 import type { LoopbackRedirect } from "./redirect.ts";
 
+/** Why a request is not answered with more than a few words. */
+export type Refusal = "otherHost" | "otherMethod" | "otherPath" | "otherSignIn";
+
 /** What a request to the listener is worth. */
 export type CallbackVerdict =
   | { readonly is: "code"; readonly code: Secret }
   | { readonly is: "declined"; readonly error: MxtokenError }
-  /** something for the person in the browser; `reason` is half a sentence */
+  /** from this sign-in, and no answer all the same; `reason` is half a sentence */
   | { readonly is: "rubbish"; readonly reason: string }
-  | {
-      readonly is: "otherHost" | "otherMethod" | "otherPath";
-      readonly status: number;
-      readonly words: string;
-      readonly headers?: Readonly<Record<string, string>>;
-    };
+  | { readonly is: Refusal };
+
+/** HTTP status for what is no answer. */
+export const refusalStatus: Readonly<Record<Refusal | "rubbish", number>> = {
+  otherHost: 421,
+  otherMethod: 405,
+  otherPath: 404,
+  otherSignIn: 400,
+  rubbish: 400,
+};
 
 export interface ExpectedCallback extends ExpectedAnswer {
   readonly redirect: LoopbackRedirect;
@@ -31,29 +38,12 @@ export function judgeCallback(
   request: Pick<IncomingMessage, "method" | "url" | "headers">,
   expected: ExpectedCallback,
 ): CallbackVerdict {
-  if (!isHost(request.headers.host, expected)) {
-    return { is: "otherHost", status: 421, words: "this host is not served here" };
-  }
-  if (request.method !== "GET") {
-    return {
-      is: "otherMethod",
-      status: 405,
-      words: "only GET is served here",
-      headers: { allow: "GET" },
-    };
-  }
+  if (!isHost(request.headers.host, expected)) return { is: "otherHost" };
+  if (request.method !== "GET") return { is: "otherMethod" };
   const [path = "", ...query] = (request.url ?? "").split("?");
-  if (path !== expected.redirect.path) {
-    return { is: "otherPath", status: 404, words: "there is nothing here" };
-  }
+  if (path !== expected.redirect.path) return { is: "otherPath" };
   const parameters = new URLSearchParams(query.join("?"));
-  if (!hasState(parameters, expected)) {
-    return {
-      is: "rubbish",
-      reason:
-        "this page does not belong to the sign-in that is being waited for: begin at the address that mxtoken shows in the terminal, or, if another mxtoken waits for this one, copy this page's address and paste it there",
-    };
-  }
+  if (!hasState(parameters, expected)) return { is: "otherSignIn" };
   try {
     const verdict = judgeAnswer(parameters, expected);
     return verdict.is === "code" ? { is: "code", code: verdict.code } : verdict;

@@ -1,10 +1,9 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import type { World } from "../world/world.ts";
 import type { ExpectedAnswer } from "./answer.ts";
-import { judgeCallback } from "./callback.ts";
+import { type CallbackVerdict, judgeCallback, type Refusal, refusalStatus } from "./callback.ts";
 import type { KeyPair } from "./certificate.ts";
 import { type LoopbackServer, listenOnLoopback } from "./loopback-server.ts";
 import { type LoopbackRedirect, withPort } from "./redirect.ts";
@@ -21,15 +20,17 @@ export type SignInResult =
       readonly hint: string | undefined;
     };
 
-/** The pages that the catcher shows; all of them whole documents in HTML. */
+/** What the browser is shown; HTML documents, but for {@link CatcherPages.refusal}. */
 export interface CatcherPages {
   /** value of the Content-Security-Policy header that suits them */
   readonly policy: string;
   /** the page while the token is proven; {@link CatcherPages.result} is added to its end */
   waiting(): string;
   result(result: SignInResult): string;
-  /** @param reason half a sentence */
-  refusal(reason: string): string;
+  /** for a person who ends on a page that answers nothing; `reason` is half a sentence */
+  noAnswer(reason: string | undefined): string;
+  /** a line of plain text for what no person asks for */
+  refusal(refusal: Exclude<Refusal, "otherSignIn">): string;
 }
 
 export interface CatcherOptions {
@@ -42,6 +43,8 @@ export interface CatcherOptions {
 
 /** How long the browser has to ask for the page that the answer was redirected to. */
 const pagePatience = 3000;
+/** Tabs of one sign-in, each with a code of its own. */
+const answerLimit = 20;
 
 /**
  * Waits on loopback for the browser that comes back from the sign-in (RFC 8252 section 7.3).
@@ -50,17 +53,25 @@ const pagePatience = 3000;
  */
 export async function startCatcher(world: World, options: CatcherOptions): Promise<Catcher> {
   let catcher: Catcher | undefined;
-  const { scheme, port } = options.redirect;
+  const { scheme, port, host } = options.redirect;
   const keyPair = scheme === "https" ? options.keyPair : undefined;
-  const server = await listenOnLoopback(world, keyPair, port, (request, response) =>
-    catcher?.handle(request, response),
+  const server = await listenOnLoopback(
+    world,
+    { keyPair, port, needsIpv6: host === "[::1]" },
+    (request, response) => catcher?.handle(request, response),
   );
   catcher = new Catcher(world, options, server);
   return catcher;
 }
 
-/** A code, or the server's refusal, and nothing else that comes to the listener. */
-type Arrived = { readonly code: Secret } | { readonly declined: MxtokenError };
+/** A code that a browser brought back, and the page on which it waits for what becomes of it. */
+export interface CaughtCode {
+  readonly code: Secret;
+  readonly page: ResultPage;
+}
+
+/** An answer, and nothing else that comes to the listener. */
+type Answer = Extract<CallbackVerdict, { is: "code" | "declined" }> & { readonly page: ResultPage };
 
 /** The listener that a sign-in comes back to. */
 export class Catcher {
@@ -71,9 +82,7 @@ export class Catcher {
   readonly #options: CatcherOptions;
   readonly #server: LoopbackServer;
   readonly #pages = new Map<string, ResultPage>();
-  /** the page of the answer that is being worked on */
-  #current: ResultPage | undefined;
-  #arrived: Arrived | undefined;
+  readonly #answers: Answer[] = [];
   #wake: (() => void) | undefined;
 
   constructor(world: World, options: CatcherOptions, server: LoopbackServer) {
@@ -84,9 +93,9 @@ export class Catcher {
     this.redirectUri = withPort(options.redirect, server.port);
   }
 
-  /** Whether a browser has come back whose answer is being worked on. */
+  /** Whether a browser waits for the result. */
   get hasVisitor(): boolean {
-    return this.#current !== undefined;
+    return [...this.#pages.values()].some((page) => !page.hasEnd);
   }
 
   /**
@@ -95,13 +104,12 @@ export class Catcher {
    * @param signal ends the wait
    * @throws the signal's reason; MxtokenError `signInDeclined` for `error=…`
    */
-  async next(signal: AbortSignal): Promise<Secret> {
+  async next(signal: AbortSignal): Promise<CaughtCode> {
     for (;;) {
       signal.throwIfAborted();
-      const arrived = this.#arrived;
-      this.#arrived = undefined;
-      if (arrived !== undefined && "code" in arrived) return arrived.code;
-      if (arrived !== undefined) throw arrived.declined;
+      const answer = this.#answers.shift();
+      if (answer?.is === "code") return answer;
+      if (answer !== undefined) throw answer.error;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         signal.addEventListener("abort", () => resolve(), { once: true });
@@ -109,63 +117,71 @@ export class Catcher {
     }
   }
 
-  /** Shows in the browser what became of the answer that was worked on; another one may come. */
-  show(result: SignInResult): void {
-    this.#current?.end(this.#options.pages.result(result));
-    this.#current = undefined;
+  /** Says in the browser that brought it that a code was of no use; another one may come. */
+  refuse({ page }: CaughtCode, result: SignInResult): void {
+    page.end(this.#options.pages.result(result));
   }
 
   /**
-   * Shows the result, waits a moment for the browser to take it, and ends the listener.
+   * Shows the result in every browser that waits for it, gives them a moment to take it, and ends
+   * the listener.
    *
    * @param result undefined where there is nothing to tell
    */
   async close(result?: SignInResult): Promise<void> {
-    const page = this.#current;
-    if (result !== undefined) this.show(result);
-    if (page !== undefined && result !== undefined) {
-      await page.taken(this.#world.deadline(pagePatience));
+    if (result !== undefined) {
+      const pages = [...this.#pages.values()].filter((page) => !page.hasEnd);
+      const deadline = this.#world.deadline(pagePatience);
+      for (const page of pages) page.end(this.#options.pages.result(result));
+      await Promise.all(pages.map((page) => page.taken(deadline)));
     }
     await this.#server.close();
   }
 
   /** Answers one request; only a valid answer to the sign-in goes further than this. */
   handle(request: IncomingMessage, response: ServerResponse): void {
-    const page = request.method === "GET" ? this.#pages.get(request.url ?? "") : undefined;
     const { redirect, expected, pages } = this.#options;
     const verdict = judgeCallback(request, { ...expected, redirect, port: this.port });
-    if (page !== undefined && verdict.is !== "otherHost") {
+    const page = verdict.is === "otherPath" ? this.#pages.get(request.url ?? "") : undefined;
+    if (page !== undefined) {
       this.#server.connections.hold(request.socket);
       response.writeHead(200, this.#headers("text/html"));
       page.open(response, pages.waiting());
       return;
     }
-    switch (verdict.is) {
-      case "code":
-      case "declined":
-        response.writeHead(303, { ...this.#headers("text/plain"), location: this.#take(verdict) });
-        response.end("see the page that this leads to\n");
-        return;
-      case "rubbish":
-        response.writeHead(400, this.#headers("text/html")).end(pages.refusal(verdict.reason));
-        return;
-      default:
-        response
-          .writeHead(verdict.status, { ...this.#headers("text/plain"), ...verdict.headers })
-          .end(`${verdict.words}\n`);
+    if (verdict.is === "code" || verdict.is === "declined") {
+      // So the code leaves the address bar.
+      const location = this.#take(verdict).path;
+      response.writeHead(303, { ...this.#headers("text/plain"), location }).end();
+      return;
     }
+    this.#world.trace(`the listener refused a request: ${verdict.is}`);
+    this.#refuse(verdict, response);
   }
 
-  /** @returns where the browser is sent, so that the code leaves the address bar */
-  #take(verdict: { is: "code"; code: Secret } | { is: "declined"; error: MxtokenError }): string {
-    // A second tab shares the fate of the first.
-    if (this.#current !== undefined) return this.#current.path;
+  #refuse(
+    verdict: Exclude<CallbackVerdict, { is: "code" | "declined" }>,
+    response: ServerResponse,
+  ): void {
+    const { pages } = this.#options;
+    const status = refusalStatus[verdict.is];
+    if (verdict.is === "rubbish" || verdict.is === "otherSignIn") {
+      const reason = verdict.is === "rubbish" ? verdict.reason : undefined;
+      response.writeHead(status, this.#headers("text/html")).end(pages.noAnswer(reason));
+      return;
+    }
+    if (verdict.is === "otherMethod") response.setHeader("allow", "GET");
+    response.writeHead(status, this.#headers("text/plain")).end(`${pages.refusal(verdict.is)}\n`);
+  }
+
+  #take(answer: Extract<CallbackVerdict, { is: "code" | "declined" }>): ResultPage {
+    const last = [...this.#pages.values()].at(-1);
+    if (last !== undefined && this.#pages.size >= answerLimit) return last;
     const page = new ResultPage(`/mxtoken/${randomBytes(16).toString("hex")}`);
     this.#pages.set(page.path, page);
-    this.#current = page;
-    this.#arrived = verdict.is === "code" ? { code: verdict.code } : { declined: verdict.error };
+    this.#answers.push({ ...answer, page });
     this.#wake?.();
-    return page.path;
+    return page;
   }
 
   #headers(type: "text/html" | "text/plain"): Record<string, string> {

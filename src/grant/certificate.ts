@@ -24,6 +24,8 @@ const day = 24 * 3600 * 1000;
 // Browsers and operating systems distrust server certificates that are valid for over 398 days.
 const validity = 390 * day;
 const renewBefore = 30 * day;
+// The clock of a browser on the other end of a tunnel may be behind.
+const backdated = day;
 
 /**
  * Makes a key (EC P-256) and a self-signed certificate (SHA-256) for this machine's own names. It
@@ -41,7 +43,7 @@ export async function makeKeyPair(now: number): Promise<KeyPair> {
     keyType: "ec",
     curve: "P-256",
     algorithm: "sha256",
-    notBeforeDate: new Date(now),
+    notBeforeDate: new Date(now - backdated),
     notAfterDate: new Date(now + validity),
     extensions: [
       { name: "basicConstraints", cA: false, critical: true },

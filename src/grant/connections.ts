@@ -22,17 +22,21 @@ export class Connections {
   /** @param socket as it was accepted, before any TLS */
   add(socket: Socket): void {
     const name = nameOf(socket);
+    const closed = new AbortController();
     this.#open.set(name, socket);
     // A peer that goes away in the middle is nobody's trouble.
     socket.on("error", () => undefined);
     socket.once("close", () => {
+      closed.abort();
+      // The peer may be back from the same port already.
+      if (this.#open.get(name) !== socket) return;
       this.#open.delete(name);
       this.#held.delete(name);
     });
     const cutOff = () => {
       if (!this.#held.has(name)) socket.destroy();
     };
-    this.#world.deadline(patience).addEventListener("abort", cutOff, { once: true });
+    this.#world.deadline(patience, closed.signal).addEventListener("abort", cutOff);
     this.#makeRoom();
   }
 
@@ -55,7 +59,7 @@ export class Connections {
   }
 }
 
-/** The same for a connection and for the TLS connection inside it. */
+/** The same for a connection and for the TLS connection inside it, while they are open. */
 function nameOf(socket: Socket): string {
   return `${socket.remoteAddress} ${socket.remotePort}`;
 }

@@ -73,9 +73,18 @@ export class LineInput {
     return this.#ended && this.#lines.every((line) => line.trim() === "");
   }
 
+  /** Makes room on the terminal for something else; the next key shows it again. */
+  hideProgress(): void {
+    if (this.#isTerminal && this.#current !== "" && this.#world.stderr.isTTY) {
+      this.#world.stderr.write("\r\x1b[K");
+    }
+  }
+
   /** Gives the terminal back and lets the process end. */
   close(): void {
     if (!this.#started) return;
+    this.hideProgress();
+    this.#current = "";
     const { stdin } = this.#world;
     stdin.off("data", this.#onData);
     stdin.off("end", this.#onEnd);
@@ -152,10 +161,9 @@ export class LineInput {
   }
 
   #showProgress(): void {
-    const { stderr } = this.#world;
     const count = this.#current.length;
     const shown = count === 0 ? "" : `  ${count} characters, press Enter`;
-    if (stderr.isTTY) stderr.write(`\r\x1b[K${shown}`);
+    if (this.#world.stderr.isTTY) this.#world.stderr.write(`\r\x1b[K${shown}`);
   }
 
   #somethingNew(signal: AbortSignal): Promise<void> {

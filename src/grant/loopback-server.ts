@@ -14,6 +14,15 @@ export interface LoopbackServer {
   close(): Promise<void>;
 }
 
+export interface LoopbackOptions {
+  /** for HTTPS; undefined: plain HTTP */
+  readonly keyPair: KeyPair | undefined;
+  /** undefined: any free one */
+  readonly port: number | undefined;
+  /** whether 127.0.0.1 alone would not do */
+  readonly needsIpv6: boolean;
+}
+
 /** Room for codes of several kilobytes; Node's own limit is 16 KiB for all headers together. */
 const maxHeaderSize = 32 * 1024;
 const attempts = 20;
@@ -21,20 +30,21 @@ const attempts = 20;
 /**
  * Listens on loopback only.
  *
- * @param keyPair for HTTPS; undefined: plain HTTP
- * @param port undefined: any free one
  * @throws MxtokenError `configuration` when the port cannot be had
  */
 export async function listenOnLoopback(
   world: World,
-  keyPair: KeyPair | undefined,
-  port: number | undefined,
+  { keyPair, port, needsIpv6 }: LoopbackOptions,
   onRequest: RequestListener,
 ): Promise<LoopbackServer> {
   const connections = new Connections(world);
   const start = async (address: string, wanted: number) => {
     const server = createServer(keyPair, onRequest);
     server.on("connection", (socket) => connections.add(socket));
+    // Without this, Node closes the connection of a CONNECT without an answer.
+    server.on("connect", (_request, socket) => {
+      socket.end("HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\nConnection: close\r\n\r\n");
+    });
     await listen(server, address, wanted);
     return server;
   };
@@ -45,7 +55,9 @@ export async function listenOnLoopback(
     const chosen = (first.address() as AddressInfo).port;
     try {
       // `localhost` may lead to either address: on both it has to be us who answers.
-      const second = await start("::1", chosen).catch(unlessThereIsNoIpv6);
+      const second = await start("::1", chosen).catch((error) => {
+        if (needsIpv6 || !isWithoutIpv6(error)) throw error;
+      });
       const servers = second === undefined ? [first] : [first, second];
       return { port: chosen, connections, close: () => closeAll(servers, connections) };
     } catch (error) {
@@ -77,15 +89,19 @@ function listen(server: Server, host: string, port: number): Promise<void> {
   });
 }
 
-function unlessThereIsNoIpv6(error: unknown): undefined {
+function isWithoutIpv6(error: unknown): boolean {
   const code = systemCode(error);
-  if (code !== "EADDRNOTAVAIL" && code !== "EAFNOSUPPORT") throw error;
+  return code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT";
 }
 
 function cannotListen(port: number | undefined, error: unknown): MxtokenError {
   const where = port === undefined ? "on this machine" : `on port ${port}`;
-  const reason =
-    systemCode(error) === "EADDRINUSE" ? "another program uses it" : systemReason(error);
+  const reasons: Readonly<Record<string, string>> = {
+    EADDRINUSE: "another program uses it",
+    EADDRNOTAVAIL: "there is no IPv6 here",
+    EAFNOSUPPORT: "there is no IPv6 here",
+  };
+  const reason = reasons[systemCode(error) ?? ""] ?? systemReason(error);
   return new MxtokenError("configuration", `cannot listen ${where}: ${reason}`, { cause: error });
 }
 

@@ -14,12 +14,17 @@ import {
  * @throws MxtokenError `signInDeclined` when the answer is `error=…`, with the server's words
  */
 export function readPaste(text: string, expected: ExpectedAnswer): AnswerVerdict {
-  const pasted = text.trim();
+  const pasted = withoutQuotes(text.trim());
   if (pasted === "") return rubbish("nothing was pasted");
   const query = queryOf(pasted);
   return query === undefined
     ? readBareCode(pasted)
     : judgeAnswer(new URLSearchParams(query), expected);
+}
+
+/** Mail programs and shells' users put addresses into quotes and angle brackets. */
+function withoutQuotes(text: string): string {
+  return /^(["'<])(.*)(["'>])$/s.exec(text)?.[2]?.trim() ?? text;
 }
 
 /** The query string of an address, or the text itself when it is one; undefined for a bare code. */

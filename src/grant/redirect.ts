@@ -13,13 +13,16 @@ export interface LoopbackRedirect {
 
 /** What the person says about the listener. */
 export interface ListenerSettings {
+  /** `--port` */
   readonly port: number | undefined;
+  /** from the environment: taken wherever the port is free to choose */
+  readonly usualPort?: number | undefined;
   /** `--local` and `--localssl` */
   readonly scheme: "http" | "https" | undefined;
 }
 
 const form =
-  /^(?<scheme>https?):\/\/(?<host>localhost|127\.0\.0\.1|\[::1\])(?::(?<port>\d{1,5}))?(?<rest>[/?].*)?$/i;
+  /^(?<scheme>https?):\/\/(?<host>localhost|127\.0\.0\.1|\[::1\])(?::(?<port>[1-9]\d{0,4}))?(?<rest>[/?].*)?$/i;
 
 /**
  * Where the listener for a redirect URI has to be, if it is on this machine at all.
@@ -54,7 +57,7 @@ export function loopbackRedirect(
     uri: redirectUri.replace(/^https?/i, scheme),
     scheme,
     host: groups["host"]?.toLowerCase() as LoopbackRedirect["host"],
-    port: registered ?? settings.port,
+    port: registered ?? settings.port ?? settings.usualPort,
     path: path === "" ? "/" : path,
   };
 }

@@ -31,6 +31,11 @@ export class ResultPage {
     this.#firstVisit();
   }
 
+  /** Whether its end is known. */
+  get hasEnd(): boolean {
+    return this.#end !== undefined;
+  }
+
   end(end: string): void {
     this.#end = end;
     for (const response of this.#open) response.end(end);

@@ -36,9 +36,15 @@ export const signInPages: CatcherPages = {
       "You are back. The token is being fetched, and proven by opening the mailbox with it.",
     ]),
   result: (result) => resultSection(result) + end,
-  refusal: (reason) =>
-    `${beginning}${section("bad", "Not this page", [`${sentence(reason)}`])}${end}`,
+  noAnswer: (reason) => beginning + noAnswerSection(reason) + end,
+  refusal: (refusal) => refusals[refusal],
 };
+
+const refusals = {
+  otherHost: "this host is not served here",
+  otherMethod: "only GET is served here",
+  otherPath: "there is nothing here",
+} as const;
 
 const beginning = `<!DOCTYPE html>
 <html lang="en">
@@ -58,6 +64,14 @@ const end = `</main>
 </html>
 `;
 
+function noAnswerSection(reason: string | undefined): string {
+  if (reason !== undefined) return section("bad", "Not an answer", [sentence(reason)]);
+  return section("bad", "Another sign-in's page", [
+    "This page does not belong to the sign-in that is waited for here: begin at the address that mxtoken shows in the terminal.",
+    "Where another mxtoken waits for this very page, copy its address and paste it there.",
+  ]);
+}
+
 function resultSection(result: SignInResult): string {
   if (result.is === "signedIn") {
     return section("good", "Signed in", [
@@ -68,7 +82,7 @@ function resultSection(result: SignInResult): string {
   return section("bad", result.is === "failed" ? "Not signed in" : "Not finished", [
     sentence(result.message),
     ...(result.hint === undefined ? [] : [sentence(result.hint)]),
-    "The terminal in which mxtoken runs says more. You can close this window.",
+    "You can close this window.",
   ]);
 }
 

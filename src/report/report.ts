@@ -95,9 +95,8 @@ export class Report {
 
   /** The result of `mxtoken cert`. */
   async certificate(shown: ListenerCertificate): Promise<void> {
-    const { files, facts, renewedBecause } = shown;
-    if (renewedBecause !== undefined)
-      this.event({ is: "certificateMade", path: files.certificate, renewedBecause });
+    const { files, facts, isNew, renewedBecause } = shown;
+    if (isNew) this.event({ is: "certificateMade", path: files.certificate, renewedBecause });
     await this.#answer(describeCertificate(files, facts), {
       certificate: files.certificate,
       key: files.key,

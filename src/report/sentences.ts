@@ -70,6 +70,8 @@ export function describe(event: Event): string[] {
       ];
     case "keptUntilProven":
       return [`mxtoken: the new token is kept in ${event.path}, not proven yet`];
+    case "oldTokensKept":
+      return [`mxtoken: ${event.path} stays as it was, because the new token is not proven`];
     case "exchanging":
       return ["mxtoken: exchanging the code for a token"];
     case "noRefreshToken":

@@ -32,42 +32,40 @@ function byItself(
   { fingerprint }: NonNullable<SignInEvent["listener"]>,
 ): string[] {
   const { redirectUri, timeout, tunnel } = event;
-  return [
-    `mxtoken: a browser on this machine comes back by itself in the end, to ${redirectUri}; there are ${duration(timeout)} for it`,
-    ...(fingerprint === undefined ? [] : [warning(fingerprint)]),
-    ...(tunnel === undefined
-      ? []
+  const comesBack =
+    tunnel === undefined
+      ? [`mxtoken: a browser on this machine comes back by itself in the end, to ${redirectUri}`]
       : [
-          "mxtoken: one on another machine comes back through a tunnel, which is made on that machine by:",
-          `  ${tunnel}`,
-        ]),
-    `mxtoken: from a browser that cannot come back, copy the whole address of its last page and paste it here${pressEnter(event)}:`,
+          `mxtoken: a browser comes back by itself in the end, to ${redirectUri},`,
+          "mxtoken: from another machine through a tunnel that is made there by:",
+          `  ${tunnel.command}`,
+        ];
+  return [
+    ...comesBack,
+    ...(fingerprint === undefined ? [] : [warning(fingerprint)]),
+    `mxtoken: from a browser that cannot come back, copy the whole address of its last page and paste it here${pressEnter(event)}; there are ${duration(timeout)} for it:`,
   ];
 }
 
 function warning(fingerprint: string): string {
-  return `mxtoken: it will warn that it does not know this machine's certificate; go on if its SHA-256 fingerprint is ${fingerprint} (no more warnings: mxtoken cert)`;
+  return `mxtoken: unless it trusts this machine's certificate already, it will warn of it: go on if the SHA-256 fingerprint that it shows behind "Not secure" is ${fingerprint} (no more warnings: mxtoken cert)`;
 }
 
 function byPaste(event: SignInEvent): string[] {
   const { redirectUri, timeout, tunnel } = event;
-  const page = isLoopback(redirectUri)
-    ? "cannot be reached: that is as it should be"
-    : "may show a code";
+  const goesTo = isLoopback(redirectUri)
+    ? `${redirectUri}, a page that cannot be reached: that is as it should be; copy the whole address of that page`
+    : `${redirectUri}; copy the whole address of that page, or the code that it shows,`;
   return [
     ...(tunnel === undefined
       ? []
       : [
-          `mxtoken: to let the browser come back by itself, make a tunnel on its machine, and run this again with --port ${portOf(tunnel)}:`,
-          `  ${tunnel}`,
+          `mxtoken: it comes back by itself when this is run again with --port ${tunnel.port}, through a tunnel that is made on the browser's machine by:`,
+          `  ${tunnel.command}`,
         ]),
-    `mxtoken: in the end the browser goes to ${redirectUri}, a page that ${page};`,
-    `mxtoken: copy the whole address of that page within ${duration(timeout)} and paste it here${pressEnter(event)}:`,
+    `mxtoken: in the end the browser goes to ${goesTo}`,
+    `mxtoken: and paste it here within ${duration(timeout)}${pressEnter(event)}:`,
   ];
-}
-
-function portOf(tunnel: string): string {
-  return /-L (\d+):/.exec(tunnel)?.[1] ?? "";
 }
 
 function pressEnter({ isTerminal }: SignInEvent): string {

@@ -14,11 +14,16 @@ fingerprint  ${facts.fingerprint} (SHA-256)
 valid        from ${isoSeconds(facts.validFrom)} to ${isoSeconds(facts.validTo)}
 names        ${facts.names.join(", ")}
 
-A browser warns of this certificate because nobody but this machine vouches for it. To be rid of the
-warning, make the browser trust it: it speaks for the names above only, and can sign nothing.
+A browser warns of this certificate because nobody but this machine vouches for it. It shows the
+fingerprint behind "Not secure" beside the address, or behind "View Certificate" on its warning page.
+To be rid of the warning, make it trust the certificate, which speaks for the names above only and
+can sign nothing. A browser on another machine needs a copy of the certificate there; never copy the
+key.
 
-Chromium and Chrome on Linux (certutil is in Debian's package libnss3-tools), then start it anew:
+Chromium and Chrome on Linux (certutil is in Debian's package libnss3-tools), then start it anew; the
+second line takes a former one out:
   mkdir -p ~/.pki/nssdb
+  certutil -d sql:"$HOME/.pki/nssdb" -D -n mxtoken 2>/dev/null
   certutil -d sql:"$HOME/.pki/nssdb" -A -t P,, -n mxtoken -i ${quoteForShell(certificate)}
 Undone by:
   certutil -d sql:"$HOME/.pki/nssdb" -D -n mxtoken

@@ -8,12 +8,13 @@ import {
   readFile,
   realpath,
   rename,
+  stat,
   unlink,
 } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
-import { keepOwner } from "./keep-owner.ts";
+import { type FormerFile, keepOwner } from "./keep-owner.ts";
 import { unwritable } from "./unwritable.ts";
 
 /** Room for the longest tokens seen, several times over. */
@@ -41,14 +42,18 @@ export interface Reservation {
  * The usual packages for atomic writes write through symbolic links and do not sync the directory.
  *
  * @param gid the group that shall be able to read; undefined keeps what the file has
+ * @param owner whose file it becomes: the former one's, with its rights, or, where root writes
+ * into another user's directory, the directory's, and private
  * @throws MxtokenError `unwritable`
  */
 export async function reserve(
   world: World,
   path: string,
   gid: number | undefined,
+  owner: "as before" | "of the directory" = "as before",
 ): Promise<Reservation> {
-  const former = await checkTarget(path);
+  const target = await checkTarget(path);
+  const former = owner === "as before" ? target : await privateOf(world, dirname(path));
   await removeLeftovers(path);
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString("hex")}.tmp`);
   let file: FileHandle | undefined;
@@ -64,6 +69,13 @@ export async function reserve(
     throw unwritable(path, error);
   }
   return reservation(world, path, temporary, file);
+}
+
+/** Owner and rights of a file that belongs to the directory's owner alone. */
+async function privateOf(world: World, directory: string): Promise<FormerFile | undefined> {
+  if (world.user?.uid !== 0) return undefined;
+  const { uid, gid } = await stat(directory);
+  return { uid, gid, mode: 0o600 };
 }
 
 function reservation(world: World, path: string, temporary: string, file: FileHandle): Reservation {
@@ -181,7 +193,7 @@ async function checkTarget(path: string): Promise<Stats | undefined> {
         hint:
           real === undefined
             ? "it leads nowhere; remove it"
-            : `pass the real file: --token-file ${real}`,
+            : `name the real file instead: ${real}`,
       },
     );
   }

@@ -1,11 +1,14 @@
-import { lstat, readFile, stat, unlink } from "node:fs/promises";
+import { constants, type Stats } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { MxtokenError, systemCode } from "../errors.ts";
 import type { KeyPair } from "../grant/certificate.ts";
 import { Secret } from "../secret.ts";
 import type { World } from "../world/world.ts";
 import { reserve } from "./atomic.ts";
 import { makeDirectory } from "./directory.ts";
 import { withLock } from "./lock.ts";
+import { unwritable } from "./unwritable.ts";
 
 /** Where key and certificate of the listener are kept. */
 export interface CertificateFiles {
@@ -20,41 +23,75 @@ export function certificateFiles(directory: string): CertificateFiles {
   };
 }
 
-/** What stands in the files, and what is wrong with them where somebody else had his hands on it. */
-export interface StoredKeyPair {
-  readonly pair: KeyPair;
-  /** half a sentence */
-  readonly exposed: string | undefined;
-}
+/** What stands in the files. */
+export type StoredKeyPair =
+  | { readonly is: "nothing" }
+  /** `why` is half a sentence */
+  | { readonly is: "unusable"; readonly why: string }
+  | { readonly is: "pair"; readonly pair: KeyPair };
 
-/** @returns undefined where one of the two is missing or cannot be read */
+/**
+ * Reads key and certificate, without a trust that they do not deserve: a key that others have
+ * could speak for this listener.
+ */
 export async function readCertificateFiles(
   world: World,
-  files: CertificateFiles,
-): Promise<StoredKeyPair | undefined> {
+  directory: string,
+): Promise<StoredKeyPair> {
+  const files = certificateFiles(directory);
   try {
-    const exposed = whyExposed(world, await stat(files.key));
-    const [key, certificate] = await Promise.all([
-      readFile(files.key, "utf8"),
-      readFile(files.certificate, "utf8"),
-    ]);
-    return { pair: { key: new Secret(key), certificate }, exposed };
+    const key = await readRegularFile(files.key);
+    const certificate = await readRegularFile(files.certificate);
+    if (key === undefined && certificate === undefined) return { is: "nothing" };
+    if (key === undefined || certificate === undefined) return unusable("one half is missing");
+    const exposed = whyExposed(world, key.stats, await stat(directory));
+    if (exposed !== undefined) return unusable(exposed);
+    return { is: "pair", pair: { key: new Secret(key.text), certificate: certificate.text } };
   } catch {
-    return undefined;
+    return unusable("the old one cannot be read");
   }
 }
 
-function whyExposed(world: World, key: { uid: number; mode: number }): string | undefined {
+function unusable(why: string): StoredKeyPair {
+  return { is: "unusable", why };
+}
+
+const sizeLimit = 64 * 1024;
+
+/** Reads and judges one and the same file; a named pipe is not waited for. */
+async function readRegularFile(path: string): Promise<{ text: string; stats: Stats } | undefined> {
+  const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
+  let file: FileHandle;
+  try {
+    // Windows has neither of the two flags.
+    file = await open(path, O_RDONLY | (O_NONBLOCK ?? 0) | (O_NOFOLLOW ?? 0));
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+  try {
+    const stats = await file.stat();
+    if (!stats.isFile() || stats.size > sizeLimit) throw new Error("not a file of ours");
+    return { text: await file.readFile("utf8"), stats };
+  } finally {
+    await file.close();
+  }
+}
+
+function whyExposed(world: World, key: Stats, directory: Stats): string | undefined {
   // Windows protects by the directory's access list.
   if (world.user === undefined) return undefined;
-  if (key.uid !== world.user.uid && key.uid !== 0) return "the old one's key is another user's";
+  const { uid } = world.user;
+  const isOurs = key.uid === uid || key.uid === 0 || (uid === 0 && key.uid === directory.uid);
+  if (!isOurs) return "the old one's key is another user's";
   return (key.mode & 0o077) === 0 ? undefined : "the old one's key can be read by others";
 }
 
 /**
  * Runs `work` while no other process makes key and certificate here.
  *
- * @throws MxtokenError `unwritable`, `unreachable`; Interrupted
+ * @throws MxtokenError `unwritable`, also where others could put a key of theirs; `unreachable`;
+ * Interrupted
  */
 export async function withCertificateLock<T>(
   world: World,
@@ -62,37 +99,50 @@ export async function withCertificateLock<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   await makeDirectory(directory);
+  await requireOwnDirectory(world, directory);
   return withLock(world, certificateFiles(directory).key, () => undefined, work);
 }
 
+/** Where others can write, a key could be swapped after it was judged. */
+async function requireOwnDirectory(world: World, directory: string): Promise<void> {
+  if (world.user === undefined) return;
+  const { uid, gid } = world.user;
+  const found = await stat(directory).catch((error) => {
+    throw unwritable(directory, error);
+  });
+  // Where every user has a group of their own, new directories are writable for that group.
+  const others = found.gid === gid && gid === uid ? 0o002 : 0o022;
+  if ((found.uid === uid || uid === 0) && (found.mode & others) === 0) return;
+  throw new MxtokenError(
+    "unwritable",
+    `${directory} belongs to another user or can be written by others, so no key is kept there`,
+    { hint: "make it yours alone: chmod 700, or name another --home" },
+  );
+}
+
 /**
- * Replaces both files, under their lock. A crash between the two leaves a pair that does not
- * match, which is seen when it is read.
+ * Replaces both files, under their lock: both or, when one cannot be, none. A crash between the two
+ * leaves a pair that does not match, which is seen when it is read.
  *
  * @throws MxtokenError `unwritable`
  */
 export async function writeCertificateFiles(
   world: World,
-  files: CertificateFiles,
+  directory: string,
   pair: KeyPair,
 ): Promise<void> {
-  const contents = [
-    [files.key, pair.key.reveal()],
-    [files.certificate, pair.certificate],
-  ] as const;
-  for (const [path, content] of contents) {
-    await removeFile(path);
-    const reservation = await reserve(world, path, undefined);
+  const files = certificateFiles(directory);
+  const place = (path: string) => reserve(world, path, undefined, "of the directory");
+  const key = await place(files.key);
+  try {
+    const certificate = await place(files.certificate);
     try {
-      await reservation.commit(content);
+      await key.commit(pair.key.reveal());
+      await certificate.commit(pair.certificate);
     } finally {
-      await reservation.release();
+      await certificate.release();
     }
+  } finally {
+    await key.release();
   }
-}
-
-/** A new key takes over neither owner nor rights of the one before. */
-async function removeFile(path: string): Promise<void> {
-  const found = await lstat(path).catch(() => undefined);
-  if (found?.isFile()) await unlink(path).catch(() => undefined);
 }

@@ -3,6 +3,9 @@ import type { FileHandle } from "node:fs/promises";
 import { MxtokenError, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
 
+/** What counts of the file that is replaced. */
+export type FormerFile = Pick<Stats, "uid" | "gid" | "mode">;
+
 /**
  * Keeps owner, group and a stricter mode of the file that will be replaced. Read access of a group
  * is kept where somebody gave the file to that group on purpose (0640 and not the user's own).
@@ -13,7 +16,7 @@ import type { World } from "../world/world.ts";
  */
 export async function keepOwner(
   file: FileHandle,
-  former: Stats | undefined,
+  former: FormerFile | undefined,
   world: World,
   gid: number | undefined,
 ): Promise<void> {
@@ -35,7 +38,7 @@ async function chown(file: FileHandle, owner: number, group: number): Promise<vo
   } catch (error) {
     throw new MxtokenError(
       "unwritable",
-      `the token file cannot be given to user ${owner} and group ${group}: ${systemReason(error)}`,
+      `the file cannot be given to user ${owner} and group ${group}: ${systemReason(error)}`,
       {
         cause: error,
         hint: "only a member of the group can do that, and only root can for a user",

@@ -1,9 +1,10 @@
-import { systemReason } from "../errors.ts";
+import { systemCode, systemReason } from "../errors.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Opens an address in the person's browser, without a shell.
+ * Opens an address in the person's browser, without a shell. Resolves when the program that opens
+ * it has ended, which on some desktops is when the browser ends.
  *
  * The package knows what each desktop wants, and Windows under WSL.
  *
@@ -12,15 +13,18 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export async function openBrowser(url: string): Promise<void> {
   const { default: open } = await import("open");
   const child = await open(url).catch((error) => {
-    throw new Error(systemReason(error), { cause: error });
+    const isMissing = systemCode(error) === "ENOENT";
+    const reason = isMissing ? `${error.path} is not installed` : systemReason(error);
+    throw new Error(reason, { cause: error });
   });
-  child.on("error", () => undefined);
+  const status = child.exitCode ?? (await new Promise((resolve) => child.once("exit", resolve)));
+  if (status !== 0) throw new Error(`${child.spawnfile} ended with status ${status}`);
 }
 
 /**
  * Whether a browser that is opened here would be seen by the person: not over SSH, and not on a
- * Unix machine without a screen, where `xdg-open` would start a text browser in this terminal.
- * `BROWSER` is a person's own word, and editors that work over SSH set it.
+ * Unix machine without a screen. `BROWSER`, which `xdg-open` follows, is a person's own word, and
+ * editors that work over SSH set it.
  */
 export function isBrowserSeen(platform: NodeJS.Platform, env: Environment): boolean {
   if (env["BROWSER"]) return true;

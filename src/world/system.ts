@@ -89,9 +89,10 @@ function sleep(ms: number, stop: AbortSignal): Promise<void> {
   });
 }
 
-function deadline(ms: number): AbortSignal {
+function deadline(ms: number, cancel?: AbortSignal): AbortSignal {
   const controller = new AbortController();
-  setTimeout(() => controller.abort(), ms).unref();
+  const timer = setTimeout(() => controller.abort(), ms).unref();
+  cancel?.addEventListener("abort", () => clearTimeout(timer), { once: true });
   return controller.signal;
 }
 

@@ -54,8 +54,8 @@ export interface World {
   now(): number;
   /** resolves after `ms`; rejects at once when `stop` aborts, by default `interrupted` */
   sleep(ms: number, stop?: AbortSignal): Promise<void>;
-  /** a signal that aborts after `ms` */
-  deadline(ms: number): AbortSignal;
+  /** a signal that aborts after `ms`, unless `cancel` aborts before */
+  deadline(ms: number, cancel?: AbortSignal): AbortSignal;
   /** throws `unreachable` (network, TLS, deadline) and nothing else on purpose */
   http(request: HttpRequest): Promise<HttpReply>;
   /** the system's certificate authorities and one more (PEM), for a TLS connection */

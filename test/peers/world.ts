@@ -17,6 +17,8 @@ export interface TestWorld extends World {
   shown(text: string | RegExp): Promise<void>;
   /** what was asked of the network, in order */
   readonly requests: HttpRequest[];
+  /** how many deadlines are kept: passed, or still to come */
+  readonly deadlines: number;
   /** addresses that were opened in the browser */
   readonly opened: string[];
   /** lets every deadline of this length pass, now and later */
@@ -35,7 +37,7 @@ export function testWorld(options: {
   const opened: string[] = [];
   const interruption = new AbortController();
   const expired = new Set<number>();
-  const deadlines: { ms: number; controller: AbortController }[] = [];
+  const deadlines = new Set<{ ms: number; controller: AbortController }>();
   const written = { stdout: "", stderr: "" };
   const watchers = new Set<() => void>();
   let now = options.now ?? noon;
@@ -68,11 +70,16 @@ export function testWorld(options: {
       await new Promise((resolve) => setImmediate(resolve));
       stop.throwIfAborted();
     },
-    deadline(ms) {
+    deadline(ms, cancel) {
       const controller = new AbortController();
-      deadlines.push({ ms, controller });
+      const deadline = { ms, controller };
+      deadlines.add(deadline);
+      cancel?.addEventListener("abort", () => deadlines.delete(deadline));
       if (expired.has(ms)) controller.abort();
       return controller.signal;
+    },
+    get deadlines() {
+      return deadlines.size;
     },
     expire(ms) {
       expired.add(ms);
