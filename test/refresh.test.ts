@@ -513,7 +513,7 @@ describe("a disk that cannot be written", () => {
     symlinkSync(real, scene.tokenFile);
     const result = await scene.run();
     assert.equal(result.status, 73);
-    assert.match(result.stderr, new RegExp(`--token-file ${real}`));
+    assert.match(result.stderr, new RegExp(`name the real file instead: ${real}`));
     assert.equal(scene.endpoint.requests.length, 0);
     assert.equal(scene.imap.logins[0]?.token, "old-access-token");
     assert.match(readFileSync(real, "utf8"), /^old-access-token/);

@@ -25,6 +25,11 @@ export interface Listening {
   readonly certificate: CertificateFacts | undefined;
 }
 
+/** A remote browser comes back through a tunnel only, and that needs a port that is known. */
+export function wantsListener(browser: BrowserSettings): boolean {
+  return !browser.isRemote || browser.listener.port !== undefined;
+}
+
 /**
  * Waits for the answer on loopback, where the redirect URI leads there. Nothing that goes wrong
  * here ends the sign-in: the answer can always be pasted.
@@ -38,9 +43,7 @@ export async function listen(
   browser: BrowserSettings,
   expected: ExpectedAnswer,
 ): Promise<Listening | undefined> {
-  // A remote browser comes back here through a tunnel only, and that needs a port that is known.
-  const isWanted = !browser.isRemote || browser.listener.port !== undefined;
-  if (redirect === undefined || !isWanted) return undefined;
+  if (redirect === undefined || !wantsListener(browser)) return undefined;
   const certificate =
     redirect.scheme === "https" ? await makeReady(job, browser.certificateDirectory) : undefined;
   try {

@@ -11,7 +11,7 @@ import { isBrowserSeen, isOverSsh, sshTunnel } from "../world/browser.ts";
 import type { Outcome } from "./events.ts";
 import { type Job, outcomeOf, prove, withTokenFileLock } from "./job.ts";
 import { requireAccepted } from "./judge-finding.ts";
-import { type BrowserSettings, type Listening, listen } from "./listen.ts";
+import { type BrowserSettings, type Listening, listen, wantsListener } from "./listen.ts";
 import { store } from "./new-token.ts";
 import { type AuthorizationRequest, obtain } from "./obtain.ts";
 
@@ -98,10 +98,9 @@ function tunnelFor(
   listening: Listening | undefined,
 ): { port: number; command: string } | undefined {
   const isElsewhere = browser.isRemote || isOverSsh(world.env);
-  const isTried = !browser.isRemote || browser.listener.port !== undefined;
-  if (redirect === undefined || !isElsewhere || (isTried && listening === undefined)) {
-    return undefined;
-  }
+  // One that was wanted and cannot be is no use to a tunnel.
+  const isMissing = listening === undefined && wantsListener(browser);
+  if (redirect === undefined || !isElsewhere || isMissing) return undefined;
   const port = listening?.catcher.port ?? redirect.port ?? suggestedPort;
   return { port, command: sshTunnel(world.env, port) };
 }

@@ -1,20 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { constants, type Stats } from "node:fs";
-import {
-  type FileHandle,
-  lstat,
-  open,
-  readdir,
-  readFile,
-  realpath,
-  rename,
-  stat,
-  unlink,
-} from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, open, readFile, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
 import { type FormerFile, keepOwner } from "./keep-owner.ts";
+import { checkTarget, removeLeftovers } from "./target.ts";
 import { unwritable } from "./unwritable.ts";
 
 /** Room for the longest tokens seen, several times over. */
@@ -173,46 +164,6 @@ function cannotReplace(path: string, error: unknown, hint: string): MxtokenError
     cause: error,
     hint,
   });
-}
-
-/** What is at `path` now. A link is never written through: the rename would replace the link. */
-async function checkTarget(path: string): Promise<Stats | undefined> {
-  let found: Stats;
-  try {
-    found = await lstat(path);
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return undefined;
-    throw unwritable(path, error);
-  }
-  if (found.isSymbolicLink()) {
-    const real = await realpath(path).catch(() => undefined);
-    throw new MxtokenError(
-      "unwritable",
-      `${path} is a symbolic link, which is not written through`,
-      {
-        hint:
-          real === undefined
-            ? "it leads nowhere; remove it"
-            : `name the real file instead: ${real}`,
-      },
-    );
-  }
-  if (!found.isFile()) throw new MxtokenError("unwritable", `${path} is not a regular file`);
-  return found;
-}
-
-async function removeLeftovers(path: string): Promise<void> {
-  const prefix = `.${basename(path)}.`;
-  const directory = dirname(path);
-  try {
-    for (const name of await readdir(directory)) {
-      if (name.startsWith(prefix) && /^[0-9a-f]{16}\.tmp$/.test(name.slice(prefix.length))) {
-        await unlink(join(directory, name));
-      }
-    }
-  } catch (error) {
-    throw unwritable(path, error);
-  }
 }
 
 async function renameOver(world: World, from: string, to: string): Promise<void> {
