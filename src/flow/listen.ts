@@ -1,6 +1,6 @@
 import { MxtokenError } from "../errors.ts";
 import type { ExpectedAnswer } from "../grant/answer.ts";
-import { type Catcher, type CatcherPages, startCatcher } from "../grant/catcher.ts";
+import type { Catcher, CatcherPages } from "../grant/catcher.ts";
 import type { CertificateFacts } from "../grant/certificate.ts";
 import type { ListenerSettings, LoopbackRedirect } from "../grant/redirect.ts";
 import { certificateForThisRun } from "./certificate.ts";
@@ -46,6 +46,8 @@ export async function listen(
   if (redirect === undefined || !wantsListener(browser)) return undefined;
   const certificate =
     redirect.scheme === "https" ? await makeReady(job, browser.certificateDirectory) : undefined;
+  // Node's HTTPS server takes its time to load, and most runs need none.
+  const { startCatcher } = await import("../grant/catcher.ts");
   try {
     const catcher = await startCatcher(job.world, {
       redirect,
