@@ -1,5 +1,7 @@
+import { resolve } from "node:path";
 import type { Options } from "yargs";
 import { certificateDirectory } from "../config/certificate-directory.ts";
+import { quoteForCmd, quoteForShell } from "../consumer/quote.ts";
 import { MxtokenError } from "../errors.ts";
 import type { BrowserSettings } from "../flow/listen.ts";
 import { signInPages } from "../report/page.ts";
@@ -50,8 +52,17 @@ export function readBrowserSettings(args: Arguments, world: World): BrowserSetti
       scheme: schemeOf(args),
     },
     certificateDirectory: certificateDirectory(world, textOption(args, world, "home")),
+    certificateCommand: certificateCommand(args, world),
     pages: signInPages,
   };
+}
+
+/** Without the same `--home` it would show another certificate, or make one. */
+function certificateCommand(args: Arguments, world: World): string {
+  const home = textOption(args, world, "home");
+  if (home === undefined) return "mxtoken cert";
+  const quote = world.platform === "win32" ? quoteForCmd : quoteForShell;
+  return `mxtoken cert --home ${quote(resolve(world.cwd, home))}`;
 }
 
 function schemeOf(args: Arguments): "http" | "https" | undefined {

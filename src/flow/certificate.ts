@@ -58,15 +58,17 @@ function reasonFor(former: StoredKeyPair): string | undefined {
   return former.is === "unusable" ? former.why : "--renew asks for it";
 }
 
-/**
- * As {@link listenerCertificate}; where nothing can be written, a certificate for this run only.
- *
- * @returns also why it could not be kept
- */
+/** A certificate that will do, and why it could not be kept, where that is so. */
+export interface CertificateForThisRun {
+  readonly certificate: ListenerCertificate;
+  readonly notKept: string | undefined;
+}
+
+/** As {@link listenerCertificate}; where nothing can be written, a certificate for this run only. */
 export async function certificateForThisRun(
   world: World,
   directory: string,
-): Promise<{ certificate: ListenerCertificate; notKept: string | undefined }> {
+): Promise<CertificateForThisRun> {
   try {
     return { certificate: await listenerCertificate(world, directory, false), notKept: undefined };
   } catch (error) {

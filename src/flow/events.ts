@@ -29,12 +29,25 @@ export type Event =
       timeout: number;
       opensBrowser: boolean;
       /** undefined: nobody listens, the answer must be pasted */
-      listener: { fingerprint: string | undefined } | undefined;
+      listener:
+        | {
+            /** for HTTPS */
+            fingerprint: string | undefined;
+            /** shows how to trust the certificate, where it is kept */
+            certificateCommand: string | undefined;
+          }
+        | undefined;
       /** the ssh command for the machine that has the browser, where that is another one */
       tunnel: { port: number; command: string } | undefined;
     }
   | { is: "browserNotOpened"; reason: string }
-  | { is: "certificateMade"; path: string; renewedBecause: string | undefined }
+  | {
+      is: "certificateMade";
+      path: string;
+      renewedBecause: string | undefined;
+      /** shows how to trust it; undefined where that is being shown */
+      command: string | undefined;
+    }
   | { is: "certificateNotKept"; reason: string }
   | { is: "cannotListen"; reason: string }
   | { is: "inputEnded" }

@@ -1,9 +1,12 @@
 import { MxtokenError } from "../errors.ts";
 import type { ExpectedAnswer } from "../grant/answer.ts";
 import type { Catcher, CatcherPages } from "../grant/catcher.ts";
-import type { CertificateFacts } from "../grant/certificate.ts";
 import type { ListenerSettings, LoopbackRedirect } from "../grant/redirect.ts";
-import { certificateForThisRun } from "./certificate.ts";
+import {
+  type CertificateForThisRun,
+  certificateForThisRun,
+  type ListenerCertificate,
+} from "./certificate.ts";
 import type { Job } from "./job.ts";
 
 /** How the person signs in and how the answer comes back. */
@@ -15,6 +18,8 @@ export interface BrowserSettings {
   readonly listener: ListenerSettings;
   /** where the listener's certificate is kept, absolute */
   readonly certificateDirectory: string;
+  /** the command that shows this very certificate */
+  readonly certificateCommand: string;
   readonly pages: CatcherPages;
 }
 
@@ -22,7 +27,9 @@ export interface BrowserSettings {
 export interface Listening {
   readonly catcher: Catcher;
   /** for HTTPS */
-  readonly certificate: CertificateFacts | undefined;
+  readonly certificate: ListenerCertificate | undefined;
+  /** whether it is the stored one, which a browser can be made to trust */
+  readonly isCertificateKept: boolean;
 }
 
 /** A remote browser comes back through a tunnel only, and that needs a port that is known. */
@@ -44,18 +51,22 @@ export async function listen(
   expected: ExpectedAnswer,
 ): Promise<Listening | undefined> {
   if (redirect === undefined || !wantsListener(browser)) return undefined;
-  const certificate =
-    redirect.scheme === "https" ? await makeReady(job, browser.certificateDirectory) : undefined;
+  const { certificateDirectory, certificateCommand, pages } = browser;
+  const made =
+    redirect.scheme === "https"
+      ? await certificateForThisRun(job.world, certificateDirectory)
+      : undefined;
+  if (made !== undefined) tellOf(job, made, certificateCommand);
   // Node's HTTPS server takes its time to load, and most runs need none.
   const { startCatcher } = await import("../grant/catcher.ts");
   try {
-    const catcher = await startCatcher(job.world, {
-      redirect,
-      keyPair: certificate?.pair,
-      expected,
-      pages: browser.pages,
-    });
-    return { catcher, certificate: certificate?.facts };
+    const keyPair = made?.certificate.pair;
+    const catcher = await startCatcher(job.world, { redirect, keyPair, expected, pages });
+    return {
+      catcher,
+      certificate: made?.certificate,
+      isCertificateKept: made !== undefined && made.notKept === undefined,
+    };
   } catch (error) {
     if (!(error instanceof MxtokenError)) throw error;
     job.tell({ is: "cannotListen", reason: error.message });
@@ -63,12 +74,12 @@ export async function listen(
   }
 }
 
-async function makeReady({ world, tell }: Job, directory: string) {
-  const { certificate, notKept } = await certificateForThisRun(world, directory);
-  if (notKept !== undefined) tell({ is: "certificateNotKept", reason: notKept });
-  else if (certificate.isNew) {
+function tellOf({ tell }: Job, made: CertificateForThisRun, command: string): void {
+  const { certificate, notKept } = made;
+  if (notKept !== undefined) {
+    tell({ is: "certificateNotKept", reason: notKept });
+  } else if (certificate.isNew) {
     const { files, renewedBecause } = certificate;
-    tell({ is: "certificateMade", path: files.certificate, renewedBecause });
+    tell({ is: "certificateMade", path: files.certificate, renewedBecause, command });
   }
-  return certificate;
 }

@@ -81,7 +81,10 @@ function ask(
     isTerminal: world.stdin.isTTY === true,
     timeout,
     opensBrowser,
-    listener: listening && { fingerprint: listening.certificate?.fingerprint },
+    listener: listening && {
+      fingerprint: listening.certificate?.facts.fingerprint,
+      certificateCommand: listening.isCertificateKept ? browser.certificateCommand : undefined,
+    },
     tunnel: tunnelFor(job, redirect, browser, listening),
   });
   if (!opensBrowser) return;

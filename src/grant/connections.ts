@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { World } from "../world/world.ts";
 
-/** Long enough for a browser that shows its certificate warning in between. */
+/** A browser is done within a second, also through a tunnel. */
 const patience = 15_000;
 const limit = 200;
 

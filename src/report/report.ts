@@ -5,6 +5,7 @@ import type { CheckOutcome } from "../flow/check.ts";
 import type { Event, Outcome } from "../flow/events.ts";
 import { isoSeconds } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
+import { fold } from "./fold.ts";
 import { describe, expiry } from "./sentences.ts";
 import { describeCertificate } from "./trust.ts";
 
@@ -96,7 +97,14 @@ export class Report {
   /** The result of `mxtoken cert`. */
   async certificate(shown: ListenerCertificate): Promise<void> {
     const { files, facts, isNew, renewedBecause } = shown;
-    if (isNew) this.event({ is: "certificateMade", path: files.certificate, renewedBecause });
+    if (isNew) {
+      this.event({
+        is: "certificateMade",
+        path: files.certificate,
+        renewedBecause,
+        command: undefined,
+      });
+    }
     await this.#answer(describeCertificate(files, facts), {
       certificate: files.certificate,
       key: files.key,
@@ -147,7 +155,10 @@ export class Report {
   }
 
   #say(lines: readonly string[]): void {
-    if (lines.length > 0) this.#world.stderr.write(`${lines.join("\n")}\n`);
+    if (lines.length === 0) return;
+    const { stderr } = this.#world;
+    const columns = stderr.isTTY ? stderr.columns : undefined;
+    stderr.write(`${lines.map((line) => fold(line, columns)).join("\n")}\n`);
   }
 }
 

@@ -88,9 +88,10 @@ function certificateMade(event: Extract<Event, { is: "certificateMade" }>): stri
   if (event.renewedBecause === undefined) {
     return [`mxtoken: made a certificate for the listener on this machine: ${event.path}`];
   }
+  const again = event.command === undefined ? "" : `: ${event.command}`;
   return [
     `mxtoken: made a new certificate for the listener: ${event.renewedBecause}`,
-    "mxtoken: a browser that was told to trust the old one must be told again: mxtoken cert",
+    `mxtoken: a browser that was told to trust the old one must be told again${again}`,
   ];
 }
 

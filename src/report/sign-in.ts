@@ -27,10 +27,7 @@ function consent({ consentName }: SignInEvent): string[] {
   ];
 }
 
-function byItself(
-  event: SignInEvent,
-  { fingerprint }: NonNullable<SignInEvent["listener"]>,
-): string[] {
+function byItself(event: SignInEvent, listener: NonNullable<SignInEvent["listener"]>): string[] {
   const { redirectUri, timeout, tunnel } = event;
   const comesBack =
     tunnel === undefined
@@ -42,13 +39,22 @@ function byItself(
         ];
   return [
     ...comesBack,
-    ...(fingerprint === undefined ? [] : [warning(fingerprint)]),
-    `mxtoken: from a browser that cannot come back, copy the whole address of its last page and paste it here${pressEnter(event)}; there are ${duration(timeout)} for it:`,
+    ...warning(listener),
+    `mxtoken: from a browser that cannot come back, copy the whole address of its last page and paste it here${pressEnter(event)}; waiting ${duration(timeout)}:`,
   ];
 }
 
-function warning(fingerprint: string): string {
-  return `mxtoken: unless it trusts this machine's certificate already, it will warn of it: go on if the SHA-256 fingerprint that it shows behind "Not secure" is ${fingerprint} (no more warnings: mxtoken cert)`;
+/** In one line, what the browser will show. */
+function warning({
+  fingerprint,
+  certificateCommand,
+}: NonNullable<SignInEvent["listener"]>): string[] {
+  if (fingerprint === undefined) return [];
+  const remedy =
+    certificateCommand === undefined ? "" : ` (no more warnings: ${certificateCommand})`;
+  return [
+    `mxtoken: unless it trusts this machine's certificate already, the browser will warn of it: go on if the SHA-256 fingerprint that it shows behind "Not secure" is ${fingerprint}${remedy}`,
+  ];
 }
 
 function byPaste(event: SignInEvent): string[] {
@@ -60,7 +66,7 @@ function byPaste(event: SignInEvent): string[] {
     ...(tunnel === undefined
       ? []
       : [
-          `mxtoken: it comes back by itself when this is run again with --port ${tunnel.port}, through a tunnel that is made on the browser's machine by:`,
+          `mxtoken: the browser comes back by itself when this is run again with --port ${tunnel.port}, through a tunnel that is made on the browser's machine by:`,
           `  ${tunnel.command}`,
         ]),
     `mxtoken: in the end the browser goes to ${goesTo}`,

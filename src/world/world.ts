@@ -3,7 +3,7 @@ import type { Interrupted } from "../errors.ts";
 
 /** A stream that may be a terminal. */
 export type Input = Readable & { isTTY?: boolean; setRawMode?(on: boolean): unknown };
-export type Output = Writable & { isTTY?: boolean };
+export type Output = Writable & { isTTY?: boolean; columns?: number };
 
 /** One HTTPS request. Redirects are never followed: a token request must not travel on. */
 export interface HttpRequest {

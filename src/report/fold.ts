@@ -1,0 +1,23 @@
+const mark = "mxtoken: ";
+/** Below this, folding makes a column of single words. */
+const narrowest = 40;
+
+/**
+ * Breaks what is said between words where a terminal would break it in the middle of one. Addresses
+ * and commands, which stand on lines without our mark, stay whole: they are there to be copied.
+ *
+ * @param columns of the terminal; undefined or 0 where there is none
+ */
+export function fold(line: string, columns: number | undefined): string {
+  if (columns === undefined || columns < narrowest || !line.startsWith(mark)) return line;
+  const indent = " ".repeat(mark.length);
+  const [first = "", ...words] = line.slice(mark.length).split(" ");
+  let folded = mark + first;
+  let column = folded.length;
+  for (const word of words) {
+    const fits = column + 1 + word.length <= columns;
+    folded += fits ? ` ${word}` : `\n${indent}${word}`;
+    column = (fits ? column + 1 : indent.length) + word.length;
+  }
+  return folded;
+}
