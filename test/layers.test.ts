@@ -13,6 +13,7 @@ const rooms = [
   { name: "address.ts", packages: [] },
   { name: "catalog", packages: [] },
   { name: "config", packages: [] },
+  { name: "provider", packages: ["dns2"] },
   { name: "token.ts", packages: [] },
   { name: "grant", packages: ["oauth4webapi", "selfsigned"] },
   { name: "verify", packages: ["imapflow"] },
@@ -26,7 +27,14 @@ const rooms = [
 ] as const;
 
 /** Loaded when they are first needed: these cost more than a start of the program. */
-const lazyPackages = new Set(["undici", "open", "selfsigned", "imapflow", "fs-native-extensions"]);
+const lazyPackages = new Set([
+  "undici",
+  "open",
+  "dns2",
+  "selfsigned",
+  "imapflow",
+  "fs-native-extensions",
+]);
 
 const source = fileURLToPath(new URL("../src", import.meta.url));
 const files = readdirSync(source, { recursive: true, encoding: "utf8" })

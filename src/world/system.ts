@@ -5,6 +5,7 @@ import { Interrupted } from "../errors.ts";
 import { openBrowser } from "./browser.ts";
 import { certificateAuthorities } from "./certificate-authorities.ts";
 import { sendRequest } from "./http.ts";
+import { systemResolvers } from "./resolvers.ts";
 import type { CommandResult, World } from "./world.ts";
 
 /** The world as it is: this process, the real clock, the real network. */
@@ -37,6 +38,7 @@ export function systemWorld(): World {
     sleep: (ms, stop = interrupted) => sleep(ms, stop),
     deadline,
     http: (request) => sendRequest(request, env),
+    resolvers: systemResolvers,
     trust: (ca) => certificateAuthorities(ca, env["NODE_EXTRA_CA_CERTS"]),
     run: (command) => run(command, interrupted),
     openBrowser,

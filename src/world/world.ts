@@ -58,6 +58,8 @@ export interface World {
   deadline(ms: number, cancel?: AbortSignal): AbortSignal;
   /** throws `unreachable` (network, TLS, deadline) and nothing else on purpose */
   http(request: HttpRequest): Promise<HttpReply>;
+  /** the system's resolvers, in their order: `IP`, `IP:PORT` or `[IPV6]:PORT` */
+  resolvers(): Promise<readonly string[]>;
   /** the system's certificate authorities and one more (PEM), for a TLS connection */
   trust(ca: string | undefined): string[] | undefined;
   /** runs a program without a shell, or a command line with one; its stderr is the user's */

@@ -21,6 +21,8 @@ export interface TestWorld extends World {
   readonly deadlines: number;
   /** addresses that were opened in the browser */
   readonly opened: string[];
+  /** lets time pass: the deadlines that are reached are over */
+  pass(ms: number): void;
   /** lets every deadline of this length pass, now and later */
   expire(ms: number): void;
 }
@@ -31,13 +33,15 @@ export function testWorld(options: {
   cwd: string;
   env?: Record<string, string>;
   openBrowser?: World["openBrowser"];
+  /** as the system's configuration names them; by default there is none */
+  resolvers?: readonly string[];
   /** milliseconds since 1970, where something that is made has to be valid at the real time */
   now?: number;
 }): TestWorld {
   const opened: string[] = [];
   const interruption = new AbortController();
   const expired = new Set<number>();
-  const deadlines = new Set<{ ms: number; controller: AbortController }>();
+  const deadlines = new Set<{ ms: number; end: number; controller: AbortController }>();
   const written = { stdout: "", stderr: "" };
   const watchers = new Set<() => void>();
   let now = options.now ?? noon;
@@ -72,7 +76,7 @@ export function testWorld(options: {
     },
     deadline(ms, cancel) {
       const controller = new AbortController();
-      const deadline = { ms, controller };
+      const deadline = { ms, end: now + ms, controller };
       deadlines.add(deadline);
       cancel?.addEventListener("abort", () => deadlines.delete(deadline));
       if (expired.has(ms)) controller.abort();
@@ -80,6 +84,10 @@ export function testWorld(options: {
     },
     get deadlines() {
       return deadlines.size;
+    },
+    pass(ms) {
+      now += ms;
+      for (const { end, controller } of deadlines) if (end <= now) controller.abort();
     },
     expire(ms) {
       expired.add(ms);
@@ -89,6 +97,7 @@ export function testWorld(options: {
       requests.push(request);
       return sendRequest(request, options.env ?? {});
     },
+    resolvers: async () => options.resolvers ?? [],
     trust: (ca) => certificateAuthorities(ca, undefined),
     run: (command) => systemRun(command),
     openBrowser: async (url) => {

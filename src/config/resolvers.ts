@@ -1,0 +1,38 @@
+import { isIP } from "node:net";
+import { MxtokenError } from "../errors.ts";
+import type { World } from "../world/world.ts";
+
+/** A recursive resolver of the domain name system. */
+export interface Resolver {
+  /** an IP address, perhaps with a zone */
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Reads `--dns-server`: `IP`, `IP:PORT` or `[IPV6]:PORT`.
+ *
+ * @throws MxtokenError `usage`
+ */
+export function parseDnsServer(text: string): Resolver {
+  const resolver = parseResolver(text.trim());
+  if (resolver !== undefined) return resolver;
+  throw new MxtokenError("usage", `--dns-server: ${JSON.stringify(text)} is not IP[:PORT]`, {
+    hint: "for example --dns-server 192.0.2.53, or --dns-server '[2001:db8::53]:5353'",
+  });
+}
+
+/** The resolvers of the system's configuration, in its order. */
+export async function systemResolvers(world: World): Promise<Resolver[]> {
+  const texts = await world.resolvers();
+  return texts.flatMap((text) => parseResolver(text) ?? []);
+}
+
+function parseResolver(text: string): Resolver | undefined {
+  if (isIP(text) !== 0) return { host: text, port: 53 };
+  const groups = /^(?:\[(?<v6>[^\]]+)\]|(?<v4>[\d.]+))(?::(?<port>\d{1,5}))?$/.exec(text)?.groups;
+  const host = groups?.["v6"] ?? groups?.["v4"];
+  if (host === undefined || isIP(host) !== (groups?.["v6"] === undefined ? 4 : 6)) return undefined;
+  const port = Number(groups?.["port"] ?? 53);
+  return port < 1 || port > 65_535 ? undefined : { host, port };
+}
