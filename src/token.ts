@@ -24,13 +24,14 @@ export interface TokenResponse {
  * Turns a token response into a token: the expiry becomes absolute, reckoned from when the answer
  * was received, and the old refresh token stays when no new one came (RFC 6749 section 6).
  *
+ * @param asked the scope of the request, and which of its scopes the server grants unnamed
  * @param receivedAt milliseconds since 1970
  * @throws MxtokenError `notUnderstood` when a token could not stand on a line of a token file
  */
 export function tokenFrom(
   response: TokenResponse,
   receivedAt: number,
-  askedScope: string,
+  asked: { readonly scope: string; readonly unechoedScopes: readonly string[] },
   previous: Secret | undefined,
 ): Token {
   for (const value of [response.access_token, response.refresh_token]) {
@@ -47,7 +48,7 @@ export function tokenFrom(
     refreshToken:
       response.refresh_token === undefined ? previous : new Secret(response.refresh_token),
     expiresAt: seconds === undefined ? undefined : receivedAt + seconds * 1000,
-    scope: grantedScope(response.scope, askedScope),
+    scope: grantedScope(response.scope, asked),
   };
 }
 
@@ -56,10 +57,14 @@ export function isTokenText(text: string): boolean {
   return /^[\x21-\x7e]+$/.test(text);
 }
 
-/** Microsoft grants offline_access without saying so; a refresh must go on asking for it. */
-function grantedScope(granted: string | undefined, asked: string): string {
-  if (granted === undefined || !/^[\x20-\x7e]+$/.test(granted)) return asked;
-  const scopes = new Set(granted.split(" ").filter((scope) => scope !== ""));
-  if (asked.split(" ").includes("offline_access")) scopes.add("offline_access");
-  return [...scopes].join(" ");
+/** What is granted without being named (offline_access at Microsoft), a refresh must ask for again. */
+function grantedScope(
+  granted: string | undefined,
+  asked: { readonly scope: string; readonly unechoedScopes: readonly string[] },
+): string {
+  if (granted === undefined || !/^[\x20-\x7e]+$/.test(granted)) return asked.scope;
+  const unechoed = asked.scope.split(" ").filter((scope) => asked.unechoedScopes.includes(scope));
+  return [...new Set([...granted.split(" ").filter((scope) => scope !== ""), ...unechoed])].join(
+    " ",
+  );
 }

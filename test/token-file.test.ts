@@ -144,11 +144,12 @@ test("whatever a file holds, it is understood or refused", () => {
 
 test("a token response becomes a token with an absolute expiry", () => {
   const previous = new Secret("old-refresh");
-  const token = tokenFrom({ access_token: "a", expires_in: 3599 }, 1_000_000, "mail", previous);
+  const asked = { scope: "mail", unechoedScopes: [] };
+  const token = tokenFrom({ access_token: "a", expires_in: 3599 }, 1_000_000, asked, previous);
   assert.equal(token.expiresAt, 4_599_000);
   assert.equal(token.refreshToken, previous);
   assert.equal(token.scope, "mail");
-  const rotated = tokenFrom({ access_token: "a", refresh_token: "new" }, 0, "mail", previous);
+  const rotated = tokenFrom({ access_token: "a", refresh_token: "new" }, 0, asked, previous);
   assert.equal(rotated.refreshToken?.reveal(), "new");
   assert.equal(rotated.expiresAt, undefined);
 });
@@ -157,7 +158,7 @@ test("offline_access that was granted in silence is still written down", () => {
   const token = tokenFrom(
     { access_token: "a", scope: "IMAP SMTP" },
     0,
-    "IMAP offline_access",
+    { scope: "IMAP offline_access openid", unechoedScopes: ["offline_access"] },
     undefined,
   );
   assert.equal(token.scope, "IMAP SMTP offline_access");
@@ -167,7 +168,7 @@ for (const bad of ["two words", "line\nbreak", "tab\there", "zug\u00e4nge"]) {
   test(`a token like ${JSON.stringify(bad)} cannot stand in a file and is refused`, () => {
     for (const response of [{ access_token: bad }, { access_token: "a", refresh_token: bad }]) {
       assert.throws(
-        () => tokenFrom(response, 0, "", undefined),
+        () => tokenFrom(response, 0, { scope: "", unechoedScopes: [] }, undefined),
         (error) => error instanceof MxtokenError && error.exitStatus === 76,
       );
     }

@@ -1,5 +1,5 @@
 import { isIPv6 } from "node:net";
-import type { Endpoint } from "../catalog/providers.ts";
+import type { Endpoint } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 
 const startTlsPorts: ReadonlySet<number> = new Set([143, 587, 25, 110]);

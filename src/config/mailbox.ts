@@ -2,11 +2,11 @@ import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Address } from "../address.ts";
-import type { Endpoint, Mechanism, ProviderRow } from "../catalog/providers.ts";
-import { findProvider, providers } from "../catalog/providers.ts";
+import type { Endpoint, Mechanism, ProviderRow } from "../catalog/provider-row.ts";
 import { MxtokenError, systemReason } from "../errors.ts";
 import { parseEndpoint } from "./endpoint.ts";
-import type { Remembered, Settings } from "./settings.ts";
+import { customProvider } from "./provider.ts";
+import type { Settings } from "./settings.ts";
 
 /** Where the mailbox is and how to log in to it. */
 export interface Mailbox {
@@ -21,67 +21,6 @@ export interface Mailbox {
   /** where it came from, absolute */
   readonly caFile: string | undefined;
   readonly proxy: string | undefined;
-}
-
-/** The name of a provider that was given by its values instead of by name. */
-export const customProvider = "custom";
-
-/**
- * The row of the catalogue to use: the one that was named, else the one that the token file was
- * made with. Undefined when everything that a row says was given by options.
- *
- * @param tokenFile where a former run would have left its provider, for the error
- * @throws MxtokenError `usage` for an unknown name, `noProvider` when nothing was named,
- * `configuration` when a value of an unnamed provider is missing
- */
-export function resolveProvider(
-  settings: Settings,
-  remembered: Remembered,
-  tokenFile: string,
-): ProviderRow | undefined {
-  const known = providers.map((row) => row.name).join(", ");
-  const named = settings.provider;
-  if (named !== undefined) {
-    const row = findProvider(named);
-    if (row !== undefined) return row;
-    throw new MxtokenError("usage", `--provider: ${JSON.stringify(named)} is not known`, {
-      hint: `known are ${known}; for another one give its values: ${optionsOf(valuesOfProvider)}`,
-    });
-  }
-  const former = remembered.provider === undefined ? undefined : findProvider(remembered.provider);
-  if (former !== undefined) return former;
-  const missing = valuesOfProvider.filter(([, key]) => settings[key] === undefined);
-  if (missing.length === 0) return undefined;
-  if (settings.authorizeUri !== undefined || settings.tokenUri !== undefined) {
-    throw new MxtokenError(
-      "configuration",
-      `without --provider, these are needed too: ${optionsOf(missing)}`,
-    );
-  }
-  const why =
-    remembered.provider === undefined
-      ? `there is no token file ${tokenFile} that would tell it`
-      : `${tokenFile} was made for ${remembered.provider}, which is not in the catalogue`;
-  throw new MxtokenError(
-    "noProvider",
-    `no provider was named for ${settings.address.text}, and ${why}`,
-    {
-      hint: `pass --provider NAME (${known}), or all its values: ${optionsOf(valuesOfProvider)}`,
-    },
-  );
-}
-
-/** What must be given where no row gives it. */
-const valuesOfProvider = [
-  ["authorize-uri", "authorizeUri"],
-  ["token-uri", "tokenUri"],
-  ["scope", "scope"],
-  ["client-id", "clientId"],
-  ["imap-server", "imapServer"],
-] as const satisfies readonly (readonly [string, keyof Settings])[];
-
-function optionsOf(values: readonly (readonly [string, string])[]): string {
-  return values.map(([option]) => `--${option}`).join(" ");
 }
 
 /**

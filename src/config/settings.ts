@@ -1,4 +1,5 @@
 import type { Address } from "../address.ts";
+import type { Resolver } from "./resolvers.ts";
 
 /**
  * What the person gave, by option or by `MXTOKEN_*` environment, checked for its form only and
@@ -22,6 +23,7 @@ export interface Settings {
   readonly group?: string | undefined;
   readonly caFile?: string | undefined;
   readonly proxy?: string | undefined;
+  readonly dnsServer?: Resolver | undefined;
   readonly home?: string | undefined;
 }
 

@@ -20,8 +20,9 @@ export function authorizationUrl(
     redirect_uri: redirectUri,
     scope: client.scope,
     state: proofs.state,
-    code_challenge: proofs.challenge,
-    code_challenge_method: "S256",
+    ...(client.usesPkce ? { code_challenge: proofs.challenge, code_challenge_method: "S256" } : {}),
+    // RFC 8707 section 2.1
+    ...(client.resource === undefined ? {} : { resource: client.resource }),
     login_hint: client.loginHint,
   };
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);

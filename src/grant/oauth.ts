@@ -44,7 +44,7 @@ export async function exchangeCode(
 ): Promise<TokenResponse> {
   const { client } = context;
   const { code, verifier, redirectUri } = answer;
-  const { as, oauthClient, authentication } = partiesOf(client);
+  const { as, oauthClient, authentication } = partiesOf(client, client.basicAtCodeExchange);
   const callback = oauth.validateAuthResponse(
     as,
     oauthClient,
@@ -57,8 +57,11 @@ export async function exchangeCode(
     authentication,
     callback,
     redirectUri,
-    verifier.reveal(),
-    transport(context, [code, verifier, client.secret]),
+    client.usesPkce ? verifier.reveal() : oauth.nopkce,
+    {
+      ...transport(context, [code, verifier, client.secret]),
+      additionalParameters: resourceOf(client),
+    },
   );
   return understood(oauth.processAuthorizationCodeResponse(as, oauthClient, response));
 }
@@ -76,30 +79,42 @@ export async function refreshToken(
   token: Secret,
   scope: string | undefined,
 ): Promise<TokenResponse> {
-  const { as, oauthClient, authentication } = partiesOf(context.client);
+  const { client } = context;
+  const { as, oauthClient, authentication } = partiesOf(client, false);
   const response = await oauth.refreshTokenGrantRequest(
     as,
     oauthClient,
     authentication,
     token.reveal(),
     {
-      ...transport(context, [token, context.client.secret]),
-      ...(scope === undefined ? {} : { additionalParameters: { scope } }),
+      ...transport(context, [token, client.secret]),
+      additionalParameters: { ...(scope === undefined ? {} : { scope }), ...resourceOf(client) },
     },
   );
   return understood(oauth.processRefreshTokenResponse(as, oauthClient, response));
 }
 
-function partiesOf(client: OAuthClient) {
+/** RFC 8707 section 2.2 */
+function resourceOf({ resource }: OAuthClient): Record<string, string> {
+  return resource === undefined ? {} : { resource };
+}
+
+/** The secret goes into the body, unless the provider wants it by HTTP Basic. */
+function authenticationOf({ secret }: OAuthClient, byBasic: boolean): oauth.ClientAuth {
+  if (secret === undefined) return oauth.None();
+  return byBasic
+    ? oauth.ClientSecretBasic(secret.reveal())
+    : oauth.ClientSecretPost(secret.reveal());
+}
+
+function partiesOf(client: OAuthClient, byBasic: boolean) {
   const as: oauth.AuthorizationServer = {
     issuer: client.issuer ?? new URL(client.authorizationEndpoint).origin,
     authorization_endpoint: client.authorizationEndpoint,
     token_endpoint: client.tokenEndpoint,
   };
   const oauthClient: oauth.Client = { client_id: client.id };
-  const authentication =
-    client.secret === undefined ? oauth.None() : oauth.ClientSecretPost(client.secret.reveal());
-  return { as, oauthClient, authentication };
+  return { as, oauthClient, authentication: authenticationOf(client, byBasic) };
 }
 
 /** Sends the library's request through the world and hands it a judged, tidied answer. */
@@ -140,6 +155,7 @@ const shownParameters: ReadonlySet<string> = new Set([
   "client_id",
   "redirect_uri",
   "scope",
+  "resource",
 ]);
 
 function shownParameter(name: string, value: string): string {

@@ -27,19 +27,22 @@ const form =
 /**
  * Where the listener for a redirect URI has to be, if it is on this machine at all.
  *
+ * @param isExact the provider is not known to take the redirect URI with a port in it
  * @throws MxtokenError `configuration` where the settings and the redirect URI exclude each other
  */
 export function loopbackRedirect(
   redirectUri: string,
   settings: ListenerSettings,
+  isExact = false,
 ): LoopbackRedirect | undefined {
   const groups = form.exec(redirectUri)?.groups;
-  if (groups === undefined) {
+  if (groups === undefined || isExact) {
     const wish = wishOf(settings);
     if (wish === undefined) return undefined;
+    const why = isExact ? "is registered without a port" : "is not on this machine";
     throw new MxtokenError(
       "configuration",
-      `${wish} asks for a listener, but the redirect URI ${redirectUri} is not on this machine`,
+      `${wish} asks for a listener, but the redirect URI ${redirectUri} ${why}`,
       { hint: "without it, the answer is pasted" },
     );
   }

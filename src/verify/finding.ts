@@ -1,4 +1,4 @@
-import type { Mechanism } from "../catalog/providers.ts";
+import type { Mechanism } from "../catalog/provider-row.ts";
 
 /** What a real login showed. Who reads it decides what follows; `report/sentences.ts` puts it into words. */
 export type Finding = Accepted | NotAccepted;

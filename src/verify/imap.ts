@@ -1,4 +1,4 @@
-import type { Endpoint, Mechanism } from "../catalog/providers.ts";
+import type { Endpoint, Mechanism } from "../catalog/provider-row.ts";
 import { showEndpoint } from "../config/endpoint.ts";
 import type { Mailbox } from "../config/mailbox.ts";
 import { MxtokenError } from "../errors.ts";

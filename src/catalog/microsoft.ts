@@ -1,0 +1,96 @@
+import type { ApplicationRow, ProviderRow } from "./provider-row.ts";
+import { ispdb, kumoMta, oauth2Imap, thunderbirdTable } from "./sources.ts";
+
+const exchangeDocument =
+  "https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth";
+
+const thunderbird: ApplicationRow = {
+  clientId: "9e5f94bc-e8a4-4e73-b8be-63364c29d753",
+  // Thunderbird itself has moved on to plain http; https is the form that is known to be
+  // registered, and Microsoft compares it without the port and without a slash at its end.
+  redirectUri: "https://localhost",
+  consentName: "Thunderbird",
+  sources: [thunderbirdTable, "simonrob/email-oauth2-proxy issue 267"],
+};
+
+/** What work accounts and personal accounts have in common. */
+const worldwide = {
+  authorizationEndpoint: "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize",
+  tokenEndpoint: "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",
+  deviceAuthorizationEndpoint: "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/devicecode",
+  scopes: {
+    imap: "https://outlook.office.com/IMAP.AccessAsUser.All",
+    smtp: "https://outlook.office.com/SMTP.Send",
+    pop: "https://outlook.office.com/POP.AccessAsUser.All",
+  },
+  extraScopes: ["offline_access"],
+  unechoedScopes: ["offline_access"],
+  authorizationParameters: {},
+  scopeOnRefresh: true,
+  imap: { host: "outlook.office365.com", port: 993, tls: "implicit" },
+  pop: { host: "outlook.office365.com", port: 995, tls: "implicit" },
+  mechanisms: ["XOAUTH2"],
+} as const;
+
+/** Microsoft 365 of companies and schools, in the worldwide cloud and in GCC. */
+export const office365 = {
+  ...worldwide,
+  name: "office365",
+  aliases: ["microsoft365", "m365", "microsoft", "exchange-online"],
+  title: "Microsoft 365, work or school",
+  domains: ["office365.com"],
+  mx: ["*.mail.protection.outlook.com", "*.mx.microsoft"],
+  // Its submission server for high volume is no mail exchanger.
+  notMx: ["*.hve.mx.microsoft"],
+  // The name of the years before 2013; whether anybody still has it is not known.
+  unconfirmedMx: ["*.mail.eo.outlook.com"],
+  defaultTenant: "common",
+  smtp: { host: "smtp.office365.com", port: 587, tls: "starttls" },
+  flows: ["code", "device", "client-credentials"],
+  applications: {
+    thunderbird,
+    imapsync: {
+      clientId: "c46947ca-867f-48b7-9231-64213fdd765e",
+      needsOwnSecret: true,
+      redirectUri: "https://imapsync.lamiral.info/cgi-bin/auth",
+      consentName: "imapsync",
+      sources: [oauth2Imap],
+    },
+  },
+  sources: [
+    exchangeDocument,
+    "https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow",
+    "https://learn.microsoft.com/entra/identity-platform/v2-oauth2-device-code",
+    "golang/oauth2 pull request 540 (a refresh without scope fails for some resources)",
+    "mozilla/releases-comm-central:mailnews/base/src/OAuth2.sys.mjs@050876b8 (offline_access is not echoed)",
+    "https://learn.microsoft.com/microsoft-365/enterprise/external-domain-name-system-records (MX names)",
+    "https://learn.microsoft.com/purview/how-smtp-dane-works (MX names that end in mx.microsoft)",
+    kumoMta,
+    ispdb("office365.com.xml"),
+  ],
+} as const satisfies ProviderRow;
+
+/** Personal accounts at Microsoft. */
+export const outlook = {
+  ...worldwide,
+  name: "outlook",
+  aliases: ["outlook.com", "hotmail", "live", "msn", "outlook-personal"],
+  title: "Outlook.com, Hotmail, Live and MSN",
+  domains: ["outlook.com", "hotmail.com", "live.com", "msn.com", "windowslive.com"],
+  mx: ["*.olc.protection.outlook.com"],
+  // Thunderbird's application is only known to work with this one; `consumers` can be named.
+  defaultTenant: "common",
+  smtp: { host: "smtp-mail.outlook.com", port: 587, tls: "starttls" },
+  flows: ["code", "device"],
+  applications: { thunderbird },
+  remarks: [
+    "IMAP is off until the person switches it on in Outlook.com: Settings, Mail, Forwarding and IMAP",
+  ],
+  unconfirmed: ["that the tenant consumers takes Thunderbird's application, as common does"],
+  sources: [
+    exchangeDocument,
+    "https://support.microsoft.com article 8361e398-8af4-4e97-b147-6c6c4ac95353",
+    kumoMta,
+    ispdb("hotmail.com.xml"),
+  ],
+} as const satisfies ProviderRow;

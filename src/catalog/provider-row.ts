@@ -1,0 +1,119 @@
+/** How TLS begins: at once, or by STARTTLS, which is then mandatory. */
+export type TlsStart = "implicit" | "starttls";
+
+/** Where a mail server listens. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: TlsStart;
+}
+
+/** SASL mechanisms that carry an OAuth 2.0 access token (RFC 7628, and Google's older one). */
+export type Mechanism = "OAUTHBEARER" | "XOAUTH2";
+
+/**
+ * Ways to the first token, as `--flow` names them: authorization code (RFC 6749 section 4.1),
+ * device authorization (RFC 8628), client credentials (RFC 6749 section 4.4), and a service
+ * account's signed assertion (RFC 7523).
+ */
+export type Flow = "code" | "device" | "client-credentials" | "service-account";
+
+type Sources = readonly [string, ...string[]];
+
+/** An OAuth application that is registered at a provider. */
+export interface ApplicationRow {
+  readonly clientId: string;
+  /** a secret that the application's own publisher shows to everybody: it protects nothing */
+  readonly publishedClientSecret?: string;
+  /** the application has a secret that is not ours to ship: the user must bring it */
+  readonly needsOwnSecret?: true;
+  /** exactly as registered; a port is inserted only where a listener needs one */
+  readonly redirectUri: string;
+  /**
+   * the provider is not known to take the redirect URI with a port in it, so that nobody can
+   * listen for the answer: it is pasted
+   */
+  readonly isRedirectUriExact?: true;
+  /** the name that the provider's consent page shows */
+  readonly consentName: string;
+  readonly sources: Sources;
+}
+
+/** How the mailboxes of a provider are recognised, and where they are. */
+interface MailHostRow {
+  readonly name: string;
+  /** other names that `--provider` takes */
+  readonly aliases: readonly string[];
+  readonly title: string;
+  /** mail domains of which every mailbox is here: these need no look-up */
+  readonly domains: readonly string[];
+  /** names of MX hosts: exact, or `*.` and the labels they end with */
+  readonly mx: readonly string[];
+  /** as `mx`, but no source says so for sure: enough for an advice, and for nothing else */
+  readonly unconfirmedMx?: readonly string[];
+  /** names that fit `mx` and receive no mail of a mailbox */
+  readonly notMx?: readonly string[];
+  readonly imap: Endpoint;
+  readonly smtp?: Endpoint;
+  readonly pop?: Endpoint;
+  /** what a person has to know before it works */
+  readonly remarks?: readonly string[];
+  readonly sources: Sources;
+}
+
+/** One mail provider. `{tenant}` in an endpoint stands for the Microsoft tenant. */
+export interface ProviderRow extends MailHostRow {
+  /** how its tokens begin, where they can be told from everybody else's */
+  readonly tokenPrefixes?: readonly string[];
+  readonly authorizationEndpoint: string;
+  readonly tokenEndpoint: string;
+  /** RFC 8628 */
+  readonly deviceAuthorizationEndpoint?: string;
+  /** RFC 7009 */
+  readonly revocationEndpoint?: string;
+  /** what RFC 9207's `iss` must be, where the provider is known to send it */
+  readonly issuer?: string;
+  /** the tenant when the person names none; only where endpoints have `{tenant}` */
+  readonly defaultTenant?: string;
+  /** what each protocol needs; one that is missing is not known for sure, or does not exist */
+  readonly scopes: { readonly imap?: string; readonly smtp?: string; readonly pop?: string };
+  /** asked for beside the scopes of the protocols */
+  readonly extraScopes: readonly string[];
+  /** granted without being named in the answer: a refresh must go on asking for them */
+  readonly unechoedScopes?: readonly string[];
+  /** sent with the authorization request beside the standard parameters */
+  readonly authorizationParameters: Readonly<Record<string, string>>;
+  /** no PKCE (RFC 7636): the provider's own clients leave it out as well */
+  readonly withoutPkce?: true;
+  /** the token endpoint wants the scope repeated when a token is refreshed */
+  readonly scopeOnRefresh?: true;
+  /** at the exchange of a code the secret is sent by HTTP Basic (RFC 6749 section 2.3.1) */
+  readonly basicAtCodeExchange?: true;
+  /** what an application of the person's own must ask for, where the catalogue's need not */
+  readonly ownApplication?: {
+    /** RFC 8707 */
+    readonly resource: string;
+    readonly scope: string;
+  };
+  /** where an application of one's own is registered */
+  readonly registration?: string;
+  readonly mechanisms: readonly [Mechanism, ...Mechanism[]];
+  readonly flows: readonly [Flow, ...Flow[]];
+  /** the default is `thunderbird`, where it is there */
+  readonly applications: Readonly<Record<string, ApplicationRow>>;
+  /** what no source says for sure: left out above, or told to the person */
+  readonly unconfirmed?: readonly string[];
+}
+
+/** A provider whose IMAP server takes no OAuth 2.0 token. */
+export interface PasswordOnlyRow extends MailHostRow {
+  /** what a person can do instead, in one sentence without a full stop */
+  readonly instead: string;
+}
+
+/** A service that filters mail and passes it on: its MX does not tell where the mailboxes are. */
+export interface GatewayRow {
+  readonly title: string;
+  readonly mx: readonly [string, ...string[]];
+  readonly sources: Sources;
+}
