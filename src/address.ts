@@ -35,13 +35,33 @@ export function parseAddress(text: string): Address {
   return { text: trimmed, local, domain };
 }
 
+/**
+ * Reads a mail domain like `example.com`, in any script.
+ *
+ * @returns in lower case and in ASCII (IDNA)
+ * @throws MxtokenError `usage`
+ */
+export function parseDomain(text: string): string {
+  // The dot at the end, with which DNS tools write the root, says nothing.
+  const domain = domainOf(text.normalize("NFC").trim().replace(/\.$/, ""));
+  if (domain?.includes(".")) return domain;
+  const shown = JSON.stringify(text.slice(0, 100));
+  throw new MxtokenError(
+    "usage",
+    `${shown} is neither a mailbox address, nor a mail domain, nor a provider's name`,
+  );
+}
+
 function domainOf(written: string): string | undefined {
   // domainToASCII also decodes percent signs and drops blanks, which no domain has.
   if (/[\p{C}\p{Z}%/?#\\:@[\]]/u.test(written)) return undefined;
   const domain = domainToASCII(written);
   if (domain.length === 0 || domain.length > 253) return undefined;
   const label = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
-  return domain.split(".").every((part) => label.test(part)) ? domain : undefined;
+  const labels = domain.split(".");
+  // No top-level domain is a number (RFC 3696 section 2): this is an IP address.
+  if (/^\d+$/.test(labels.at(-1) ?? "")) return undefined;
+  return labels.every((part) => label.test(part)) ? domain : undefined;
 }
 
 function notAnAddress(text: string, why: string): MxtokenError {

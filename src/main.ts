@@ -5,11 +5,12 @@ import { checkCommand } from "./commands/check.ts";
 import type { Command } from "./commands/command.ts";
 import { getCommand } from "./commands/get.ts";
 import type { Arguments } from "./commands/options.ts";
+import { providerCommand } from "./commands/provider.ts";
 import { MxtokenError } from "./errors.ts";
 import { Report } from "./report/report.ts";
 import type { World } from "./world/world.ts";
 
-const commands: readonly Command[] = [getCommand, checkCommand, certCommand];
+const commands: readonly Command[] = [getCommand, checkCommand, providerCommand, certCommand];
 
 /**
  * The program: one function of its arguments and a world.
@@ -105,7 +106,7 @@ function withPositional(options: Argv, command: Command): Argv {
   if (!command.usage.includes("[address]")) return options;
   return options.positional("address", {
     type: "string",
-    describe: "mailbox, like foo@example.com",
+    describe: command.argument ?? "mailbox, like foo@example.com",
   });
 }
 

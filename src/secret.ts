@@ -23,6 +23,11 @@ export class Secret {
     return other !== undefined && this.#value === other.#value;
   }
 
+  /** Whether it begins with one of these. */
+  startsWithAny(prefixes: readonly string[]): boolean {
+    return prefixes.some((prefix) => this.#value.startsWith(prefix));
+  }
+
   toString(): string {
     return shown;
   }

@@ -107,7 +107,7 @@ describe("the built program, given what it cannot use", () => {
       /cannot write \/proc\/x/,
     ],
     ["oauth2_imap's single dash", [user, "-token_file=x", "-provider", "nobody"], 64, /"nobody"/],
-    ["no provider", [user], 68, /no provider was named/],
+    ["no provider with OAuth", ["foo@icloud.com"], 68, /iCloud Mail has no OAuth 2\.0 for IMAP/],
     [
       "an unknown application",
       [...office, "--app", "nobody"],
@@ -201,11 +201,11 @@ describe("the built program, given what it cannot use", () => {
   });
 
   test("--json tells a failure as one document on standard output", async () => {
-    const result = await run([user, "--json"]);
+    const result = await run(["foo@icloud.com", "--json"]);
     assert.equal(result.status, 68);
     const { ok, error } = JSON.parse(result.stdout);
     assert.deepEqual([ok, error.code, error.exitStatus], [false, "noProvider", 68]);
-    assert.ok(error.message.includes(user) && error.hint.includes("--provider"));
+    assert.ok(error.message.includes("iCloud") && error.hint.includes("app-specific password"));
   });
 
   test("--help and --version go to standard output", async () => {
@@ -280,9 +280,9 @@ describe("the built program at work", () => {
     store();
     const good = await run([user, ...scene.options, "--quiet"]);
     assert.deepEqual([good.status, good.stderr, good.stdout], [0, "", `${scene.tokenFile}\n`]);
-    const bad = await run([user, "--quiet"]);
+    const bad = await run(["foo@icloud.com", "--quiet"]);
     assert.equal(bad.status, 68);
-    assert.match(bad.stderr, /^mxtoken: no provider.*\nmxtoken: hint: .*\n$/);
+    assert.match(bad.stderr, /^mxtoken: iCloud.*\nmxtoken: hint: .*\n$/);
   });
 
   test("--json is one document, and nothing else is on standard output", async () => {

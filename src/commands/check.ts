@@ -1,6 +1,7 @@
 import { check } from "../flow/check.ts";
 import type { Command } from "./command.ts";
-import { clientOptions, mailboxOptions, readSettings } from "./options.ts";
+import { clientOptions, mailboxOptions } from "./options.ts";
+import { readSettings } from "./read-settings.ts";
 
 export const checkCommand: Command = {
   usage: "check [address]",

@@ -7,6 +7,8 @@ import type { Arguments } from "./options.ts";
 export interface Command {
   /** as yargs takes it; `$0` is the command without a name */
   readonly usage: string;
+  /** what the usage's `[address]` is, where it is not a mailbox alone */
+  readonly argument?: string;
   /** how many words of the usage name the command */
   readonly words: number;
   readonly about: string;

@@ -1,7 +1,8 @@
 import { get } from "../flow/get.ts";
 import { browserOptions, readBrowserSettings } from "./browser-options.ts";
 import type { Command } from "./command.ts";
-import { clientOptions, mailboxOptions, numberOption, readSettings } from "./options.ts";
+import { clientOptions, mailboxOptions, numberOption } from "./options.ts";
+import { readSettings } from "./read-settings.ts";
 
 export const getCommand: Command = {
   usage: "$0 [address]",

@@ -1,8 +1,6 @@
 import type { Options } from "yargs";
-import { type Address, parseAddress } from "../address.ts";
-import type { ClientSecretSource, Settings } from "../config/settings.ts";
+import { parseDnsServer, type Resolver } from "../config/resolvers.ts";
 import { MxtokenError } from "../errors.ts";
-import type { Report } from "../report/report.ts";
 import type { World } from "../world/world.ts";
 
 /** The option values as yargs leaves them. */
@@ -25,6 +23,11 @@ export const homeOption = {
   home: text("directory that holds tokens/ and certs/"),
 } as const satisfies Record<string, Options>;
 
+/** Whom the MX records are asked of. */
+export const dnsOption = {
+  "dns-server": text("resolver to ask, IP[:PORT] (default: the system's)"),
+} as const satisfies Record<string, Options>;
+
 /** How much is said, and in which form. */
 export const reportOptions = {
   json: flag("report as JSON on standard output"),
@@ -34,10 +37,11 @@ export const reportOptions = {
 
 /** Options that every command for a mailbox knows. */
 export const mailboxOptions = {
-  provider: text("provider's name: google, office365, outlook"),
+  provider: text("provider's name, instead of what the MX records say; see mxtoken provider"),
   "imap-server": text("HOST[:PORT], or starttls://HOST:PORT"),
   "token-file": text("default: <home>/tokens/oauth2_tokens_<address>.txt"),
   ...homeOption,
+  ...dnsOption,
   "ca-file": text("one more certificate authority (PEM) for every TLS connection"),
   proxy: text("HTTP CONNECT or SOCKS proxy for IMAP; HTTPS requests follow HTTPS_PROXY"),
   ...reportOptions,
@@ -63,33 +67,10 @@ export const clientOptions = {
   group: text("group that may read the token file"),
 } as const satisfies Record<string, Options>;
 
-/**
- * Reads the settings from the options, then from `MXTOKEN_*`, for whatever is a word or a number.
- *
- * @throws MxtokenError `usage`, `configuration`
- */
-export function readSettings(args: Arguments, world: World, report: Report): Settings {
-  const value = (name: string) => textOption(args, world, name);
-  return {
-    address: onlyAddress(args),
-    provider: value("provider"),
-    app: application(args, world),
-    tenant: value("tenant"),
-    login: loginOption(value("login")),
-    authorizeUri: value("authorize-uri"),
-    tokenUri: value("token-uri"),
-    issuer: value("issuer"),
-    redirectUri: value("redirect-uri"),
-    scope: value("scope"),
-    clientId: value("client-id"),
-    clientSecret: clientSecret(args, world, report),
-    imapServer: value("imap-server"),
-    tokenFile: value("token-file"),
-    group: value("group"),
-    caFile: value("ca-file"),
-    proxy: value("proxy"),
-    home: value("home"),
-  };
+/** @throws MxtokenError `usage` */
+export function dnsServerOption(args: Arguments, world: World): Resolver | undefined {
+  const given = textOption(args, world, "dns-server");
+  return given === undefined ? undefined : parseDnsServer(given);
 }
 
 /** Seconds that Node's timers can count, rounded down to something a person can remember. */
@@ -137,65 +118,18 @@ function environmentName(option: string): string {
   return `MXTOKEN_${option.toUpperCase().replaceAll("-", "_")}`;
 }
 
-function loginOption(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return parseAddress(text).text;
-  } catch (error) {
-    if (!(error instanceof MxtokenError)) throw error;
-    throw new MxtokenError("usage", `--login: ${error.message}`);
-  }
-}
-
-function onlyAddress(args: Arguments): Address {
-  const others = Array.isArray(args["_"]) ? args["_"].map(String) : [];
-  const { address } = args;
-  if (typeof address !== "string") {
-    throw new MxtokenError("usage", "no mailbox address was given", {
-      hint: "for example: mxtoken foo@example.com --provider office365; see mxtoken --help",
-    });
-  }
-  const parsed = parseAddress(address);
-  if (others.length > 0) {
+/**
+ * The one argument of a command that takes an address.
+ *
+ * @throws MxtokenError `usage` for more than one
+ */
+export function onlyArgument(args: Arguments): string | undefined {
+  const [another] = Array.isArray(args["_"]) ? args["_"].map(String) : [];
+  if (another !== undefined) {
     throw new MxtokenError(
       "usage",
-      `one address at a time: ${JSON.stringify(others[0])} is too many`,
+      `one address at a time: ${JSON.stringify(another)} is too many`,
     );
   }
-  return parsed;
-}
-
-function application(args: Arguments, world: World): string | undefined {
-  const named = textOption(args, world, "app");
-  if (args["thunderbird"] !== true) return named;
-  if (args["app"] !== undefined && named !== "thunderbird") {
-    throw new MxtokenError(
-      "configuration",
-      `--thunderbird and --app ${named} contradict each other`,
-    );
-  }
-  return "thunderbird";
-}
-
-function clientSecret(args: Arguments, world: World, report: Report): ClientSecretSource {
-  const names = ["client-secret", "client-secret-file", "client-secret-command"] as const;
-  const byOption = names.filter((name) => args[name] !== undefined);
-  // An option replaces whatever the environment says, whichever kind of source it names.
-  const used = byOption.length > 0 ? byOption : names;
-  const values = used.map((name) => [name, textOption(args, world, name)] as const);
-  const given = values.filter(([, value]) => value !== undefined);
-  if (given.length > 1) {
-    throw new MxtokenError(
-      "configuration",
-      `the client secret is given more than once: ${given.map(([name]) => name).join(", ")}`,
-    );
-  }
-  if (byOption[0] === "client-secret") {
-    report.warning(
-      "--client-secret can be read by everybody on this machine; use MXTOKEN_CLIENT_SECRET, --client-secret-file or --client-secret-command",
-    );
-  }
-  const [name, value] = given[0] ?? [];
-  if (name === "client-secret") return { value };
-  return name === "client-secret-file" ? { file: value } : { command: value };
+  return typeof args["address"] === "string" ? args["address"] : undefined;
 }

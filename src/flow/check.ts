@@ -9,7 +9,7 @@ import { proveByImap } from "../verify/imap.ts";
 import type { World } from "../world/world.ts";
 import type { Tell } from "./events.ts";
 import { requireAccepted } from "./judge-finding.ts";
-import { prepareMailbox, type Stored } from "./prepare.ts";
+import { getFreshOne, noAccessToken, prepareMailbox, type Stored } from "./prepare.ts";
 import { readToken } from "./read-token.ts";
 
 export interface CheckRequest {
@@ -39,7 +39,7 @@ export async function check(
   tell: Tell,
 ): Promise<CheckOutcome> {
   const fromInput = request.accessTokenFromInput;
-  const { mailbox, ...stored } = await prepareMailbox(world, request.settings, !fromInput);
+  const { mailbox, ...stored } = await prepareMailbox(world, request.settings, !fromInput, tell);
   const accessToken = fromInput ? await tokenFromInput(world, tell) : storedToken(world, stored);
   tell({ is: "proving", mailbox });
   const finding = await proveByImap(world, mailbox, accessToken);
@@ -64,17 +64,14 @@ async function tokenFromInput(world: World, tell: Tell): Promise<Secret> {
 }
 
 function storedToken(world: World, { tokenFile, record }: Stored): Secret {
-  const hint = "get a fresh one: mxtoken with the same address and options, without `check`";
-  if (record?.accessToken === undefined) {
-    throw new MxtokenError("signInNeeded", `there is no access token in ${tokenFile}`, { hint });
-  }
+  if (record?.accessToken === undefined) throw noAccessToken(tokenFile);
   const { expiresAt } = record.notes;
   if (expiresAt !== undefined && expiresAt <= world.now()) {
     // A failed login would count against the mailbox.
     throw new MxtokenError(
       "mailboxRefused",
       `the token in ${tokenFile} expired at ${isoSeconds(expiresAt)}`,
-      { hint },
+      { hint: getFreshOne },
     );
   }
   return record.accessToken;

@@ -1,9 +1,12 @@
 import type { OAuthClient } from "../config/client.ts";
 import type { Mailbox } from "../config/mailbox.ts";
+import type { ProviderEvidence } from "../provider/discover.ts";
 import type { Finding } from "../verify/finding.ts";
 
 /** What happens on the way, as data; `report/sentences.ts` makes the sentences. */
 export type Event =
+  | { is: "lookingUpMx"; domain: string }
+  | { is: "providerFound"; provider: string; evidence: ProviderEvidence }
   | { is: "started"; mailbox: Mailbox; client: OAuthClient; tokenFile: string }
   | { is: "otherProvidersFile"; tokenFile: string; provider: string }
   | { is: "readableByEverybody"; tokenFile: string }
@@ -73,6 +76,8 @@ export interface Outcome {
   /** absolute */
   readonly tokenFile: string;
   readonly source: Source;
+  /** what told the provider */
+  readonly evidence: ProviderEvidence;
   /** milliseconds since 1970 */
   readonly expiresAt: number | undefined;
   readonly finding: Finding;

@@ -39,12 +39,16 @@ const signInTimeout = 300;
  */
 export async function get(world: World, request: GetRequest, tell: Tell): Promise<Outcome> {
   const { settings, startover, browser } = request;
-  const prepared = await prepare(world, settings, startover);
+  const prepared = await prepare(world, settings, startover, tell);
   const gid = settings.group === undefined ? undefined : await groupId(world, settings.group);
   const job: Job = { ...prepared, world, tell, gid, startover };
   const { mailbox, client, tokenFile, record, passedOver } = job;
   // A contradiction is told at every run, not only when somebody has to sign in.
-  const redirect = loopbackRedirect(client.redirectUri, browser.listener);
+  const redirect = loopbackRedirect(
+    client.redirectUri,
+    browser.listener,
+    client.isRedirectUriExact,
+  );
   tell({ is: "started", mailbox, client, tokenFile });
   if (passedOver !== undefined) tell({ is: "otherProvidersFile", ...passedOver });
   if (await isReadableByEverybody(tokenFile)) tell({ is: "readableByEverybody", tokenFile });

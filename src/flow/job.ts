@@ -119,7 +119,8 @@ export async function requestRefresh(
   const scope = formerScope ?? job.client.scope;
   const repeated = job.client.scopeOnRefresh ? scope : undefined;
   const response = await withTokenRequest(job, (context) => refreshToken(context, token, repeated));
-  return tokenFrom(response, job.world.now(), scope, token);
+  const { unechoedScopes } = job.client;
+  return tokenFrom(response, job.world.now(), { scope, unechoedScopes }, token);
 }
 
 /**
@@ -176,6 +177,6 @@ export function outcomeOf(
   expiresAt: number | undefined,
   finding: Accepted,
 ): Outcome {
-  const { mailbox, client, tokenFile } = job;
-  return { mailbox, client, tokenFile, source, expiresAt, finding };
+  const { mailbox, client, tokenFile, evidence } = job;
+  return { mailbox, client, tokenFile, evidence, source, expiresAt, finding };
 }

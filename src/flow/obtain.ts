@@ -105,7 +105,7 @@ async function exchange(
     const response = await withTokenRequest(job, (context) =>
       exchangeCode(context, { code, verifier: proofs.verifier, redirectUri }),
     );
-    return tokenFrom(response, world.now(), client.scope, undefined);
+    return tokenFrom(response, world.now(), client, undefined);
   } catch (error) {
     if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
     return `the code was not taken (${error.message}); open the sign-in address again for a new one`;

@@ -1,8 +1,10 @@
-import { findProvider } from "../catalog/providers.ts";
+import type { ProviderRow } from "../catalog/provider-row.ts";
+import { findProvider, providers } from "../catalog/providers.ts";
 import type { OAuthClient } from "../config/client.ts";
-import { customProvider, type Mailbox } from "../config/mailbox.ts";
+import type { Mailbox } from "../config/mailbox.ts";
+import { customProvider } from "../config/provider.ts";
 import { MxtokenError } from "../errors.ts";
-import type { TokenNotes } from "../store/token-file.ts";
+import type { TokenNotes, TokenRecord } from "../store/token-file.ts";
 
 /** A file that says nothing of its provider, like oauth2_imap's, belongs to whoever names it. */
 export function belongsTo(notes: TokenNotes | undefined, provider: string): boolean {
@@ -59,6 +61,30 @@ export function checkSameOwner(tokenFile: string, notes: TokenNotes, owner: Owne
       `${tokenFile} was made for ${what} ${made}, not for ${wanted}`,
       {
         hint: "give the same options as when it was made, pass another --token-file, or --startover to replace it",
+      },
+    );
+  }
+}
+
+/**
+ * Protects the tokens of a file that does not say where they are from, like oauth2_imap's: the
+ * address tells the provider that it has today, which after a move is another one.
+ *
+ * @param row the provider that the address tells
+ * @throws MxtokenError `configuration` when a token is evidently not that provider's
+ */
+export function checkTokensFit(tokenFile: string, record: TokenRecord, row: ProviderRow): void {
+  for (const token of [record.accessToken, record.refreshToken]) {
+    if (token === undefined) continue;
+    const owner = providers.find(({ tokenPrefixes = [] }) => token.startsWithAny(tokenPrefixes));
+    if (owner === row || (owner === undefined && row.tokenPrefixes === undefined)) continue;
+    const looks =
+      owner === undefined ? `do not look like ${row.name}'s` : `look like ${owner.name}'s`;
+    throw new MxtokenError(
+      "configuration",
+      `the tokens in ${tokenFile} ${looks}, but the address tells ${row.name}: they are sent nowhere`,
+      {
+        hint: "pass --provider with the one that they are from, another --token-file, or --startover",
       },
     );
   }

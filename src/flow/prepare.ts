@@ -1,19 +1,18 @@
 import { resolve } from "node:path";
-import { findProvider, type ProviderRow } from "../catalog/providers.ts";
+import { findProvider } from "../catalog/providers.ts";
 import { type OAuthClient, resolveClient } from "../config/client.ts";
-import {
-  customProvider,
-  type Mailbox,
-  resolveMailbox,
-  resolveProvider,
-} from "../config/mailbox.ts";
+import { type Mailbox, resolveMailbox } from "../config/mailbox.ts";
+import { customProvider, namedProvider } from "../config/provider.ts";
 import type { Settings } from "../config/settings.ts";
 import { defaultTokenFile } from "../config/token-file-path.ts";
 import { MxtokenError } from "../errors.ts";
+import type { ProviderEvidence } from "../provider/discover.ts";
 import { readTokenFile } from "../store/read.ts";
 import type { TokenRecord } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
-import { belongsTo, checkSameOwner, ownerOf } from "./owner.ts";
+import { type ChosenProvider, chooseProvider } from "./choose-provider.ts";
+import type { Tell } from "./events.ts";
+import { belongsTo, checkSameOwner, checkTokensFit, ownerOf } from "./owner.ts";
 
 /** The token file of a mailbox and what stands in it. */
 export interface Stored {
@@ -28,25 +27,34 @@ export interface Stored {
 export interface Prepared extends Stored {
   readonly mailbox: Mailbox;
   readonly client: OAuthClient;
+  /** what tells the provider */
+  readonly evidence: ProviderEvidence;
+}
+
+/** A mailbox to log in to, and where its token is. */
+export interface PreparedMailbox extends Stored {
+  readonly mailbox: Mailbox;
 }
 
 /**
- * Completes the settings from the token file's comments and the catalogue, and makes sure that
- * the file may be used for them.
+ * Completes the settings from the token file's comments, the address and the catalogue, and makes
+ * sure that the file may be used for them.
  *
- * @throws MxtokenError `usage`, `noProvider`, `configuration`, `unreadable`
+ * @throws MxtokenError `usage`, `noProvider`, `configuration`, `unreadable`; `unreachable` when the
+ * provider has to be looked up and cannot be; Interrupted
  */
 export async function prepare(
   world: World,
   settings: Settings,
   startover: boolean,
+  tell: Tell,
 ): Promise<Prepared> {
-  const { row, stored } = await chooseTokenFile(world, settings, startover);
+  const { row, evidence, stored } = await chooseTokenFile(world, settings, startover, tell);
   const notes = stored.record?.notes ?? {};
   const client = await resolveClient(world, settings, row, notes);
   const mailbox = resolveMailbox(settings, row, world.cwd);
   if (!startover) checkSameOwner(stored.tokenFile, notes, ownerOf({ mailbox, client }));
-  return { ...stored, client, mailbox };
+  return { ...stored, client, mailbox, evidence };
 }
 
 /**
@@ -54,58 +62,92 @@ export async function prepare(
  *
  * @param needsFile false when the token comes from elsewhere: then a file only helps to find the
  * provider
+ * @throws MxtokenError `signInNeeded` when a file is needed and is not there
  */
 export async function prepareMailbox(
   world: World,
   settings: Settings,
   needsFile: boolean,
-): Promise<Stored & { mailbox: Mailbox }> {
+  tell: Tell,
+): Promise<PreparedMailbox> {
   const isServerNamed = settings.provider !== undefined || settings.imapServer !== undefined;
+  const tokenFile = tokenFileOf(world, settings);
   if (!needsFile && isServerNamed) {
-    const tokenFile = tokenFileOf(world, settings);
-    const row =
-      settings.provider === undefined ? undefined : resolveProvider(settings, {}, tokenFile);
+    const row = namedProvider(settings, {}, tokenFile)?.row;
     return { tokenFile, record: undefined, mailbox: resolveMailbox(settings, row, world.cwd) };
   }
   const { row, stored } =
     settings.provider === undefined && settings.imapServer !== undefined
-      ? await storedAnywhere(world, settings)
-      : await chooseTokenFile(world, settings, false);
+      ? await storedAnywhere(tokenFile)
+      : await storedAtProvider(world, settings, needsFile, tell);
   const { clientId: client, tenant } = settings;
   const owner = { account: settings.address.text, client, tenant, tokenHost: undefined };
   checkSameOwner(stored.tokenFile, stored.record?.notes ?? {}, owner);
   return { ...stored, mailbox: resolveMailbox(settings, row, world.cwd) };
 }
 
+/** There is nothing to prove. */
+export function noAccessToken(tokenFile: string): MxtokenError {
+  return new MxtokenError("signInNeeded", `there is no access token in ${tokenFile}`, {
+    hint: getFreshOne,
+  });
+}
+
+/** What to do about a stored token that is not there, or too old. */
+export const getFreshOne =
+  "get a fresh one: mxtoken with the same address and options, without `check`";
+
+interface Chosen extends ChosenProvider {
+  readonly stored: Stored;
+}
+
 /** The stored token with whatever provider it is from: the person has named the server. */
-async function storedAnywhere(
+async function storedAnywhere(tokenFile: string): Promise<Omit<Chosen, "evidence">> {
+  const stored = await read(tokenFile, false);
+  return { row: findProvider(stored.record?.notes.provider ?? ""), stored };
+}
+
+async function storedAtProvider(
   world: World,
   settings: Settings,
-): Promise<{ row: ProviderRow | undefined; stored: Stored }> {
-  const stored = await read(tokenFileOf(world, settings), false);
-  return { row: findProvider(stored.record?.notes.provider ?? ""), stored };
+  needsFile: boolean,
+  tell: Tell,
+): Promise<Chosen> {
+  const { tokenFile, record } = await read(tokenFileOf(world, settings), false);
+  // Nobody has to be asked for the provider of nothing.
+  if (needsFile && record === undefined && settings.provider === undefined) {
+    throw noAccessToken(tokenFile);
+  }
+  return chooseTokenFile(world, settings, false, tell);
 }
 
 async function chooseTokenFile(
   world: World,
   settings: Settings,
   startover: boolean,
-): Promise<{ row: ProviderRow | undefined; stored: Stored }> {
+  tell: Tell,
+): Promise<Chosen> {
   const first = await read(tokenFileOf(world, settings), startover);
-  const row = resolveProvider(settings, first.record?.notes ?? {}, first.tokenFile);
+  const notes = first.record?.notes;
+  const chosen = await chooseProvider(world, settings, notes ?? {}, first.tokenFile, tell);
+  const { row, evidence } = chosen;
   const provider = row?.name ?? customProvider;
-  if (belongsTo(first.record?.notes, provider)) return { row, stored: first };
+  const isFound = evidence.by === "mx" || evidence.by === "domain";
+  if (isFound && row !== undefined && first.record !== undefined && !startover) {
+    checkTokensFit(first.tokenFile, first.record, row);
+  }
+  if (belongsTo(notes, provider)) return { ...chosen, stored: first };
   if (settings.tokenFile === undefined) {
     // The same address at two providers, in the middle of a move.
     const second = await read(defaultTokenFile(world, settings, provider), startover);
-    const former = first.record?.notes.provider ?? "";
-    const passedOver = { tokenFile: first.tokenFile, provider: former };
-    if (belongsTo(second.record?.notes, provider))
-      return { row, stored: { ...second, passedOver } };
+    const passedOver = { tokenFile: first.tokenFile, provider: notes?.provider ?? "" };
+    if (belongsTo(second.record?.notes, provider)) {
+      return { ...chosen, stored: { ...second, passedOver } };
+    }
   }
   throw new MxtokenError(
     "configuration",
-    `${first.tokenFile} belongs to ${first.record?.notes.provider}, not to ${provider}: its tokens are not sent there, and it is not overwritten`,
+    `${first.tokenFile} belongs to ${notes?.provider}, not to ${provider}: its tokens are not sent there, and it is not overwritten`,
     { hint: "pass another --token-file, or the --provider that it was made with" },
   );
 }

@@ -3,9 +3,11 @@ import { Interrupted, MxtokenError, systemReason } from "../errors.ts";
 import type { ListenerCertificate } from "../flow/certificate.ts";
 import type { CheckOutcome } from "../flow/check.ts";
 import type { Event, Outcome } from "../flow/events.ts";
+import type { FoundProvider } from "../flow/find-provider.ts";
 import { isoSeconds } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
 import { fold } from "./fold.ts";
+import { describeProvider, providerDocument } from "./provider.ts";
 import { describe, expiry } from "./sentences.ts";
 import { describeCertificate } from "./trust.ts";
 
@@ -70,6 +72,7 @@ export class Report {
     await this.#answer(tokenFile, {
       account: mailbox.address.text,
       provider: mailbox.provider,
+      evidence: outcome.evidence,
       app: client.app,
       client: client.id,
       tenant: client.tenant,
@@ -92,6 +95,11 @@ export class Report {
       expires: expiresAt === undefined ? undefined : isoSeconds(expiresAt),
       findings: [outcome.finding],
     });
+  }
+
+  /** The result of `mxtoken provider`. */
+  async provider(found: FoundProvider): Promise<void> {
+    await this.#answer(describeProvider(found), providerDocument(found));
   }
 
   /** The result of `mxtoken cert`. */

@@ -2,11 +2,16 @@ import { showEndpoint } from "../config/endpoint.ts";
 import type { Event } from "../flow/events.ts";
 import { isoSeconds } from "../store/token-file.ts";
 import type { Finding } from "../verify/finding.ts";
+import { showEvidence } from "./provider.ts";
 import { askToSignIn } from "./sign-in.ts";
 
 /** What an event says, in lines for standard error; none where its error says it. */
 export function describe(event: Event): string[] {
   switch (event.is) {
+    case "lookingUpMx":
+      return [`mxtoken: asking DNS for the MX of ${event.domain}`];
+    case "providerFound":
+      return [`mxtoken: provider ${event.provider}: ${showEvidence(event.evidence)}`];
     case "started": {
       const { mailbox, client, tokenFile } = event;
       return [

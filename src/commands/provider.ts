@@ -1,0 +1,24 @@
+import { MxtokenError } from "../errors.ts";
+import { findProvider } from "../flow/find-provider.ts";
+import type { Command } from "./command.ts";
+import { dnsOption, dnsServerOption, onlyArgument, reportOptions } from "./options.ts";
+
+export const providerCommand: Command = {
+  usage: "provider [address]",
+  argument: "mailbox, mail domain, or a provider's name",
+  words: 1,
+  about: "say which provider an address has, by what evidence, and what is known of it",
+  options: { ...dnsOption, ...reportOptions },
+  async run(world, args, report) {
+    const text = onlyArgument(args);
+    if (text === undefined) {
+      throw new MxtokenError("usage", "no address and no domain was given", {
+        hint: "for example: mxtoken provider foo@example.com, or mxtoken provider example.com",
+      });
+    }
+    const resolver = dnsServerOption(args, world);
+    await report.provider(
+      await findProvider(world, text, resolver, (event) => report.event(event)),
+    );
+  },
+};

@@ -1,0 +1,89 @@
+import { type Address, parseAddress } from "../address.ts";
+import type { ClientSecretSource, Settings } from "../config/settings.ts";
+import { MxtokenError } from "../errors.ts";
+import type { Report } from "../report/report.ts";
+import type { World } from "../world/world.ts";
+import { type Arguments, dnsServerOption, onlyArgument, textOption } from "./options.ts";
+
+/**
+ * Reads the settings from the options, then from `MXTOKEN_*`, for whatever is a word or a number.
+ *
+ * @throws MxtokenError `usage`, `configuration`
+ */
+export function readSettings(args: Arguments, world: World, report: Report): Settings {
+  const value = (name: string) => textOption(args, world, name);
+  return {
+    address: onlyAddress(args),
+    provider: value("provider"),
+    app: application(args, world),
+    tenant: value("tenant"),
+    login: loginOption(value("login")),
+    authorizeUri: value("authorize-uri"),
+    tokenUri: value("token-uri"),
+    issuer: value("issuer"),
+    redirectUri: value("redirect-uri"),
+    scope: value("scope"),
+    clientId: value("client-id"),
+    clientSecret: clientSecret(args, world, report),
+    imapServer: value("imap-server"),
+    tokenFile: value("token-file"),
+    group: value("group"),
+    caFile: value("ca-file"),
+    proxy: value("proxy"),
+    dnsServer: dnsServerOption(args, world),
+    home: value("home"),
+  };
+}
+
+function loginOption(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return parseAddress(text).text;
+  } catch (error) {
+    if (!(error instanceof MxtokenError)) throw error;
+    throw new MxtokenError("usage", `--login: ${error.message}`);
+  }
+}
+
+function onlyAddress(args: Arguments): Address {
+  const text = onlyArgument(args);
+  if (text !== undefined) return parseAddress(text);
+  throw new MxtokenError("usage", "no mailbox address was given", {
+    hint: "for example: mxtoken foo@example.com; see mxtoken --help",
+  });
+}
+
+function application(args: Arguments, world: World): string | undefined {
+  const named = textOption(args, world, "app");
+  if (args["thunderbird"] !== true) return named;
+  if (args["app"] !== undefined && named !== "thunderbird") {
+    throw new MxtokenError(
+      "configuration",
+      `--thunderbird and --app ${named} contradict each other`,
+    );
+  }
+  return "thunderbird";
+}
+
+function clientSecret(args: Arguments, world: World, report: Report): ClientSecretSource {
+  const names = ["client-secret", "client-secret-file", "client-secret-command"] as const;
+  const byOption = names.filter((name) => args[name] !== undefined);
+  // An option replaces whatever the environment says, whichever kind of source it names.
+  const used = byOption.length > 0 ? byOption : names;
+  const values = used.map((name) => [name, textOption(args, world, name)] as const);
+  const given = values.filter(([, value]) => value !== undefined);
+  if (given.length > 1) {
+    throw new MxtokenError(
+      "configuration",
+      `the client secret is given more than once: ${given.map(([name]) => name).join(", ")}`,
+    );
+  }
+  if (byOption[0] === "client-secret") {
+    report.warning(
+      "--client-secret can be read by everybody on this machine; use MXTOKEN_CLIENT_SECRET, --client-secret-file or --client-secret-command",
+    );
+  }
+  const [name, value] = given[0] ?? [];
+  if (name === "client-secret") return { value };
+  return name === "client-secret-file" ? { file: value } : { command: value };
+}

@@ -1,0 +1,42 @@
+import type { ProviderRow } from "../catalog/provider-row.ts";
+import { namedProvider } from "../config/provider.ts";
+import type { Remembered, Settings } from "../config/settings.ts";
+import { discover, type ProviderEvidence } from "../provider/discover.ts";
+import type { World } from "../world/world.ts";
+import type { Tell } from "./events.ts";
+
+/** The provider of a run, and why it is the one. */
+export interface ChosenProvider {
+  /** undefined when everything that a row says was given by options */
+  readonly row: ProviderRow | undefined;
+  readonly evidence: ProviderEvidence;
+}
+
+/**
+ * The provider that is named, by option or by the token file; else the one that the address tells.
+ *
+ * @param tokenFile where a former run would have left its provider
+ * @throws MxtokenError `usage`, `configuration`, `noProvider`, `unreachable`; Interrupted
+ */
+export async function chooseProvider(
+  world: World,
+  settings: Settings,
+  remembered: Remembered,
+  tokenFile: string,
+  tell: Tell,
+): Promise<ChosenProvider> {
+  const named = namedProvider(settings, remembered, tokenFile);
+  if (named !== undefined) {
+    const evidence = { by: named.by };
+    if (named.by === "tokenFile") {
+      tell({ is: "providerFound", provider: named.row.name, evidence });
+    }
+    return { row: named.row, evidence };
+  }
+  const { address, dnsServer } = settings;
+  const found = await discover(world, address.domain, dnsServer, () => {
+    tell({ is: "lookingUpMx", domain: address.domain });
+  });
+  tell({ is: "providerFound", provider: found.row.name, evidence: found.evidence });
+  return found;
+}

@@ -1,0 +1,124 @@
+import type { ProviderRow } from "../catalog/provider-row.ts";
+import { providers } from "../catalog/providers.ts";
+import { passwordOnlyProviders } from "../catalog/without-oauth.ts";
+import { showEndpoint } from "../config/endpoint.ts";
+import { type NamedProvider, providerByHand, withoutOAuth } from "../config/provider.ts";
+import { type Resolver, systemResolvers } from "../config/resolvers.ts";
+import { MxtokenError } from "../errors.ts";
+import type { World } from "../world/world.ts";
+import { lookUpMx, type MxAnswer } from "./look-up-mx.ts";
+import { judgeMx, type Match } from "./mx.ts";
+
+/** What tells whose a mail domain is. */
+export type Evidence =
+  /** every mailbox of the domain is this provider's */
+  | { readonly by: "domain"; readonly domain: string }
+  | {
+      readonly by: "mx";
+      readonly host: string;
+      /** hosts of a better preference, which tell nothing */
+      readonly before: readonly string[];
+    };
+
+/** What tells the provider of a run: somebody who named it, or the address. */
+export type ProviderEvidence = Evidence | { readonly by: NamedProvider["by"] };
+
+/** A provider that was found from an address, and why it is the one. */
+export interface Discovered {
+  readonly row: ProviderRow;
+  readonly evidence: Evidence;
+}
+
+/**
+ * Finds the provider of a mail domain: by the domain itself where it is known, else by its MX
+ * records.
+ *
+ * @param domain in ASCII (IDNA)
+ * @param resolver asked instead of the system's
+ * @param onLookUp called before anybody is asked, because that may take a while
+ * @throws MxtokenError `noProvider`; `unreachable` when DNS gives no answer; Interrupted
+ */
+export async function discover(
+  world: World,
+  domain: string,
+  resolver: Resolver | undefined,
+  onLookUp: () => void,
+): Promise<Discovered> {
+  const known = providers.find(({ domains }) => domains.includes(domain));
+  if (known !== undefined) return { row: known, evidence: { by: "domain", domain } };
+  const passwordOnly = passwordOnlyProviders.find(({ domains }) => domains.includes(domain));
+  if (passwordOnly !== undefined) throw withoutOAuth(passwordOnly, `domain ${domain}`);
+  onLookUp();
+  const resolvers = resolver === undefined ? await systemResolvers(world) : [resolver];
+  return judgeAnswer(domain, await lookUpMx(world, domain, resolvers));
+}
+
+/** @throws MxtokenError `noProvider` */
+function judgeAnswer(domain: string, { resolver, ...answer }: MxAnswer): Discovered {
+  const isRight = `is the address right? If so, ${providerByHand}`;
+  if (answer.is === "noSuchDomain") {
+    throw notFound(
+      `the domain ${domain} does not exist (NXDOMAIN, says ${showEndpoint(resolver)})`,
+      isRight,
+    );
+  }
+  if (answer.hosts.length === 0) {
+    throw notFound(`${domain} has no MX records that would tell its provider`, providerByHand);
+  }
+  const hosts = answer.hosts.filter((host) => host !== "");
+  if (hosts.length === 0) {
+    throw notFound(`${domain} takes no mail: its MX is null (RFC 7505)`, isRight);
+  }
+  const verdict = judgeMx(hosts);
+  switch (verdict.is) {
+    case "provider":
+      return foundBy(verdict, hosts);
+    case "ambiguous":
+      throw ambiguous(domain, verdict.matches);
+    case "gateway":
+      throw notFound(
+        `the MX of ${domain}, ${verdict.host}, is a mail gateway of ${verdict.gateway.title}, which does not tell where the mailboxes are`,
+        `for the provider behind it, ${providerByHand}`,
+      );
+    case "unknown":
+      throw notFound(
+        `the MX of ${domain} is of no provider that is known: ${hosts.slice(0, shownHosts).join(", ")}`,
+        providerByHand,
+      );
+  }
+}
+
+/** Enough to recognise them by; a domain may have hundreds. */
+const shownHosts = 5;
+
+function foundBy({ row, host, isConfirmed }: Match, hosts: readonly string[]): Discovered {
+  if ("instead" in row) {
+    throw withoutOAuth(row, isConfirmed ? `MX ${host}` : `MX ${host}, which is probably theirs`);
+  }
+  if (isConfirmed) {
+    const before = hosts.slice(0, hosts.indexOf(host));
+    return { row, evidence: { by: "mx", host, before } };
+  }
+  throw notFound(
+    `the MX ${host} is probably of ${row.name} (${row.title}), but no source says so for sure, and no token is asked for on a guess`,
+    `if that is right, pass --provider ${row.name}`,
+  );
+}
+
+/** Hosts of several providers, or one that several share. */
+function ambiguous(domain: string, matches: readonly Match[]): MxtokenError {
+  const names = matches.map(({ row }) => row.name);
+  const useful = matches.filter(({ row }) => !("instead" in row)).map(({ row }) => row.name);
+  const [host, ...otherHosts] = new Set(matches.map((match) => match.host));
+  const pairs = matches.map((match) => `${match.row.name} (MX ${match.host})`);
+  return notFound(
+    otherHosts.length === 0
+      ? `the MX of ${domain}, ${host}, is shared by more than one provider: ${names.join(" and ")}`
+      : `the MX of ${domain} tells more than one provider: ${pairs.join(" and ")}`,
+    `pass --provider ${useful.join(" or --provider ")}, ${useful.length > 1 ? "whichever has this mailbox" : "if that has this mailbox"}`,
+  );
+}
+
+function notFound(message: string, hint: string): MxtokenError {
+  return new MxtokenError("noProvider", message, { hint });
+}

@@ -1,0 +1,140 @@
+import type { Endpoint, Flow, ProviderRow } from "../catalog/provider-row.ts";
+import { showEndpoint } from "../config/endpoint.ts";
+import type { FoundProvider } from "../flow/find-provider.ts";
+import { loopbackRedirect } from "../grant/redirect.ts";
+import type { ProviderEvidence } from "../provider/discover.ts";
+
+/** The flows that this version has; a row also has those that the provider offers beside them. */
+const supportedFlows: ReadonlySet<Flow> = new Set(["code"]);
+
+/** What is known of a provider, in lines for standard output. */
+export function describeProvider({ row, evidence }: FoundProvider): string {
+  const { scopes, imap, smtp, pop } = row;
+  const lines: readonly (readonly [title: string, value: string | undefined])[] = [
+    ["provider", `${row.name} (${row.title})`],
+    ["evidence", showEvidence(evidence)],
+    ["IMAP", showServer(imap)],
+    ["SMTP", showServer(smtp)],
+    ["POP", showServer(pop)],
+    ["authorization", endpoint(row, row.authorizationEndpoint)],
+    ["token", endpoint(row, row.tokenEndpoint)],
+    ["device", endpoint(row, row.deviceAuthorizationEndpoint)],
+    ["revocation", endpoint(row, row.revocationEndpoint)],
+    ["issuer", row.issuer],
+    ["tenant", row.defaultTenant && `${row.defaultTenant} (another one: --tenant)`],
+    ["scope IMAP", withExtras(row, scopes.imap)],
+    ["scope SMTP", withExtras(row, scopes.smtp)],
+    ["scope POP", withExtras(row, scopes.pop)],
+    ["mechanisms", row.mechanisms.join(", ")],
+    ["flows", flowsOf(row).here.join(", ")],
+    ["", notHere(flowsOf(row).elsewhere)],
+    ...applicationsOf(row).map((each) => ["application", describeApplication(each)] as const),
+    ["your own", row.registration && `register it at ${row.registration}, then --client-id`],
+    ...(row.remarks ?? []).map((remark) => ["remark", remark] as const),
+    ...(row.unconfirmed ?? []).map((text) => ["unconfirmed", text] as const),
+  ];
+  return lines
+    .filter(([, value]) => value !== undefined)
+    .map(([title, value]) => `${title.padEnd(13)}  ${value}`)
+    .join("\n");
+}
+
+/** The same as data. */
+export function providerDocument({ row, evidence }: FoundProvider): object {
+  const { imap, smtp, pop, scopes } = row;
+  const { here, elsewhere } = flowsOf(row);
+  return {
+    provider: row.name,
+    title: row.title,
+    evidence,
+    imap,
+    smtp,
+    pop,
+    authorizationEndpoint: endpoint(row, row.authorizationEndpoint),
+    tokenEndpoint: endpoint(row, row.tokenEndpoint),
+    deviceAuthorizationEndpoint: endpoint(row, row.deviceAuthorizationEndpoint),
+    revocationEndpoint: endpoint(row, row.revocationEndpoint),
+    issuer: row.issuer,
+    tenant: row.defaultTenant,
+    scopes: {
+      imap: withExtras(row, scopes.imap),
+      smtp: withExtras(row, scopes.smtp),
+      pop: withExtras(row, scopes.pop),
+    },
+    mechanisms: row.mechanisms,
+    flows: here,
+    flowsNotYetSupported: elsewhere,
+    applications: applicationsOf(row),
+    registration: row.registration,
+    remarks: row.remarks ?? [],
+    unconfirmed: row.unconfirmed ?? [],
+    sources: row.sources,
+  };
+}
+
+/** What tells a provider, in a few words. */
+export function showEvidence(evidence: ProviderEvidence): string {
+  switch (evidence.by) {
+    case "mx":
+      return `MX ${evidence.host}${unknownBefore(evidence.before)}`;
+    case "domain":
+      return `domain ${evidence.domain}`;
+    case "name":
+      return "its name";
+    case "tokenFile":
+      return "the token file, which was made for it";
+    case "values":
+      return "the values given";
+  }
+}
+
+function unknownBefore(hosts: readonly string[]): string {
+  const [best, ...more] = hosts;
+  if (best === undefined) return "";
+  return ` (preferred to it, but of no provider that is known: ${best}${more.length > 0 ? " …" : ""})`;
+}
+
+function showServer(server: Endpoint | undefined): string | undefined {
+  if (server === undefined) return undefined;
+  return `${showEndpoint(server)}${server.tls === "starttls" ? " (STARTTLS)" : ""}`;
+}
+
+function endpoint(row: ProviderRow, url: string | undefined): string | undefined {
+  return url?.replace("{tenant}", row.defaultTenant ?? "{tenant}");
+}
+
+function withExtras(row: ProviderRow, scope: string | undefined): string | undefined {
+  return scope === undefined ? undefined : [scope, ...row.extraScopes].join(" ");
+}
+
+function flowsOf(row: ProviderRow): { here: Flow[]; elsewhere: Flow[] } {
+  return {
+    here: row.flows.filter((flow) => supportedFlows.has(flow)),
+    elsewhere: row.flows.filter((flow) => !supportedFlows.has(flow)),
+  };
+}
+
+function notHere(flows: readonly Flow[]): string | undefined {
+  if (flows.length === 0) return undefined;
+  return `${flows.join(", ")}: offered by the provider, not by this version of mxtoken`;
+}
+
+function describeApplication(application: ReturnType<typeof applicationsOf>[number]): string {
+  const { name, clientId, redirectUri, isPasted, needsOwnSecret } = application;
+  const paste = isPasted ? ", by paste" : "";
+  const secret = needsOwnSecret ? ", with a secret that you must bring" : "";
+  return `${name}: ${clientId}, back to ${redirectUri}${paste}${secret}`;
+}
+
+function applicationsOf(row: ProviderRow) {
+  return Object.entries(row.applications).map(([name, application]) => ({
+    name,
+    clientId: application.clientId,
+    redirectUri: application.redirectUri,
+    isPasted:
+      application.isRedirectUriExact === true ||
+      loopbackRedirect(application.redirectUri, { port: undefined, scheme: undefined }) ===
+        undefined,
+    needsOwnSecret: application.needsOwnSecret ?? false,
+  }));
+}
