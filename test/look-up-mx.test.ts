@@ -161,6 +161,8 @@ describe("a resolver that is no help is asked twice in all, and then it is unrea
     ["REFUSED", { rcode: 5 }, /REFUSED/],
     ["FORMERR", { rcode: 1 }, /FORMERR/],
     ["an unheard-of code", { rcode: 9 }, /rcode 9/],
+    ["one that resolves nothing for others", { isLame: true }, /it resolves nothing for others/],
+    ["an error without the question", { rcode: 1, isBare: true }, /FORMERR/],
   ] as const) {
     test(what, async () => {
       server.answer = () => [answer];

@@ -92,9 +92,29 @@ describe("an address without --provider", () => {
       "not Google's",
       ["eyJhbGciOi", "0.AXkA"],
       "aspmx.l.google.com",
-      /do not look like google's, but the address tells google/,
+      /look not like google's, but the address tells google/,
     ],
   ] as const) {
+    test(`a token from standard input that is evidently ${what} is sent nowhere else: 78`, async () => {
+      dns.answer = () => [mx(host)];
+      for (const args of [
+        [user, "--refresh-token-stdin"],
+        ["check", user, "--access-token-stdin"],
+      ]) {
+        const world = scene.world();
+        world.stdin.end(`${tokens[1]}\n`);
+        const result = await runMain(
+          [...args, "--home", scene.directory, "--dns-server", dns.address],
+          world,
+        );
+        assert.equal(result.status, 78, result.stderr);
+        assert.match(
+          result.stderr,
+          /what came on standard input seems to look (not )?like google's, but the address tells/,
+        );
+      }
+    });
+
     test(`tokens that are evidently ${what} are sent nowhere else: 78`, async () => {
       dns.answer = () => [mx(host)];
       scene.write(`${tokens.join("\n")}\n`);
@@ -108,6 +128,17 @@ describe("an address without --provider", () => {
       assert.equal(startover.status, 77, startover.stderr);
     });
   }
+
+  test("tokens that do not say whose they are go to Google and Microsoft only: 78", async () => {
+    dns.answer = () => [mx("mx.yandex.net")];
+    scene.write("eyJ0eXAi\n0.AXkAmicrosoft\n");
+    const result = await run(user, "--dns-server", dns.address);
+    assert.equal(result.status, 78, result.stderr);
+    assert.match(
+      result.stderr,
+      /do not say which provider they are from, but the address tells yandex/,
+    );
+  });
 
   test("asks about the domain in ASCII", async () => {
     dns.answer = () => [{ rcode: 3 }];
@@ -214,6 +245,20 @@ for (const [what, answer, status, message, hint] of [
     68,
     /more than one provider: google \(MX aspmx\.l\.google\.com\) and office365 \(MX a\.mail\.protection\.outlook\.com\)$/m,
     /hint: pass --provider google or --provider office365, whichever has this mailbox$/m,
+  ],
+  [
+    "two providers without OAuth",
+    mx("mx.zoho.com", "mail.protonmail.ch"),
+    68,
+    /more than one provider: zoho .* and proton/,
+    /hint: Zoho.*; Proton/,
+  ],
+  [
+    "a host that nobody is known for",
+    mx("mx-att.mail.am0.yahoodns.net"),
+    68,
+    /, mx-att\.mail\.am0\.yahoodns\.net, may be of yahoo and att$/m,
+    /--provider yahoo or --provider att/,
   ],
   [
     "a gateway",

@@ -11,6 +11,7 @@ export const google = {
   // It only proves to Google whose the domain is.
   notMx: ["*.mx-verification.google.com"],
   tokenPrefixes: ["ya29.", "1/"],
+  isKnownToOauth2Imap: true,
   authorizationEndpoint: "https://accounts.google.com/o/oauth2/v2/auth",
   tokenEndpoint: "https://oauth2.googleapis.com/token",
   // The device authorization endpoint refuses every scope of mail, so it is left out.

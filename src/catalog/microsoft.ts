@@ -15,6 +15,7 @@ const thunderbird: ApplicationRow = {
 
 /** What work accounts and personal accounts have in common. */
 const worldwide = {
+  isKnownToOauth2Imap: true,
   authorizationEndpoint: "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize",
   tokenEndpoint: "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",
   deviceAuthorizationEndpoint: "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/devicecode",

@@ -65,6 +65,8 @@ interface MailHostRow {
 export interface ProviderRow extends MailHostRow {
   /** how its tokens begin, where they can be told from everybody else's */
   readonly tokenPrefixes?: readonly string[];
+  /** oauth2_imap, whose token files name no provider, knows it */
+  readonly isKnownToOauth2Imap?: true;
   readonly authorizationEndpoint: string;
   readonly tokenEndpoint: string;
   /** RFC 8628 */

@@ -1,8 +1,6 @@
 /** Sources that several rows cite: `owner/repository:path@commit`, or an address. */
 export const thunderbirdTable =
   "mozilla/releases-comm-central:mailnews/base/src/OAuth2Providers.sys.mjs@003b6e96";
-export const thunderbirdListener =
-  "mozilla/releases-comm-central:mailnews/base/src/OAuth2.sys.mjs@050876b8";
 export const oauth2Imap = "imapsync/imapsync:oauth2/oauth2_imap/oauth2_imap";
 export const emailEngine = "postalsys/emailengine:lib/oauth/outlook.js,lib/tools.js@aea45350";
 export const fairEmail = "M66B/FairEmail:app/src/main/res/xml/providers.xml@e23dd9df";

@@ -38,7 +38,12 @@ export const yahoo = {
   aliases: ["ymail", "rocketmail"],
   title: "Yahoo Mail",
   domains: ["yahoo.com", "ymail.com", "myyahoo.com", "rocketmail.com", "cox.net"],
-  mx: ["*.am0.yahoodns.net", "mx-apac.mail.gm0.yahoodns.net"],
+  mx: [
+    ...["mta5.am0.yahoodns.net", "mta6.am0.yahoodns.net", "mta7.am0.yahoodns.net"],
+    ...["mx-eu.mail.am0.yahoodns.net", "mx-apac.mail.gm0.yahoodns.net"],
+  ],
+  // Others share the zone: mx-biz is Turbify's, mx-att AT&T's, mx-rogers Rogers'.
+  unconfirmedMx: ["*.am0.yahoodns.net"],
   imap: { host: "imap.mail.yahoo.com", port: 993, tls: "implicit" },
   smtp: { host: "smtp.mail.yahoo.com", port: 465, tls: "implicit" },
   pop: { host: "pop.mail.yahoo.com", port: 995, tls: "implicit" },

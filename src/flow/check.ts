@@ -1,3 +1,4 @@
+import type { ProviderRow } from "../catalog/provider-row.ts";
 import type { Mailbox } from "../config/mailbox.ts";
 import type { Settings } from "../config/settings.ts";
 import { MxtokenError } from "../errors.ts";
@@ -9,6 +10,7 @@ import { proveByImap } from "../verify/imap.ts";
 import type { World } from "../world/world.ts";
 import type { Tell } from "./events.ts";
 import { requireAccepted } from "./judge-finding.ts";
+import { checkTokenFits } from "./owner.ts";
 import { getFreshOne, noAccessToken, prepareMailbox, type Stored } from "./prepare.ts";
 import { readToken } from "./read-token.ts";
 
@@ -39,8 +41,15 @@ export async function check(
   tell: Tell,
 ): Promise<CheckOutcome> {
   const fromInput = request.accessTokenFromInput;
-  const { mailbox, ...stored } = await prepareMailbox(world, request.settings, !fromInput, tell);
-  const accessToken = fromInput ? await tokenFromInput(world, tell) : storedToken(world, stored);
+  const { mailbox, foundRow, ...stored } = await prepareMailbox(
+    world,
+    request.settings,
+    !fromInput,
+    tell,
+  );
+  const accessToken = fromInput
+    ? await tokenFromInput(world, tell, foundRow)
+    : storedToken(world, stored);
   tell({ is: "proving", mailbox });
   const finding = await proveByImap(world, mailbox, accessToken);
   tell({ is: "proven", finding });
@@ -54,10 +63,18 @@ export async function check(
   };
 }
 
-async function tokenFromInput(world: World, tell: Tell): Promise<Secret> {
+async function tokenFromInput(
+  world: World,
+  tell: Tell,
+  foundRow: ProviderRow | undefined,
+): Promise<Secret> {
   const input = new LineInput(world);
   try {
-    return await readToken(world, tell, input, "access token");
+    const token = await readToken(world, tell, input, "access token");
+    if (foundRow !== undefined) {
+      checkTokenFits("what came on standard input seems to", token, foundRow);
+    }
+    return token;
   } finally {
     input.close();
   }

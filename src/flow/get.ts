@@ -11,6 +11,7 @@ import { adoptRefreshToken } from "./adopt.ts";
 import type { Outcome, Tell } from "./events.ts";
 import type { Job } from "./job.ts";
 import type { BrowserSettings } from "./listen.ts";
+import { checkTokenFits } from "./owner.ts";
 import { prepare } from "./prepare.ts";
 import { readToken } from "./read-token.ts";
 import { refreshStored } from "./refresh.ts";
@@ -56,6 +57,9 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
   try {
     if (request.refreshTokenFromInput) {
       const token = await readToken(world, tell, input, "refresh token");
+      if (prepared.foundRow !== undefined) {
+        checkTokenFits("what came on standard input seems to", token, prepared.foundRow);
+      }
       return await adoptRefreshToken(job, token);
     }
     const renewed = await renew(job, record);

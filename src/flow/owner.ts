@@ -4,6 +4,7 @@ import type { OAuthClient } from "../config/client.ts";
 import type { Mailbox } from "../config/mailbox.ts";
 import { customProvider } from "../config/provider.ts";
 import { MxtokenError } from "../errors.ts";
+import type { Secret } from "../secret.ts";
 import type { TokenNotes, TokenRecord } from "../store/token-file.ts";
 
 /** A file that says nothing of its provider, like oauth2_imap's, belongs to whoever names it. */
@@ -67,27 +68,47 @@ export function checkSameOwner(tokenFile: string, notes: TokenNotes, owner: Owne
 }
 
 /**
- * Protects the tokens of a file that does not say where they are from, like oauth2_imap's: the
- * address tells the provider that it has today, which after a move is another one.
+ * Protects the tokens of a file that does not say where they are from: the address tells the
+ * provider that it has today, which after a move is another one. Such files are oauth2_imap's,
+ * which knows Google and Microsoft only.
  *
  * @param row the provider that the address tells
  * @throws MxtokenError `configuration` when a token is evidently not that provider's
  */
-export function checkTokensFit(tokenFile: string, record: TokenRecord, row: ProviderRow): void {
-  for (const token of [record.accessToken, record.refreshToken]) {
-    if (token === undefined) continue;
-    const owner = providers.find(({ tokenPrefixes = [] }) => token.startsWithAny(tokenPrefixes));
-    if (owner === row || (owner === undefined && row.tokenPrefixes === undefined)) continue;
-    const looks =
-      owner === undefined ? `do not look like ${row.name}'s` : `look like ${owner.name}'s`;
-    throw new MxtokenError(
-      "configuration",
-      `the tokens in ${tokenFile} ${looks}, but the address tells ${row.name}: they are sent nowhere`,
-      {
-        hint: "pass --provider with the one that they are from, another --token-file, or --startover",
-      },
-    );
+export function checkStoredTokensFit(
+  tokenFile: string,
+  { accessToken, refreshToken }: TokenRecord,
+  row: ProviderRow,
+): void {
+  const where = `the tokens in ${tokenFile}`;
+  checkTokenFits(where, accessToken, row);
+  checkTokenFits(where, refreshToken, row);
+  if (!row.isKnownToOauth2Imap) {
+    throw sentNowhere(`${where} do not say which provider they are from`, row);
   }
+}
+
+/**
+ * Protects a token that came from elsewhere, as {@link checkStoredTokensFit}.
+ *
+ * @throws MxtokenError `configuration` when it is evidently not that provider's
+ */
+export function checkTokenFits(where: string, token: Secret | undefined, row: ProviderRow): void {
+  if (token === undefined) return;
+  const owner = providers.find(({ tokenPrefixes = [] }) => token.startsWithAny(tokenPrefixes));
+  if (owner === row || (owner === undefined && row.tokenPrefixes === undefined)) return;
+  const looks = owner === undefined ? `not like ${row.name}'s` : `like ${owner.name}'s`;
+  throw sentNowhere(`${where} look ${looks}`, row);
+}
+
+function sentNowhere(what: string, row: ProviderRow): MxtokenError {
+  return new MxtokenError(
+    "configuration",
+    `${what}, but the address tells ${row.name}: nothing is sent there`,
+    {
+      hint: "pass --provider with the one that they are from, another --token-file, or --startover",
+    },
+  );
 }
 
 function hostOf(url: string | undefined): string | undefined {

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { ProviderRow } from "../catalog/provider-row.ts";
 import { findProvider } from "../catalog/providers.ts";
 import { type OAuthClient, resolveClient } from "../config/client.ts";
 import { type Mailbox, resolveMailbox } from "../config/mailbox.ts";
@@ -12,7 +13,7 @@ import type { TokenRecord } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
 import { type ChosenProvider, chooseProvider } from "./choose-provider.ts";
 import type { Tell } from "./events.ts";
-import { belongsTo, checkSameOwner, checkTokensFit, ownerOf } from "./owner.ts";
+import { belongsTo, checkSameOwner, checkStoredTokensFit, ownerOf } from "./owner.ts";
 
 /** The token file of a mailbox and what stands in it. */
 export interface Stored {
@@ -29,11 +30,15 @@ export interface Prepared extends Stored {
   readonly client: OAuthClient;
   /** what tells the provider */
   readonly evidence: ProviderEvidence;
+  /** the provider, where only the address tells it */
+  readonly foundRow: ProviderRow | undefined;
 }
 
 /** A mailbox to log in to, and where its token is. */
 export interface PreparedMailbox extends Stored {
   readonly mailbox: Mailbox;
+  /** the provider, where only the address tells it */
+  readonly foundRow?: ProviderRow | undefined;
 }
 
 /**
@@ -49,12 +54,17 @@ export async function prepare(
   startover: boolean,
   tell: Tell,
 ): Promise<Prepared> {
-  const { row, evidence, stored } = await chooseTokenFile(world, settings, startover, tell);
+  const { row, evidence, foundRow, stored } = await chooseTokenFile(
+    world,
+    settings,
+    startover,
+    tell,
+  );
   const notes = stored.record?.notes ?? {};
   const client = await resolveClient(world, settings, row, notes);
   const mailbox = resolveMailbox(settings, row, world.cwd);
   if (!startover) checkSameOwner(stored.tokenFile, notes, ownerOf({ mailbox, client }));
-  return { ...stored, client, mailbox, evidence };
+  return { ...stored, client, mailbox, evidence, foundRow };
 }
 
 /**
@@ -76,14 +86,14 @@ export async function prepareMailbox(
     const row = namedProvider(settings, {}, tokenFile)?.row;
     return { tokenFile, record: undefined, mailbox: resolveMailbox(settings, row, world.cwd) };
   }
-  const { row, stored } =
+  const { row, foundRow, stored } =
     settings.provider === undefined && settings.imapServer !== undefined
       ? await storedAnywhere(tokenFile)
       : await storedAtProvider(world, settings, needsFile, tell);
   const { clientId: client, tenant } = settings;
   const owner = { account: settings.address.text, client, tenant, tokenHost: undefined };
   checkSameOwner(stored.tokenFile, stored.record?.notes ?? {}, owner);
-  return { ...stored, mailbox: resolveMailbox(settings, row, world.cwd) };
+  return { ...stored, foundRow, mailbox: resolveMailbox(settings, row, world.cwd) };
 }
 
 /** There is nothing to prove. */
@@ -99,12 +109,15 @@ export const getFreshOne =
 
 interface Chosen extends ChosenProvider {
   readonly stored: Stored;
+  /** the provider, where only the address tells it */
+  readonly foundRow: ProviderRow | undefined;
 }
 
 /** The stored token with whatever provider it is from: the person has named the server. */
 async function storedAnywhere(tokenFile: string): Promise<Omit<Chosen, "evidence">> {
   const stored = await read(tokenFile, false);
-  return { row: findProvider(stored.record?.notes.provider ?? ""), stored };
+  const row = findProvider(stored.record?.notes.provider ?? "");
+  return { row, foundRow: undefined, stored };
 }
 
 async function storedAtProvider(
@@ -132,17 +145,17 @@ async function chooseTokenFile(
   const chosen = await chooseProvider(world, settings, notes ?? {}, first.tokenFile, tell);
   const { row, evidence } = chosen;
   const provider = row?.name ?? customProvider;
-  const isFound = evidence.by === "mx" || evidence.by === "domain";
-  if (isFound && row !== undefined && first.record !== undefined && !startover) {
-    checkTokensFit(first.tokenFile, first.record, row);
+  const foundRow = evidence.by === "mx" || evidence.by === "domain" ? row : undefined;
+  if (foundRow !== undefined && first.record !== undefined && !startover) {
+    checkStoredTokensFit(first.tokenFile, first.record, foundRow);
   }
-  if (belongsTo(notes, provider)) return { ...chosen, stored: first };
+  if (belongsTo(notes, provider)) return { ...chosen, foundRow, stored: first };
   if (settings.tokenFile === undefined) {
     // The same address at two providers, in the middle of a move.
     const second = await read(defaultTokenFile(world, settings, provider), startover);
     const passedOver = { tokenFile: first.tokenFile, provider: notes?.provider ?? "" };
     if (belongsTo(second.record?.notes, provider)) {
-      return { ...chosen, stored: { ...second, passedOver } };
+      return { ...chosen, foundRow, stored: { ...second, passedOver } };
     }
   }
   throw new MxtokenError(

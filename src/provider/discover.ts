@@ -109,13 +109,19 @@ function foundBy({ row, host, isConfirmed }: Match, hosts: readonly string[]): D
 function ambiguous(domain: string, matches: readonly Match[]): MxtokenError {
   const names = matches.map(({ row }) => row.name);
   const useful = matches.filter(({ row }) => !("instead" in row)).map(({ row }) => row.name);
+  const hint =
+    useful.length === 0
+      ? matches
+          .map(({ row }) => ("instead" in row ? `${row.title}: ${row.instead}` : ""))
+          .join("; ")
+      : `pass --provider ${useful.join(" or --provider ")}, ${useful.length > 1 ? "whichever has this mailbox" : "if that has this mailbox"}`;
   const [host, ...otherHosts] = new Set(matches.map((match) => match.host));
   const pairs = matches.map((match) => `${match.row.name} (MX ${match.host})`);
   return notFound(
     otherHosts.length === 0
-      ? `the MX of ${domain}, ${host}, is shared by more than one provider: ${names.join(" and ")}`
+      ? `the MX of ${domain}, ${host}, ${matches.every(({ isConfirmed }) => isConfirmed) ? "is shared by more than one provider:" : "may be of"} ${names.join(" and ")}`
       : `the MX of ${domain} tells more than one provider: ${pairs.join(" and ")}`,
-    `pass --provider ${useful.join(" or --provider ")}, ${useful.length > 1 ? "whichever has this mailbox" : "if that has this mailbox"}`,
+    hint,
   );
 }
 

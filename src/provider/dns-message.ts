@@ -60,7 +60,12 @@ function readReply(
   if (message.length < headerLength) return undefined;
   const header = Packet.Header.parse(message);
   const isMine = header.id === id && header.qr === 1 && header.opcode === 0;
-  if (!isMine || !isPlausible(header, message.length)) return undefined;
+  if (!isMine) return undefined;
+  // Who cannot read a question may answer without repeating it.
+  if (header.qdcount === 0 && header.rcode !== 0 && header.rcode !== noSuchDomain) {
+    return { is: "failed", reason: reasonOf(header.rcode) };
+  }
+  if (!isPlausible(header, message.length)) return undefined;
   const { questions, answers } = Packet.parse(message);
   const { MX } = Packet.TYPE;
   const isSame = questions.some(
@@ -71,10 +76,13 @@ function readReply(
   if (header.tc === 1) return { is: "truncated" };
   if (header.rcode === noSuchDomain) return { is: "noSuchDomain" };
   if (header.rcode !== 0) {
-    return { is: "failed", reason: failures[header.rcode] ?? `rcode ${header.rcode}` };
+    return { is: "failed", reason: reasonOf(header.rcode) };
   }
   // dns2 passes over a record that it cannot read, which might be the one that counts.
   if (answers.length !== header.ancount) return undefined;
+  if (answers.length === 0 && header.ra === 0 && header.aa === 0) {
+    return { is: "failed", reason: "it resolves nothing for others" };
+  }
   const owner = canonicalName(domain, answers, Packet.TYPE.CNAME);
   const records = answers.filter(({ type, name }) => type === MX && sameName(name, owner));
   records.sort((one, other) => (one.priority ?? 0) - (other.priority ?? 0));
@@ -99,6 +107,10 @@ function canonicalName(
     current = alias.domain;
   }
   return current;
+}
+
+function reasonOf(rcode: number): string {
+  return failures[rcode] ?? `rcode ${rcode}`;
 }
 
 /** dns2 spends seconds on a message that announces more records than it can hold. */

@@ -10,6 +10,10 @@ export type DnsAnswer =
       alias?: string;
       rcode?: number;
       truncated?: true;
+      /** without the question */
+      isBare?: true;
+      /** from a server that resolves nothing for others and says so */
+      isLame?: true;
       /** instead of the id of the question */
       id?: (id: number) => number;
       /** instead of the name of the question */
@@ -83,10 +87,11 @@ function reply(request: Packet, answer: Exclude<DnsAnswer, Buffer | "silence">):
   const [question] = request.questions;
   const name = answer.name ?? question?.name ?? "";
   const type = answer.type ?? Packet.TYPE.MX;
-  packet.questions = [new Packet.Question(name, type, Packet.CLASS.IN)];
+  packet.questions = answer.isBare ? [] : [new Packet.Question(name, type, Packet.CLASS.IN)];
   const { header } = packet;
   if (answer.id !== undefined) header.id = answer.id(header.id);
   if (answer.isQuestion) header.qr = 0;
+  header.ra = answer.isLame ? 0 : 1;
   header.rcode = answer.rcode ?? 0;
   header.tc = answer.truncated ? 1 : 0;
   const record = { class: Packet.CLASS.IN, ttl: 60 };

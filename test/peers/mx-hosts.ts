@@ -65,6 +65,7 @@ export const seenHosts: readonly SeenHosts[] = [
   seen("MX of synyi.com", "office365-china", "synyi-com.mail.protection.partner.outlook.cn"),
   seen("MX of yahoo.com, 2026-04", "yahoo", "mta5.am0.yahoodns.net", "mta6.am0.yahoodns.net"),
   seen("a bounce from yahoo.co.uk", "yahoo", "mx-eu.mail.am0.yahoodns.net"),
+  seen("MX of a mailbox at Turbify, 2026-05", "probably yahoo", "mx-biz.mail.am0.yahoodns.net"),
   seen("a bounce from yahoo.com.sg", "yahoo", "mx-apac.mail.gm0.yahoodns.net"),
   seen("an SMTP session with AOL, 2025-03", "aol", "mx-aol.mail.gm0.yahoodns.net"),
   seen("an SMTP session with AT&T, 2025-03", "probably att", "al-ip4-mx-vip1.prodigy.net"),
