@@ -65,6 +65,23 @@ describe("an address without --provider", () => {
     assert.deepEqual(JSON.parse(again.stdout).evidence, { by: "tokenFile" });
   });
 
+  test("tells the rest where every server is given", async () => {
+    dns.answer = () => [mx(microsoftMx)];
+    scene.write(tokenFileText("old-access", scene.account.current, { Provider: "", Client: "" }));
+    const servers = [
+      ...["--authorize-uri", "https://localhost/authorize", "--token-uri", scene.endpoint.uri],
+      ...options(),
+    ];
+    const result = await run(user, ...servers, "--scope", "mail");
+    assert.equal(result.status, 0, result.stderr);
+    assert.match(result.stderr, /^mxtoken: provider office365: MX /m);
+    assert.match(scene.read() ?? "", /^# Provider: office365$/m);
+    dns.answer = () => [mx("mx.own.example")];
+    const unknown = await run("other@example.test", ...servers, "--scope", "mail");
+    assert.equal(unknown.status, 68, unknown.stderr);
+    assert.match(unknown.stderr, /all its values: --authorize-uri --token-uri --scope --client-id/);
+  });
+
   test("tells the evidence as data, with the better hosts that tell nothing", async () => {
     dns.answer = () => [mx("mx.own.example", microsoftMx)];
     scene.write(`old-access\n${scene.account.current}\n`);

@@ -30,18 +30,29 @@ export function namedProvider(
   if (former !== undefined) return { by: "tokenFile", row: former };
   const missing = valuesOfProvider.filter(([, key]) => settings[key] === undefined);
   if (missing.length === 0) return { by: "values", row: undefined };
-  if (settings.authorizeUri !== undefined || settings.tokenUri !== undefined) {
+  const isEndpointGiven = settings.authorizeUri !== undefined || settings.tokenUri !== undefined;
+  const isAddressAsked = remembered.provider === undefined;
+  if (isEndpointGiven && !(isAddressAsked && isEveryServerGiven(settings))) {
     throw new MxtokenError(
       "configuration",
       `without --provider, these are needed too: ${optionsOf(missing)}`,
     );
   }
-  if (remembered.provider === undefined) return undefined;
+  if (isAddressAsked) return undefined;
   throw new MxtokenError(
     "noProvider",
     `${tokenFile} was made for ${remembered.provider}, which is not in the catalogue`,
     { hint: providerByHand },
   );
+}
+
+/**
+ * Whether no server of the provider that the address tells would be sent a token of these
+ * endpoints, or asked for one that these servers would be sent.
+ */
+function isEveryServerGiven(settings: Settings): boolean {
+  const servers = [settings.authorizeUri, settings.tokenUri, settings.imapServer];
+  return servers.every((server) => server !== undefined);
 }
 
 /**
