@@ -29,12 +29,17 @@ export interface AuthorizationServer {
 }
 
 export interface AuthorizationServerOptions {
+  /** the client for mxtoken; default `mxtoken-test` */
+  readonly clientId?: string;
+  /** scopes that can be asked for, beside its own */
+  readonly scopes?: readonly string[];
   readonly clientSecret?: string;
   readonly port?: number;
   /** shows oidc-provider's own sign-in and consent pages instead of answering by itself */
   readonly pages?: boolean;
 }
 
+const defaultClientId = "mxtoken-test";
 const redirectUris = ["https://localhost", "http://localhost", "http://127.0.0.1"];
 
 export async function startAuthorizationServer(
@@ -50,7 +55,7 @@ export async function startAuthorizationServer(
     issuer,
     authorizeUri: `${issuer}/auth`,
     tokenUri: `${issuer}/token`,
-    clientId: "mxtoken-test",
+    clientId: options.clientId ?? defaultClientId,
     introspectionUri: `https://dovecot:dovecot-secret@localhost:${port}/token/introspection`,
     signIn: (address, how) => followSignIn(certificates, address, how),
     seen: [],
@@ -64,11 +69,14 @@ export async function startAuthorizationServer(
   return peer;
 }
 
-function providerAt(issuer: string, { clientSecret, pages }: AuthorizationServerOptions) {
+function providerAt(
+  issuer: string,
+  { clientId, clientSecret, pages, scopes = [] }: AuthorizationServerOptions,
+) {
   const provider = new Provider(issuer, {
     clients: [
       {
-        client_id: "mxtoken-test",
+        client_id: clientId ?? defaultClientId,
         application_type: "web",
         redirect_uris: [...redirectUris, "https://elsewhere.example/auth"],
         grant_types: ["authorization_code", "refresh_token"],
@@ -86,7 +94,7 @@ function providerAt(issuer: string, { clientSecret, pages }: AuthorizationServer
         token_endpoint_auth_method: "client_secret_basic",
       },
     ],
-    scopes: ["openid", "offline_access", "mail"],
+    scopes: ["openid", "offline_access", "mail", ...scopes],
     pkce: { required: () => true },
     features: {
       devInteractions: { enabled: pages === true },

@@ -55,8 +55,13 @@ export async function startDovecot(
   };
 }
 
+/** Where Dovecot is installed, or undefined. */
+export function findDovecot(): string | undefined {
+  return ["/usr/sbin/dovecot", "/usr/local/sbin/dovecot"].find((path) => existsSync(path));
+}
+
 function program(): string {
-  const found = ["/usr/sbin/dovecot", "/usr/local/sbin/dovecot"].find((path) => existsSync(path));
+  const found = findDovecot();
   if (found === undefined) {
     throw new Error("Dovecot is not installed: scripts/test installs it (package dovecot-imapd)");
   }
