@@ -133,11 +133,14 @@ async function startImapServer(
   let why = "Dovecot is not installed";
   if (findDovecot() !== undefined) {
     try {
-      const dovecot = await startDovecot(home, certificates, server, [address]);
+      const dovecot = await startDovecot(home, certificates, server, [address], {
+        isGroupLeader: true,
+      });
       closers.push(dovecot.close);
       return { port: dovecot.imaps, name: "Dovecot, which asks the authorization server" };
     } catch (error) {
-      why = String(error);
+      const [reason] = String(error).split("\n");
+      why = `Dovecot does not start: ${reason}`;
     }
   }
   const peer = await startImapPeer(certificates);

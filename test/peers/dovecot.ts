@@ -1,8 +1,18 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { connect, createServer } from "node:net";
 import { userInfo } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { AuthorizationServer } from "./authorization-server.ts";
 import type { Certificates } from "./certificates.ts";
 
@@ -19,17 +29,21 @@ export interface Dovecot {
 /**
  * Starts Dovecot on loopback with `passdb oauth2` (XOAUTH2 and OAUTHBEARER). Every mailbox has
  * INBOX with two messages, Sent and Archive.
+ *
+ * @param options `isGroupLeader` keeps the terminal's signals from it: it would not survive a hangup
+ * in good order, but ends slowly
  */
 export async function startDovecot(
   directory: string,
   certificates: Certificates,
   authorizationServer: AuthorizationServer,
   users: readonly string[],
+  options: { isGroupLeader?: boolean } = {},
 ): Promise<Dovecot> {
   const root = join(directory, "dovecot");
   mkdirSync(root);
-  // Dovecot's own users must be able to walk through.
   chmodSync(directory, 0o755);
+  checkThatOthersCanWalk(directory);
   const [imaps, imap] = await freePorts();
   for (const user of users) fillMailbox(root, user);
   const file = (name: string, text: string) => {
@@ -41,9 +55,16 @@ export async function startDovecot(
   const oauth2 = file("oauth2.conf", oauth2Settings(certificates, authorizationServer));
   const log = file("log", "");
   const config = file("dovecot.conf", settings({ root, cert, key, oauth2, log, imaps, imap }));
-  const child = spawn(program(), ["-F", "-c", config], { stdio: ["ignore", "ignore", "inherit"] });
+  const complaints = openSync(join(root, "stderr"), "w");
+  const child = spawn(program(), ["-F", "-c", config], {
+    stdio: ["ignore", "ignore", complaints],
+    detached: options.isGroupLeader ?? false,
+  });
+  closeSync(complaints);
   const exited = new Promise((resolve) => child.once("exit", resolve));
-  await listening(child, imaps, () => readFileSync(log, "utf8"));
+  await listening(child, imaps, () =>
+    [join(root, "stderr"), log].map((path) => readFileSync(path, "utf8")).join(""),
+  );
   return {
     imaps,
     imap,
@@ -53,6 +74,16 @@ export async function startDovecot(
       await exited;
     },
   };
+}
+
+/** Started by root, Dovecot reads its files as users of its own. */
+function checkThatOthersCanWalk(directory: string): void {
+  if (process.geteuid?.() !== 0) return;
+  for (let path = directory; path !== dirname(path); path = dirname(path)) {
+    if ((statSync(path).mode & 0o001) === 0) {
+      throw new Error(`Dovecot's users cannot walk through ${path}`);
+    }
+  }
 }
 
 /** Where Dovecot is installed, or undefined. */

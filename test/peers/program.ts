@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 /** The built program. */
 export const programPath = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 
-/** One run of the built program. */
+/** One run of the built program or of another command. */
 export interface Run {
   readonly child: ChildProcess;
   readonly written: { readonly stdout: string; readonly stderr: string };
@@ -21,12 +21,20 @@ export interface RunOptions {
   readonly input?: string;
   /** leaves standard input open */
   readonly keepOpen?: boolean;
+  /** gives it a process group of its own, as a terminal does, for a Ctrl-C that reaches them all */
+  readonly isGroupLeader?: boolean;
 }
 
 /** Runs the built program as a user's shell would, with a bare environment. */
 export function runProgram(args: readonly string[], options: RunOptions): Run {
-  const child = spawn(process.execPath, [programPath, ...args], {
+  return runCommand(process.execPath, [programPath, ...args], options);
+}
+
+/** Runs a command as a user's shell would, with a bare environment. */
+export function runCommand(command: string, args: readonly string[], options: RunOptions): Run {
+  const child = spawn(command, args, {
     cwd: options.cwd,
+    detached: options.isGroupLeader ?? false,
     env: { PATH: process.env["PATH"] ?? "", HOME: options.cwd, ...options.env },
     stdio: [options.input === undefined && !options.keepOpen ? "ignore" : "pipe", "pipe", "pipe"],
   });

@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { temporaryDirectory } from "./peers/certificates.ts";
+import { type Run, runCommand } from "./peers/program.ts";
+import { type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const other = "nobody@example.test";
+
+let scene: Scene;
+/** the project as somebody has it who edits the scripts: its `tokens/` is the scene's */
+let project: string;
+beforeEach(async () => {
+  scene = await setScene();
+  project = temporaryDirectory();
+  cpSync(join(root, "scripts"), join(project, "scripts"), { recursive: true });
+  symlinkSync(join(root, "dist"), join(project, "dist"));
+  symlinkSync(join(scene.directory, "tokens"), join(project, "tokens"));
+});
+afterEach(() => scene.close());
+
+/** Changes the line at the top of the script, as a person does. */
+function edit(script: string, name: string, value: string): void {
+  const path = join(project, "scripts", script);
+  const text = readFileSync(path, "utf8");
+  const line = new RegExp(`^${name}=".*"$|^${name}=\\S*$`, "m");
+  assert.match(text, line);
+  writeFileSync(path, text.replace(line, `${name}="${value}"`));
+}
+
+/** Runs the script from another directory; the environment leads it to the scene's servers. */
+function runScript(script: string, keepOpen = false): Run {
+  const { endpoint, imap, certificates } = scene;
+  return runCommand(join(project, "scripts", script), [], {
+    cwd: scene.directory,
+    env: {
+      MXTOKEN_CLIENT_ID: "test-client",
+      MXTOKEN_SCOPE: "mail",
+      MXTOKEN_AUTHORIZE_URI: "https://localhost/authorize",
+      MXTOKEN_TOKEN_URI: endpoint.uri,
+      MXTOKEN_IMAP_SERVER: `localhost:${imap.port}`,
+      MXTOKEN_CA_FILE: certificates.caFile,
+    },
+    keepOpen,
+    isGroupLeader: true,
+  });
+}
+
+/** As Ctrl-C in a terminal, which reaches every process of the group. */
+function interrupt(run: Run): void {
+  process.kill(-Number(run.child.pid), "SIGINT");
+}
+
+describe("the loop", () => {
+  beforeEach(() => {
+    edit("oauth2_example_loop.sh", "addresses", `${other} ${user}`);
+    edit("oauth2_example_loop.sh", "options", "--provider google --redirect-uri http://localhost");
+    scene.write(tokenFileText("old-access", scene.account.current));
+  });
+
+  test("goes on after a turn that failed, says when the next one is, and ends on Ctrl-C", async () => {
+    const run = runScript("oauth2_example_loop.sh");
+    await run.shown(/^The next turn is at \S+.*\. Ctrl-C ends this\.$/m);
+    assert.match(
+      run.written.stderr,
+      /^No fresh token for nobody@example\.test this time \(status 77\)\.$/m,
+    );
+    assert.equal(run.written.stdout, `${join(project, "tokens", `oauth2_tokens_${user}.txt`)}\n`);
+    assert.equal(scene.lines().refreshToken, scene.account.current);
+    assert.notEqual(scene.lines().accessToken, "old-access");
+    interrupt(run);
+    assert.deepEqual(await run.ended, { status: 130, signal: null });
+  });
+
+  test("turns again when the interval is over", async () => {
+    edit("oauth2_example_loop.sh", "interval", "0.001");
+    const run = runScript("oauth2_example_loop.sh");
+    await run.shown(/(The next turn is at.*){2}/s);
+    interrupt(run);
+    assert.equal((await run.ended).status, 130);
+    assert.ok(scene.endpoint.requests.length >= 2);
+  });
+
+  test("ends on Ctrl-C while somebody is to sign in", async () => {
+    const run = runScript("oauth2_example_loop.sh", true);
+    await run.shown("waiting 5 minutes");
+    interrupt(run);
+    assert.deepEqual(await run.ended, { status: 130, signal: null });
+    assert.equal(scene.endpoint.requests.length, 0, "no turn of the second address");
+  });
+
+  for (const [signal, status] of [
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+  ] as const) {
+    test(`ends at once when ${signal} comes to it alone while it waits: ${status}`, async () => {
+      const run = runScript("oauth2_example_loop.sh");
+      await run.shown("The next turn is at");
+      run.child.kill(signal);
+      assert.deepEqual(await run.ended, { status, signal: null });
+    });
+  }
+
+  for (const interval of ["", "half an hour", "0", "-5", "1e9", "2000"]) {
+    test(`says what an interval is, instead of ${JSON.stringify(interval)}: 64`, async () => {
+      edit("oauth2_example_loop.sh", "interval", interval);
+      const run = runScript("oauth2_example_loop.sh");
+      assert.equal((await run.ended).status, 64);
+      assert.match(
+        run.written.stderr,
+        /^The interval ".*" is not a number of minutes, like 30\.$/m,
+      );
+    });
+  }
+});
+
+describe("the examples", () => {
+  for (const [script, provider] of [
+    ["oauth2_example_gmail.sh", "google"],
+    ["oauth2_example_office365.sh", "office365"],
+  ] as const) {
+    test(`${script} does its turn, and its status is the program's`, async () => {
+      edit(script, "address", user);
+      scene.write(tokenFileText("old-access", scene.account.current, { Provider: provider }));
+      const run = runScript(script);
+      assert.equal((await run.ended).status, 0, run.written.stderr);
+      assert.match(scene.read() ?? "", new RegExp(`^# Provider: ${provider}$`, "m"));
+      assert.notEqual(scene.lines().accessToken, "old-access");
+      scene.write("");
+      const asked = runScript(script);
+      assert.equal((await asked.ended).status, 77, asked.written.stderr);
+    });
+  }
+
+  for (const script of shellScripts()) {
+    test(`${script} says what to type where nothing is built: 78`, async () => {
+      const bare = temporaryDirectory();
+      cpSync(join(root, "scripts"), join(bare, "scripts"), { recursive: true });
+      const run = runCommand(join(bare, "scripts", script), [], { cwd: "/" });
+      assert.equal((await run.ended).status, 78);
+      assert.match(run.written.stderr, /not built yet\. In .* type: npm ci && npm run build$/m);
+    });
+
+    test(`${script} and its .bat differ in nothing that is meant`, () => {
+      const shell = readFileSync(join(root, "scripts", script), "utf8");
+      const batch = readFileSync(join(root, "scripts", script.replace(/sh$/, "bat")), "utf8");
+      assert.equal(batch.replaceAll("\r\n", "").includes("\n"), false, "CRLF, which cmd.exe needs");
+      assert.match(batch, /^pause\r$/m, "keeps the window of a double-click open");
+      assert.deepEqual(programLine(batch), programLine(shell));
+    });
+  }
+});
+
+function shellScripts(): string[] {
+  const names = readdirSync(join(root, "scripts"));
+  return names.filter((name) => name.startsWith("oauth2_example_") && name.endsWith(".sh"));
+}
+
+/** The options that a script gives the program itself. */
+function programLine(text: string): string[] {
+  const line = /^.*dist[/\\]cli\.js --home.*$/m.exec(text)?.[0] ?? "";
+  return line.match(/--[a-z]+ [a-z0-9.]+/g) ?? [];
+}
