@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { execFileSync, spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { asRoot } from "./peers/root.ts";
+import { asRoot, isRoot, rootCommand } from "./peers/root.ts";
 import { type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
 
 let scene: Scene;
@@ -162,6 +162,39 @@ describe("owner and group", () => {
       const stat = statSync(tokenFile());
       assert.deepEqual([stat.gid, stat.mode & 0o777], [gid, 0o640]);
     }
+  });
+
+  test("--group lets the group into the directory that is made, and nobody else", async () => {
+    chmodSync(scene.directory, 0o711);
+    const gid = isRoot ? 4 : (process.getegid?.() ?? 0);
+    const path = join(directory, "made", "too", "token.txt");
+    const world = scene.world();
+    world.stdin.end(`${scene.account.current}\n`);
+    const result = await scene.run(
+      [
+        ...[user, ...scene.options, "--token-file", path, "--refresh-token-stdin"],
+        ...["--group", String(gid)],
+      ],
+      world,
+    );
+    assert.equal(result.status, 0, result.stderr);
+    for (const made of [dirname(path), dirname(dirname(path))]) {
+      const stat = statSync(made);
+      assert.deepEqual([stat.gid, stat.mode & 0o777], [gid, 0o750], made);
+    }
+    const readAs = (group: number) =>
+      spawnSync(
+        ...rootCommand(
+          "setpriv",
+          "--reuid=65534",
+          `--regid=${group}`,
+          "--clear-groups",
+          "cat",
+          path,
+        ),
+      ).status;
+    assert.equal(readAs(gid), 0);
+    assert.notEqual(readAs(65534), 0);
   });
 
   test("a group that does not exist: 78 before anything is asked", async () => {

@@ -55,8 +55,8 @@ export async function withTokenFileLock<T>(
   work: () => Promise<T>,
   stop?: AbortSignal,
 ): Promise<T> {
-  const { world, tokenFile, tell } = job;
-  await makeDirectory(dirname(tokenFile));
+  const { world, tokenFile, gid, tell } = job;
+  await makeDirectory(dirname(tokenFile), gid);
   const onWait = () => tell({ is: "waitingForLock", tokenFile });
   return withLock(world, tokenFile, onWait, work, stop);
 }
