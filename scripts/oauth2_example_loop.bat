@@ -32,7 +32,7 @@ goto end
 node dist\cli.js --home . %options% %1
 rem A turn that fails ends nothing: the stored token may be good for a while, and the next turn
 rem tries again.
-if errorlevel 1 echo No fresh token for %1 this time (status %errorlevel%).
+if errorlevel 1 echo No fresh token for %1 this time: status %errorlevel%.
 exit /b 0
 
 :end

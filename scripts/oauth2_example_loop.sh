@@ -34,7 +34,7 @@ while :; do
     # tries again.
     # shellcheck disable=SC2086 # the options are several words
     node dist/cli.js --home . $options "$address" ||
-      echo "No fresh token for $address this time (status $?)." >&2
+      echo "No fresh token for $address this time: status $?." >&2
   done
   node scripts/wait.js "$interval" &
   waiting=$!

@@ -403,6 +403,14 @@ describe("the built program at work", () => {
     assert.equal(statSync(scene.tokenFile).mode & 0o777, 0o600);
   });
 
+  test("where a system has no file modes, as Windows, they bring no warning", async () => {
+    store();
+    chmodSync(scene.tokenFile, 0o644);
+    const result = await scene.run(undefined, { ...scene.world(), user: undefined });
+    assert.equal(result.status, 0, result.stderr);
+    assert.doesNotMatch(result.stderr, /warning/);
+  });
+
   test("TLS is verified even where the environment switches that off", async () => {
     const env = { NODE_TLS_REJECT_UNAUTHORIZED: "0" };
     const position = scene.options.indexOf("--ca-file");

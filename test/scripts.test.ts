@@ -66,7 +66,7 @@ describe("the loop", () => {
     await run.shown(/^The next turn is at \S+.*\. Ctrl-C ends this\.$/m);
     assert.match(
       run.written.stderr,
-      /^No fresh token for nobody@example\.test this time \(status 77\)\.$/m,
+      /^No fresh token for nobody@example\.test this time: status 77\.$/m,
     );
     assert.equal(run.written.stdout, `${join(project, "tokens", `oauth2_tokens_${user}.txt`)}\n`);
     assert.equal(scene.lines().refreshToken, scene.account.current);

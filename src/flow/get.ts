@@ -52,7 +52,7 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
   );
   tell({ is: "started", mailbox, client, tokenFile });
   if (passedOver !== undefined) tell({ is: "otherProvidersFile", ...passedOver });
-  if (await isReadableByEverybody(tokenFile)) tell({ is: "readableByEverybody", tokenFile });
+  if (await isReadableByEverybody(world, tokenFile)) tell({ is: "readableByEverybody", tokenFile });
   const input = new LineInput(world);
   try {
     if (request.refreshTokenFromInput) {

@@ -1,5 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
+import type { World } from "../world/world.ts";
 import { parseTokenFile, type TokenRecord } from "./token-file.ts";
 
 const sizeLimit = 1024 * 1024;
@@ -33,7 +34,9 @@ export async function readTokenFile(path: string): Promise<TokenRecord | undefin
 }
 
 /** Whether everybody on this machine can read the file, as after a copy by hand. */
-export async function isReadableByEverybody(path: string): Promise<boolean> {
+export async function isReadableByEverybody(world: World, path: string): Promise<boolean> {
+  // Windows protects by access lists, and its file modes tell nothing of them.
+  if (world.user === undefined) return false;
   const found = await stat(path).catch(() => undefined);
   return found !== undefined && (found.mode & 0o004) !== 0;
 }
