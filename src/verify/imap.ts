@@ -160,8 +160,8 @@ async function imapClient(
 
 /** Said aloud, because NODE_TLS_REJECT_UNAUTHORIZED=0 would switch verification off. */
 function tlsOptions(world: World, mailbox: Mailbox) {
-  const ca = world.trust(mailbox.ca);
-  return { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) };
+  const secureContext = world.trust(mailbox.ca);
+  return { rejectUnauthorized: true, ...(secureContext === undefined ? {} : { secureContext }) };
 }
 
 /** The server, and the proxy on the way to it, whose password is not shown. */

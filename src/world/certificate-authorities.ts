@@ -1,22 +1,32 @@
 import { readFileSync } from "node:fs";
-import tls from "node:tls";
+import tls, { type SecureContext } from "node:tls";
+
+const contexts = new Map<string, SecureContext>();
 
 /**
- * The certificate authorities that Node trusts by itself and one more, for the `ca` option of a
- * TLS connection, which replaces Node's list instead of adding to it.
+ * What a TLS connection trusts: the certificate authorities that Node trusts by itself and one more.
+ * A `ca` option would replace Node's list instead of adding to it, and have all of it parsed again
+ * for every connection, which takes longer than the connection on loopback.
  *
  * @param extra PEM; undefined leaves Node's own list in force
- * @param extraFile the file that NODE_EXTRA_CA_CERTS names, which `ca` would drop
+ * @param extraFile the file that NODE_EXTRA_CA_CERTS names, which a list of our own would drop
  */
-export function certificateAuthorities(
+export function trustAlso(
   extra: string | undefined,
   extraFile: string | undefined,
-): string[] | undefined {
+): SecureContext | undefined {
   if (extra === undefined) return undefined;
+  const known = contexts.get(extra);
+  if (known !== undefined) return known;
+  const context = tls.createSecureContext({ ca: [...knownAuthorities(extraFile), extra] });
+  contexts.set(extra, context);
+  return context;
+}
+
+function knownAuthorities(extraFile: string | undefined): string[] {
   // Node 22.15 and newer know their own list, with NODE_EXTRA_CA_CERTS and --use-system-ca in it.
   if ("getCACertificates" in tls && typeof tls.getCACertificates === "function") {
-    const known: string[] = tls.getCACertificates("default");
-    return [...known, extra];
+    return tls.getCACertificates("default");
   }
   const known = [...tls.rootCertificates];
   if (extraFile !== undefined) {
@@ -26,5 +36,5 @@ export function certificateAuthorities(
       // Node itself only warns about this file; the warning has been printed already.
     }
   }
-  return [...known, extra];
+  return known;
 }

@@ -1,5 +1,5 @@
 import { MxtokenError } from "../errors.ts";
-import { certificateAuthorities } from "./certificate-authorities.ts";
+import { trustAlso } from "./certificate-authorities.ts";
 import { mayHaveArrived, networkError } from "./network-error.ts";
 import type { HttpReply, HttpRequest } from "./world.ts";
 
@@ -16,14 +16,19 @@ export async function sendRequest(
   request: HttpRequest,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<HttpReply> {
-  // A bundled CommonJS package has its members only in its default export.
-  const undici = (await import("undici")).default;
-  const ca = certificateAuthorities(request.ca, env["NODE_EXTRA_CA_CERTS"]);
+  const { default: EnvHttpProxyAgent } = await import(
+    "undici/lib/dispatcher/env-http-proxy-agent.js"
+  );
+  const { default: send } = await import("undici/lib/api/api-request.js");
+  const secureContext = trustAlso(request.ca, env["NODE_EXTRA_CA_CERTS"]);
   // Said aloud, because NODE_TLS_REJECT_UNAUTHORIZED=0 would switch it off.
-  const tls = { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) };
+  const tls = {
+    rejectUnauthorized: true,
+    ...(secureContext === undefined ? {} : { secureContext }),
+  };
   const proxy = proxyOf(env);
   const noProxy = env["no_proxy"] ?? env["NO_PROXY"] ?? "";
-  const dispatcher = new undici.EnvHttpProxyAgent({
+  const dispatcher = new EnvHttpProxyAgent({
     connect: tls,
     requestTls: tls,
     proxyTls: tls,
@@ -32,15 +37,16 @@ export async function sendRequest(
     httpsProxy: proxy ?? "",
     noProxy,
   });
-  const { host, hostname } = new URL(request.url);
+  const { origin, host, hostname, pathname, search } = new URL(request.url);
   const isDirect = proxy === undefined || noProxy.split(/[,\s]+/).includes(hostname);
   const where = isDirect ? host : `${host} (HTTPS_PROXY is ${new URL(proxy).host})`;
   try {
-    const response = await undici.request(request.url, {
+    const response = await send.call(dispatcher, {
+      origin,
+      path: `${pathname}${search}`,
       method: request.method,
       headers: { ...request.headers },
       body: request.body ?? null,
-      dispatcher,
       signal: request.signal,
     });
     const { body, truncated } = await readBody(response.body, request.signal);

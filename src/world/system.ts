@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { Interrupted } from "../errors.ts";
 import { openBrowser } from "./browser.ts";
-import { certificateAuthorities } from "./certificate-authorities.ts";
+import { trustAlso } from "./certificate-authorities.ts";
 import { sendRequest } from "./http.ts";
 import { systemResolvers } from "./resolvers.ts";
 import type { CommandResult, World } from "./world.ts";
@@ -39,7 +39,7 @@ export function systemWorld(): World {
     deadline,
     http: (request) => sendRequest(request, env),
     resolvers: systemResolvers,
-    trust: (ca) => certificateAuthorities(ca, env["NODE_EXTRA_CA_CERTS"]),
+    trust: (ca) => trustAlso(ca, env["NODE_EXTRA_CA_CERTS"]),
     run: (command) => run(command, interrupted),
     openBrowser,
     trace: () => undefined,

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import type { SecureContext } from "node:tls";
 import type { Interrupted } from "../errors.ts";
 
 /** A stream that may be a terminal. */
@@ -61,7 +62,7 @@ export interface World {
   /** the system's resolvers, in their order: `IP`, `IP:PORT` or `[IPV6]:PORT` */
   resolvers(): Promise<readonly string[]>;
   /** the system's certificate authorities and one more (PEM), for a TLS connection */
-  trust(ca: string | undefined): string[] | undefined;
+  trust(ca: string | undefined): SecureContext | undefined;
   /** runs a program without a shell, or a command line with one; its stderr is the user's */
   run(command: { shell: string } | { file: string; args: string[] }): Promise<CommandResult>;
   /** opens an address in the person's browser; rejects with an Error whose message is the reason */

@@ -1,6 +1,6 @@
 import { PassThrough, Writable } from "node:stream";
 import { Interrupted } from "../../src/errors.ts";
-import { certificateAuthorities } from "../../src/world/certificate-authorities.ts";
+import { trustAlso } from "../../src/world/certificate-authorities.ts";
 import { sendRequest } from "../../src/world/http.ts";
 import { systemWorld } from "../../src/world/system.ts";
 import type { HttpRequest, Input, World } from "../../src/world/world.ts";
@@ -98,7 +98,7 @@ export function testWorld(options: {
       return sendRequest(request, options.env ?? {});
     },
     resolvers: async () => options.resolvers ?? [],
-    trust: (ca) => certificateAuthorities(ca, undefined),
+    trust: (ca) => trustAlso(ca, undefined),
     run: (command) => systemRun(command),
     openBrowser: async (url) => {
       opened.push(url);
