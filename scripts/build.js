@@ -5,26 +5,30 @@ import { dirname, join } from "node:path";
 import { build } from "esbuild";
 
 /**
- * Packages whose tables and regular expressions take longer than all the rest of a start, and which
- * hardly any run calls: one measures the words of a help text, the other reads old Japanese mail.
+ * Packages that take longer to evaluate than all the rest of a start, and which hardly any run calls:
+ * one measures the words of a help text, one reads old Japanese mail, one is a logger.
  */
+const lazily = {
+  "string-width": (path) => `export default (...args) => require(${path}).default(...args);`,
+  "encoding-japanese": (path) =>
+    `module.exports = new Proxy({}, { get: (_, name) => require(${path})[name] });`,
+  pino: (path) => `module.exports = (...args) => require(${path})(...args);`,
+};
+
 const whenCalled = "when-called";
 const loadWhenCalled = {
   name: whenCalled,
   setup({ onLoad, onResolve, resolve }) {
     const isReal = {};
-    onResolve({ filter: /^(string-width|encoding-japanese)$/ }, async (found) => {
-      if (found.pluginData === isReal) return undefined;
+    onResolve({ filter: /./ }, async (found) => {
+      if (!(found.path in lazily) || found.pluginData === isReal) return undefined;
       const { importer, kind, resolveDir } = found;
       const real = await resolve(found.path, { importer, kind, resolveDir, pluginData: isReal });
       return { path: real.path, namespace: whenCalled, pluginData: found.path };
     });
     onLoad({ filter: /./, namespace: whenCalled }, ({ path, pluginData: name }) => ({
       resolveDir: dirname(path),
-      contents:
-        name === "string-width"
-          ? `export default (...args) => require(${JSON.stringify(path)}).default(...args);`
-          : `module.exports = new Proxy({}, { get: (_, name) => require(${JSON.stringify(path)})[name] });`,
+      contents: lazily[name](JSON.stringify(path)),
     }));
   },
 };

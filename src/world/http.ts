@@ -1,3 +1,4 @@
+import { setFlagsFromString } from "node:v8";
 import { MxtokenError } from "../errors.ts";
 import { trustAlso } from "./certificate-authorities.ts";
 import { mayHaveArrived, networkError } from "./network-error.ts";
@@ -16,6 +17,10 @@ export async function sendRequest(
   request: HttpRequest,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<HttpReply> {
+  // Its parser is WebAssembly. V8 would optimise that in the background, for hundreds of requests
+  // that never come, and the program would wait for it at its end.
+  setFlagsFromString("--no-wasm-tier-up");
+  setFlagsFromString("--no-wasm-dynamic-tiering");
   const { default: EnvHttpProxyAgent } = await import(
     "undici/lib/dispatcher/env-http-proxy-agent.js"
   );
