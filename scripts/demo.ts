@@ -100,7 +100,7 @@ async function startServers(home: string, pages: boolean): Promise<Servers> {
   console.warn = () => undefined;
   const { startAuthorizationServer } = await import("../test/peers/authorization-server.ts");
   const server = await startAuthorizationServer(certificates, {
-    clientId: office365.applications.thunderbird.clientId,
+    clients: [{ id: office365.applications.thunderbird.clientId }],
     scopes: [office365.scopes.imap],
     pages,
   });

@@ -12,7 +12,7 @@ export interface AuthorizationServer {
   readonly issuer: string;
   readonly authorizeUri: string;
   readonly tokenUri: string;
-  /** the client for mxtoken, public */
+  /** the first of the clients */
   readonly clientId: string;
   readonly introspectionUri: string;
   /** follows the sign-in address as a browser does; the address that the browser ends on */
@@ -29,17 +29,16 @@ export interface AuthorizationServer {
 }
 
 export interface AuthorizationServerOptions {
-  /** the client for mxtoken; default `mxtoken-test` */
-  readonly clientId?: string;
+  /** the clients for mxtoken; public where there is no secret; by default one, `mxtoken-test` */
+  readonly clients?: readonly { readonly id: string; readonly secret?: string }[];
   /** scopes that can be asked for, beside its own */
   readonly scopes?: readonly string[];
-  readonly clientSecret?: string;
   readonly port?: number;
   /** shows oidc-provider's own sign-in and consent pages instead of answering by itself */
   readonly pages?: boolean;
 }
 
-const defaultClientId = "mxtoken-test";
+const defaultClients = [{ id: "mxtoken-test" }];
 const redirectUris = ["https://localhost", "http://localhost", "http://127.0.0.1"];
 
 export async function startAuthorizationServer(
@@ -55,7 +54,7 @@ export async function startAuthorizationServer(
     issuer,
     authorizeUri: `${issuer}/auth`,
     tokenUri: `${issuer}/token`,
-    clientId: options.clientId ?? defaultClientId,
+    clientId: (options.clients ?? defaultClients)[0]?.id ?? "",
     introspectionUri: `https://dovecot:dovecot-secret@localhost:${port}/token/introspection`,
     signIn: (address, how) => followSignIn(certificates, address, how),
     seen: [],
@@ -71,20 +70,20 @@ export async function startAuthorizationServer(
 
 function providerAt(
   issuer: string,
-  { clientId, clientSecret, pages, scopes = [] }: AuthorizationServerOptions,
+  { clients = defaultClients, pages, scopes = [] }: AuthorizationServerOptions,
 ) {
   const provider = new Provider(issuer, {
     clients: [
-      {
-        client_id: clientId ?? defaultClientId,
+      ...clients.map(({ id, secret }) => ({
+        client_id: id,
         application_type: "web",
         redirect_uris: [...redirectUris, "https://elsewhere.example/auth"],
         grant_types: ["authorization_code", "refresh_token"],
         response_types: ["code"],
-        ...(clientSecret === undefined
+        ...(secret === undefined
           ? { token_endpoint_auth_method: "none" }
-          : { token_endpoint_auth_method: "client_secret_post", client_secret: clientSecret }),
-      },
+          : { token_endpoint_auth_method: "client_secret_post", client_secret: secret }),
+      })),
       {
         client_id: "dovecot",
         client_secret: "dovecot-secret",

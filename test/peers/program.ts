@@ -7,7 +7,7 @@ export const programPath = fileURLToPath(new URL("../../dist/cli.js", import.met
 /** One run of the built program or of another command. */
 export interface Run {
   readonly child: ChildProcess;
-  readonly written: { readonly stdout: string; readonly stderr: string };
+  readonly written: { stdout: string; stderr: string };
   /** resolves when standard error holds the text; rejects when the program ends before */
   shown(text: string | RegExp): Promise<void>;
   /** how it ended */

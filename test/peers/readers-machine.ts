@@ -1,0 +1,178 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { google } from "../../src/catalog/google.ts";
+import { office365 } from "../../src/catalog/microsoft.ts";
+import { startAuthorizationServer } from "./authorization-server.ts";
+import { issueCertificates, temporaryDirectory } from "./certificates.ts";
+import { startDnsServer } from "./dns-server.ts";
+import { startDovecot } from "./dovecot.ts";
+import { freePort } from "./loopback.ts";
+import { type Run, runCommand } from "./program.ts";
+import { partsOf, visit } from "./visit.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const ownSecret = "secret-of-the-own-application";
+
+/** The machine of somebody who reads the README and types what stands there. */
+export interface ReadersMachine {
+  /** the home directory */
+  readonly home: string;
+  /** the fresh clone */
+  readonly project: string;
+  /** runs what is typed into a shell, and does at every sign-in what a person does */
+  type(text: string, cwd?: string): Run;
+  /** the arguments with which a command ran that stands for one that is not to be had here */
+  typed(command: "ssh" | "xdg-open"): string;
+  close(): Promise<void>;
+}
+
+/** @param users the addresses that have a mailbox */
+export async function startReadersMachine(users: readonly string[]): Promise<ReadersMachine> {
+  const directory = temporaryDirectory();
+  const home = join(directory, "home");
+  const project = join(directory, "mxtoken");
+  mkdirSync(home);
+  copyProject(project);
+  writeStandIns(join(directory, "bin"), directory);
+  const certificates = await issueCertificates(directory);
+  const server = await startAuthorizationServer(certificates, {
+    clients: [
+      { id: office365.applications.thunderbird.clientId },
+      {
+        id: google.applications.thunderbird.clientId,
+        secret: google.applications.thunderbird.publishedClientSecret,
+      },
+      { id: "00000000-0000-0000-0000-000000000000", secret: ownSecret },
+      { id: "mail-client" },
+    ],
+    scopes: [office365.scopes.imap, google.scopes.imap],
+  });
+  const dns = await startDnsServer();
+  dns.answer = ({ name }) => [{ mx: [[10, mxOf(name)]] }];
+  const dovecot = await startDovecot(directory, certificates, server, users);
+  const imapServer = `localhost:${dovecot.imaps}`;
+  const env = {
+    ...shellEnvironment(home, join(directory, "bin")),
+    IMAP_PORT: String(dovecot.imaps),
+    CA_FILE: certificates.caFile,
+    MXTOKEN_AUTHORIZE_URI: server.authorizeUri,
+    MXTOKEN_TOKEN_URI: server.tokenUri,
+    MXTOKEN_IMAP_SERVER: imapServer,
+    MXTOKEN_CA_FILE: certificates.caFile,
+    MXTOKEN_DNS_SERVER: dns.address,
+  };
+  const port = await freePort();
+  /** Names of servers and a port that stand for a person's own. */
+  const withOwnServers = (text: string) =>
+    text
+      .replaceAll("https://login.example.org/authorize", server.authorizeUri)
+      .replaceAll("https://login.example.org/token", server.tokenUri)
+      .replaceAll("imap.example.org", imapServer)
+      .replaceAll("8765", String(port));
+  const signIn = async (address: string, run: Run) => {
+    const end = await server.signIn(address);
+    const isListening = new URL(partsOf(address).redirectUri).port !== "";
+    if (isListening) await visit(homeOfCertificates(home, project), end);
+    else run.child.stdin?.write(`${end}\n`);
+  };
+  return {
+    home,
+    project,
+    type(text, cwd = project) {
+      const options = { cwd, env, keepOpen: true, isGroupLeader: true };
+      const run = runCommand("sh", ["-euc", withOwnServers(text)], options);
+      whenAsked(run, server.issuer, (address) => signIn(address, run));
+      return run;
+    },
+    typed: (command) => readFileSync(join(directory, `${command}.log`), "utf8"),
+    async close() {
+      await dovecot.close();
+      await dns.close();
+      await server.close();
+    },
+  };
+}
+
+function mxOf(domain: string): string {
+  return domain.endsWith(".com")
+    ? `${domain.replace(".", "-")}.mail.protection.outlook.com`
+    : "aspmx.l.google.com";
+}
+
+/** What somebody has who has just cloned the repository, with the addresses of the loop edited. */
+function copyProject(to: string): void {
+  const list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+  const paths = execFileSync("git", list, { cwd: root, encoding: "utf8" }).split("\0");
+  for (const path of paths) {
+    if (path !== "" && existsSync(join(root, path))) cpSync(join(root, path), join(to, path));
+  }
+  const loop = join(to, "scripts", "oauth2_example_loop.sh");
+  const addresses = 'addresses="old@example.com new@example.org"';
+  writeFileSync(loop, readFileSync(loop, "utf8").replace(/^addresses=.*$/m, addresses));
+  // It would run the tests of the README again.
+  writeFileSync(join(to, "scripts", "test"), "#!/bin/sh\necho the tests\n");
+}
+
+/** Commands that are not to be had here, or not to be let loose. */
+function writeStandIns(bin: string, directory: string): void {
+  const imapsync = `cd ${root} && exec ${process.execPath} --import tsx test/peers/imapsync.ts`;
+  const note = (name: string) => `printf '%s\\n' "$*" >> ${join(directory, name)}.log`;
+  const texts = {
+    sudo: 'exec "$@"',
+    "xdg-open": note("xdg-open"),
+    ssh: note("ssh"),
+    pass: `[ "$*" = "show mail" ] && echo ${ownSecret}`,
+    imapsync: `${imapsync} "$@"`,
+    docker: `
+[ "$1 $2 $3 $5 $7 $8" = "run --rm --user --volume gilleslamiral/imapsync imapsync" ] || exit 64
+volume=$6
+shift 8
+case $volume in *:ro) ;; *) exit 64 ;; esac
+${imapsync} --volume "\${volume%:ro}" "$@"`,
+  };
+  mkdirSync(bin);
+  for (const [name, text] of Object.entries(texts)) {
+    writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  }
+}
+
+/** A desktop's, with npm's cache of this machine, so that nothing is downloaded twice. */
+function shellEnvironment(home: string, bin: string): Record<string, string> {
+  const prefix = join(home, "prefix");
+  const paths = [join(prefix, "bin"), bin, dirname(process.execPath), process.env["PATH"]];
+  const cache = execFileSync("npm", ["config", "get", "cache"], { encoding: "utf8" }).trim();
+  return {
+    HOME: home,
+    USER: "you",
+    DISPLAY: ":0",
+    PATH: paths.join(delimiter),
+    NPM_CONFIG_PREFIX: prefix,
+    NPM_CONFIG_CACHE: cache,
+    NPM_CONFIG_PREFER_OFFLINE: "true",
+    TSX_DISABLE_CACHE: "1",
+  };
+}
+
+/** Calls back once for every sign-in address of the server that the run shows and waits for. */
+function whenAsked(run: Run, issuer: string, signIn: (address: string) => Promise<void>): void {
+  const followed = new Set<string>();
+  for (const name of ["stdout", "stderr"] as const) {
+    run.child[name]?.on("data", () => {
+      for (const [address] of run.written[name].matchAll(/^https:\S+(?=\s.*waiting)/gms)) {
+        if (!address.startsWith(issuer) || followed.has(address)) continue;
+        followed.add(address);
+        signIn(address).catch((error) => {
+          run.written.stderr += String(error);
+          run.child.kill();
+        });
+      }
+    });
+  }
+}
+
+function homeOfCertificates(home: string, project: string): string {
+  const homes = [join(home, ".local/share/mxtoken"), project];
+  return homes.find((path) => existsSync(join(path, "certs/localhost.crt"))) ?? home;
+}

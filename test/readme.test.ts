@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { programPath, type Run } from "./peers/program.ts";
+import { type ReadersMachine, startReadersMachine } from "./peers/readers-machine.ts";
+import { type Block, blocksOf } from "./peers/shell-blocks.ts";
+
+const readme = readFileSync(fileURLToPath(new URL("../README.md", import.meta.url)), "utf8");
+const blocks = blocksOf(readme);
+const session = blocks.find(({ language }) => language === "console")?.text ?? "";
+
+let machine: ReadersMachine;
+before(async () => {
+  machine = await startReadersMachine([
+    ...["foo@example.com", "old@example.com", "moving@example.com", "foo@contoso.com"],
+    ...["foo@example.org", "new@example.org"],
+  ]);
+});
+after(() => machine.close());
+
+/** The status of a block; the loop is ended by Ctrl-C. */
+async function statusOf(block: Block, run: Run): Promise<number | null> {
+  if (!block.text.includes("oauth2_example_loop")) return (await run.ended).status;
+  await run.shown("The next turn is at");
+  process.kill(-Number(run.child.pid), "SIGINT");
+  const { status, signal } = await run.ended;
+  assert.doesNotMatch(run.written.stderr, /No fresh token/);
+  assert.ok(status === 130 || signal === "SIGINT");
+  return 0;
+}
+
+describe("every shell block of the README does what it says", () => {
+  test("and no block is of another kind", () => {
+    const languages = blocks.map(({ language }) => language);
+    assert.deepEqual([...new Set(languages)].sort(), ["console", "sh", "text"]);
+    assert.equal(languages.filter((language) => language === "console").length, 1);
+    assert.doesNotMatch(readme, /^ {4}(mxtoken|npm|scripts|imapsync)/m, "no indented block");
+  });
+
+  test("the session at the top is what the program says", async () => {
+    const [command = "", ...expected] = session.replace(/^\$ /, "").split("\n");
+    const elsewhere = join(machine.home, "elsewhere");
+    mkdirSync(elsewhere);
+    const typed = command.replace(/^mxtoken/, `${process.execPath} ${programPath}`);
+    const run = machine.type(`script -qefc 'stty cols 1000; ${typed}' /dev/null`, elsewhere);
+    assert.equal((await run.ended).status, 0, run.written.stdout);
+    const shown = run.written.stdout.replaceAll("\r", "").trimEnd().split("\n");
+    assert.deepEqual(shown.map(comparable), expected.map(comparable));
+    assert.match(machine.typed("xdg-open"), /^https:\S+$/m);
+    const tokens = join(machine.home, ".local/share/mxtoken/tokens");
+    assert.ok(readdirSync(tokens).includes("oauth2_tokens_foo@example.com.txt"));
+  });
+
+  for (const block of blocks.filter(({ language }) => language === "sh")) {
+    const [command = ""] = block.text.split("\n");
+    test(`line ${block.line}, ${block.heading}: ${command}`, async () => {
+      const run = machine.type(block.text);
+      const status = await statusOf(block, run);
+      assert.equal(status, 0, `${run.written.stdout}\n${run.written.stderr}`);
+      effects[block.heading]?.(run);
+    });
+  }
+
+  test("imapsync is given the options that the session shows", () => {
+    const options = (text: string) => [...new Set(text.match(/--[a-z]+[12](?= )/g))].sort();
+    const commands = blocks.filter(({ text }) => /^imapsync |gilleslamiral/m.test(text));
+    assert.equal(commands.length, 2);
+    for (const { text } of commands) assert.deepEqual(options(text), options(session));
+  });
+});
+
+/** What a block must have done beside ending well. */
+const effects: Record<string, (run: Run) => void> = {
+  "Try it without an account": ({ written }) => {
+    assert.match(written.stdout, /^# Provider: office365$.*^the tests$/ms);
+  },
+  Install: () => assert.ok(existsSync(join(machine.home, "prefix/bin/oauth2_imap"))),
+  "Get a token": () => assertTokenFile("foo@example.com", "office365"),
+  "Where the browser is on another machine": () => {
+    assert.match(machine.typed("ssh"), /^-L (\d+):localhost:\1 you@server$/m);
+  },
+  "Move a mailbox": ({ written }) => {
+    if (written.stdout.includes("messages")) assertBothSides(written.stdout);
+    else assertTokenFile("new@example.org", "google");
+  },
+  "imapsync in a container": ({ written }) => assertBothSides(written.stdout),
+  "The same address on both sides": () => {
+    assertTokenFile("moving@example.com", "google");
+    assertTokenFile("moving@example.com_office365", "office365");
+  },
+};
+
+function assertBothSides(stdout: string): void {
+  assert.equal(
+    stdout,
+    "outlook.office365.com old@example.com: 2 messages\nimap.gmail.com new@example.org: 2 messages\n",
+  );
+}
+
+function assertTokenFile(name: string, provider: string): void {
+  const path = join(machine.project, "tokens", `oauth2_tokens_${name}.txt`);
+  assert.match(readFileSync(path, "utf8"), new RegExp(`^# Provider: ${provider}$`, "m"));
+}
+
+/** A line without what differs from machine to machine and from run to run. */
+function comparable(line: string): string {
+  return line
+    .replaceAll(machine.home, "/home/you")
+    .replace(/https:\/\/(login\.microsoftonline\.com|localhost:\d+)\S*\/auth\S*/, "SIGN-IN")
+    .replace(/\blocalhost:\d+(?=$| as)/, "outlook.office365.com:993")
+    .replace(/(?<=--host[12] )localhost --port[12] \d+/, "outlook.office365.com")
+    .replace(/ --sslargs[12] SSL_ca_file=\S+/, "")
+    .replace(/(?<=https:\/\/localhost:)\d+/, "PORT")
+    .replace(/is [0-9A-F:…]+(?= \()/, "is FINGERPRINT")
+    .replace(/\d+ folders?, \d+ messages/, "COUNTS")
+    .replace(/expires at \S+ in \d+ minutes/, "EXPIRES");
+}
