@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import type { ProviderRow } from "../src/catalog/provider-row.ts";
-import { findProvider, providers } from "../src/catalog/providers.ts";
+import { providerByName, providers } from "../src/catalog/providers.ts";
 import { main } from "../src/main.ts";
 import { type Result, runMain, type Scene, setScene, user } from "./peers/scene.ts";
 import { standIn } from "./peers/stand-in.ts";
@@ -78,7 +78,7 @@ const granted = (more: object = {}) => ({
 });
 
 function row(name: string): ProviderRow {
-  const found = findProvider(name);
+  const found = providerByName(name);
   assert.ok(found);
   return found;
 }

@@ -1,5 +1,5 @@
 import { MxtokenError } from "../errors.ts";
-import { findProvider } from "../flow/find-provider.ts";
+import { identifyProvider } from "../flow/identify-provider.ts";
 import type { Command } from "./command.ts";
 import { dnsOption, dnsServerOption, onlyArgument, reportOptions } from "./options.ts";
 
@@ -18,7 +18,7 @@ export const providerCommand: Command = {
     }
     const resolver = dnsServerOption(args, world);
     await report.provider(
-      await findProvider(world, text, resolver, (event) => report.event(event)),
+      await identifyProvider(world, text, resolver, (event) => report.event(event)),
     );
   },
 };

@@ -1,5 +1,5 @@
 import type { ProviderRow } from "../catalog/provider-row.ts";
-import { namedProvider } from "../config/provider.ts";
+import { explicitProvider } from "../config/provider.ts";
 import type { Remembered, Settings } from "../config/settings.ts";
 import { discover, type ProviderEvidence } from "../provider/discover.ts";
 import type { World } from "../world/world.ts";
@@ -25,13 +25,13 @@ export async function chooseProvider(
   tokenFile: string,
   tell: Tell,
 ): Promise<ChosenProvider> {
-  const named = namedProvider(settings, remembered, tokenFile);
-  if (named !== undefined) {
-    const evidence = { by: named.by };
-    if (named.by === "tokenFile") {
-      tell({ is: "providerFound", provider: named.row.name, evidence });
+  const explicit = explicitProvider(settings, remembered, tokenFile);
+  if (explicit !== undefined) {
+    const evidence = { by: explicit.by };
+    if (explicit.by === "tokenFile") {
+      tell({ is: "providerFound", provider: explicit.row.name, evidence });
     }
-    return { row: named.row, evidence };
+    return { row: explicit.row, evidence };
   }
   const { address, dnsServer } = settings;
   const found = await discover(world, address.domain, dnsServer, () => {

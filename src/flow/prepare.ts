@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import type { ProviderRow } from "../catalog/provider-row.ts";
-import { findProvider } from "../catalog/providers.ts";
+import { providerByName } from "../catalog/providers.ts";
 import { type OAuthClient, resolveClient } from "../config/client.ts";
 import { type Mailbox, resolveMailbox } from "../config/mailbox.ts";
-import { customProvider, namedProvider } from "../config/provider.ts";
+import { customProvider, explicitProvider } from "../config/provider.ts";
 import type { Settings } from "../config/settings.ts";
 import { defaultTokenFile } from "../config/token-file-path.ts";
 import { MxtokenError } from "../errors.ts";
@@ -83,7 +83,7 @@ export async function prepareMailbox(
   const isServerNamed = settings.provider !== undefined || settings.imapServer !== undefined;
   const tokenFile = tokenFileOf(world, settings);
   if (!needsFile && isServerNamed) {
-    const row = namedProvider(settings, {}, tokenFile)?.row;
+    const row = explicitProvider(settings, {}, tokenFile)?.row;
     return { tokenFile, record: undefined, mailbox: resolveMailbox(settings, row, world.cwd) };
   }
   const { row, foundRow, stored } =
@@ -116,7 +116,7 @@ interface Chosen extends ChosenProvider {
 /** The stored token with whatever provider it is from: the person has named the server. */
 async function storedAnywhere(tokenFile: string): Promise<Omit<Chosen, "evidence">> {
   const stored = await read(tokenFile, false);
-  const row = findProvider(stored.record?.notes.provider ?? "");
+  const row = providerByName(stored.record?.notes.provider ?? "");
   return { row, foundRow: undefined, stored };
 }
 

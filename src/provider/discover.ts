@@ -2,7 +2,7 @@ import type { ProviderRow } from "../catalog/provider-row.ts";
 import { providers } from "../catalog/providers.ts";
 import { passwordOnlyProviders } from "../catalog/without-oauth.ts";
 import { showEndpoint } from "../config/endpoint.ts";
-import { type NamedProvider, providerByHand, withoutOAuth } from "../config/provider.ts";
+import { type ExplicitProvider, providerByHand, withoutOAuth } from "../config/provider.ts";
 import { type Resolver, systemResolvers } from "../config/resolvers.ts";
 import { MxtokenError } from "../errors.ts";
 import type { World } from "../world/world.ts";
@@ -21,7 +21,7 @@ export type Evidence =
     };
 
 /** What tells the provider of a run: somebody who named it, or the address. */
-export type ProviderEvidence = Evidence | { readonly by: NamedProvider["by"] };
+export type ProviderEvidence = Evidence | { readonly by: ExplicitProvider["by"] };
 
 /** A provider that was found from an address, and why it is the one. */
 export interface Discovered {

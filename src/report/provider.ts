@@ -1,6 +1,6 @@
 import type { Endpoint, Flow, ProviderRow } from "../catalog/provider-row.ts";
 import { showEndpoint } from "../config/endpoint.ts";
-import type { FoundProvider } from "../flow/find-provider.ts";
+import type { FoundProvider } from "../flow/identify-provider.ts";
 import { loopbackRedirect } from "../grant/redirect.ts";
 import type { ProviderEvidence } from "../provider/discover.ts";
 

@@ -3,7 +3,7 @@ import { Interrupted, MxtokenError, systemReason } from "../errors.ts";
 import type { ListenerCertificate } from "../flow/certificate.ts";
 import type { CheckOutcome } from "../flow/check.ts";
 import type { Event, Outcome } from "../flow/events.ts";
-import type { FoundProvider } from "../flow/find-provider.ts";
+import type { FoundProvider } from "../flow/identify-provider.ts";
 import { isoSeconds } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
 import { fold } from "./fold.ts";

@@ -1,6 +1,6 @@
 import { parseAddress, parseDomain } from "../address.ts";
 import type { ProviderRow } from "../catalog/provider-row.ts";
-import { providerNamed } from "../config/provider.ts";
+import { oauthProviderByName } from "../config/provider.ts";
 import type { Resolver } from "../config/resolvers.ts";
 import { discover, type ProviderEvidence } from "../provider/discover.ts";
 import type { World } from "../world/world.ts";
@@ -18,13 +18,13 @@ export interface FoundProvider {
  *
  * @throws MxtokenError `usage`, `noProvider`, `unreachable`; Interrupted
  */
-export async function findProvider(
+export async function identifyProvider(
   world: World,
   text: string,
   resolver: Resolver | undefined,
   tell: Tell,
 ): Promise<FoundProvider> {
-  const row = /[@.]/.test(text) ? undefined : providerNamed(text);
+  const row = /[@.]/.test(text) ? undefined : oauthProviderByName(text);
   if (row !== undefined) return { row, evidence: { by: "name" } };
   const domain = text.includes("@") ? parseAddress(text).domain : parseDomain(text);
   return discover(world, domain, resolver, () => tell({ is: "lookingUpMx", domain }));
