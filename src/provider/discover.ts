@@ -6,6 +6,7 @@ import { type ExplicitProvider, providerByHand, withoutOAuth } from "../config/p
 import { type Resolver, systemResolvers } from "../config/resolvers.ts";
 import { MxtokenError } from "../errors.ts";
 import type { World } from "../world/world.ts";
+import type { MxHost } from "./dns-message.ts";
 import { lookUpMx, type MxAnswer } from "./look-up-mx.ts";
 import { judgeMx, type Match } from "./mx.ts";
 
@@ -65,11 +66,12 @@ function judgeAnswer(domain: string, { resolver, ...answer }: MxAnswer): Discove
   if (answer.hosts.length === 0) {
     throw notFound(`${domain} has no MX records that would tell its provider`, providerByHand);
   }
-  const hosts = answer.hosts.filter((host) => host !== "");
+  const hosts = answer.hosts.filter(({ name }) => name !== "");
   if (hosts.length === 0) {
     throw notFound(`${domain} takes no mail: its MX is null (RFC 7505)`, isRight);
   }
-  const verdict = judgeMx(hosts);
+  const names = hosts.map(({ name }) => name);
+  const verdict = judgeMx(names);
   switch (verdict.is) {
     case "provider":
       return foundBy(verdict, hosts);
@@ -82,7 +84,7 @@ function judgeAnswer(domain: string, { resolver, ...answer }: MxAnswer): Discove
       );
     case "unknown":
       throw notFound(
-        `the MX of ${domain} is of no provider that is known: ${hosts.slice(0, shownHosts).join(", ")}`,
+        `the MX of ${domain} is of no provider that is known: ${names.slice(0, shownHosts).join(", ")}`,
         providerByHand,
       );
   }
@@ -91,12 +93,13 @@ function judgeAnswer(domain: string, { resolver, ...answer }: MxAnswer): Discove
 /** Enough to recognise them by; a domain may have hundreds. */
 const shownHosts = 5;
 
-function foundBy({ row, host, isConfirmed }: Match, hosts: readonly string[]): Discovered {
+function foundBy({ row, host, isConfirmed }: Match, hosts: readonly MxHost[]): Discovered {
   if ("instead" in row) {
     throw withoutOAuth(row, isConfirmed ? `MX ${host}` : `MX ${host}, which is probably theirs`);
   }
   if (isConfirmed) {
-    const before = hosts.slice(0, hosts.indexOf(host));
+    const own = hosts.find(({ name }) => name === host)?.preference ?? 0;
+    const before = hosts.filter(({ preference }) => preference < own).map(({ name }) => name);
     return { row, evidence: { by: "mx", host, before } };
   }
   throw notFound(

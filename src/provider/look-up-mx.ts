@@ -101,6 +101,6 @@ const reasons: Readonly<Record<string, string>> = {
 
 function describe(reply: MxReply): string {
   if (reply.is === "failed") return reply.reason;
-  if (reply.is === "hosts") return reply.hosts.map((host) => host || ".").join(" ") || "no MX";
+  if (reply.is === "hosts") return reply.hosts.map(({ name }) => name || ".").join(" ") || "no MX";
   return reply.is === "truncated" ? "truncated" : "NXDOMAIN";
 }
