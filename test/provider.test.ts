@@ -88,7 +88,7 @@ describe("an address without --provider", () => {
     const result = await runAtMicrosoft(user, ...options(), "--json");
     assert.match(
       result.stderr,
-      /\(preferred to it, but of no provider that is known: mx\.own\.example\)/,
+      /\(preferred to it: mx\.own\.example, of no provider that is known\)$/m,
     );
     const { provider, evidence } = JSON.parse(result.stdout);
     assert.deepEqual(
@@ -96,6 +96,35 @@ describe("an address without --provider", () => {
       ["office365", { by: "mx", host: microsoftMx, before: ["mx.own.example"] }],
     );
   });
+
+  for (const [what, records, before, words] of [
+    ["no better", [[10, "mx.own.example"]], [], ""],
+    ["worse", [[20, "mx0a-1.pphosted.com"]], [], ""],
+    [
+      "a gateway",
+      [[1, "mx0a-1.pphosted.com"]],
+      ["mx0a-1.pphosted.com"],
+      " (preferred to it: mx0a-1.pphosted.com, a mail gateway of Proofpoint)",
+    ],
+    [
+      "several",
+      [
+        [1, "mx.own.example"],
+        [2, "mx0a-1.pphosted.com"],
+        [10, "mx.third.example"],
+      ],
+      ["mx.own.example", "mx0a-1.pphosted.com"],
+      " (preferred to it: mx0a-1.pphosted.com, a mail gateway of Proofpoint, and 1 more)",
+    ],
+  ] as const) {
+    test(`another host beside it is told where it is preferred: ${what}`, async () => {
+      dns.answer = () => [{ mx: [...records, [10, microsoftMx]] }];
+      const shown = await run("provider", user, "--dns-server", dns.address);
+      assert.ok(shown.stdout.includes(`  MX ${microsoftMx}${words}\n`), shown.stdout);
+      const json = await run("provider", user, "--dns-server", dns.address, "--json");
+      assert.deepEqual(JSON.parse(json.stdout).evidence.before, before);
+    });
+  }
 
   for (const [what, tokens, host, message] of [
     [

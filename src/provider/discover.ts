@@ -17,7 +17,7 @@ export type Evidence =
   | {
       readonly by: "mx";
       readonly host: string;
-      /** hosts of a better preference, which tell nothing */
+      /** hosts of a really better preference, which tell nothing */
       readonly before: readonly string[];
     };
 

@@ -3,6 +3,7 @@ import { showEndpoint } from "../config/endpoint.ts";
 import type { FoundProvider } from "../flow/identify-provider.ts";
 import { loopbackRedirect } from "../grant/redirect.ts";
 import type { ProviderEvidence } from "../provider/discover.ts";
+import { gatewayOf } from "../provider/mx.ts";
 
 /** The flows that this version has; a row also has those that the provider offers beside them. */
 const supportedFlows: ReadonlySet<Flow> = new Set(["code"]);
@@ -76,7 +77,7 @@ export function providerDocument({ row, evidence }: FoundProvider): object {
 export function showEvidence(evidence: ProviderEvidence): string {
   switch (evidence.by) {
     case "mx":
-      return `MX ${evidence.host}${unknownBefore(evidence.before)}`;
+      return `MX ${evidence.host}${preferred(evidence.before)}`;
     case "domain":
       return `domain ${evidence.domain}`;
     case "name":
@@ -88,10 +89,15 @@ export function showEvidence(evidence: ProviderEvidence): string {
   }
 }
 
-function unknownBefore(hosts: readonly string[]): string {
-  const [best, ...more] = hosts;
-  if (best === undefined) return "";
-  return ` (preferred to it, but of no provider that is known: ${best}${more.length > 0 ? " …" : ""})`;
+/** A gateway says most, because mail that passes through it is no reason to doubt. */
+function preferred(hosts: readonly string[]): string {
+  const host = hosts.find((each) => gatewayOf(each) !== undefined) ?? hosts[0];
+  if (host === undefined) return "";
+  const gateway = gatewayOf(host);
+  const what =
+    gateway === undefined ? "of no provider that is known" : `a mail gateway of ${gateway.title}`;
+  const more = hosts.length > 1 ? `, and ${hosts.length - 1} more` : "";
+  return ` (preferred to it: ${host}, ${what}${more})`;
 }
 
 function showServer(server: Endpoint | undefined): string | undefined {
