@@ -70,6 +70,7 @@ for (const row of providers) {
     // What no source says for sure is left out, and that is said.
     if (row.scopes.imap === undefined) assert.match(row.unconfirmed?.[0] ?? "", /scope/);
     for (const scope of row.unechoedScopes ?? []) assert.ok(row.extraScopes.includes(scope));
+    for (const remark of row.beforeSignIn ?? []) assert.match(remark, /^\S.*[^.\s]$/);
     assert.ok(row.mechanisms.length > 0);
     assert.ok(row.flows.includes("code"));
     if (Object.keys(row.applications).length === 0) assert.match(row.name, /^office365-/);

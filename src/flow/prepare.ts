@@ -28,6 +28,8 @@ export interface Stored {
 export interface Prepared extends Stored {
   readonly mailbox: Mailbox;
   readonly client: OAuthClient;
+  /** what a person has to know of the provider before a sign-in */
+  readonly beforeSignIn: readonly string[];
   /** what tells the provider */
   readonly evidence: ProviderEvidence;
   /** the provider, where only the address tells it */
@@ -64,7 +66,8 @@ export async function prepare(
   const client = await resolveClient(world, settings, row, notes);
   const mailbox = resolveMailbox(settings, row, world.cwd);
   if (!startover) checkSameOwner(stored.tokenFile, notes, ownerOf({ mailbox, client }));
-  return { ...stored, client, mailbox, evidence, foundRow };
+  const beforeSignIn = row?.beforeSignIn ?? [];
+  return { ...stored, client, mailbox, beforeSignIn, evidence, foundRow };
 }
 
 /**

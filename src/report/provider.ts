@@ -31,7 +31,7 @@ export function describeProvider({ row, evidence }: FoundProvider): string {
     ["", notHere(flowsOf(row).elsewhere)],
     ...applicationsOf(row).map((each) => ["application", describeApplication(each)] as const),
     ["your own", row.registration && `register it at ${row.registration}, then --client-id`],
-    ...(row.remarks ?? []).map((remark) => ["remark", remark] as const),
+    ...remarksOf(row).map((remark) => ["remark", remark] as const),
     ...(row.unconfirmed ?? []).map((text) => ["unconfirmed", text] as const),
   ];
   return lines
@@ -67,7 +67,7 @@ export function providerDocument({ row, evidence }: FoundProvider): object {
     flowsNotYetSupported: elsewhere,
     applications: applicationsOf(row),
     registration: row.registration,
-    remarks: row.remarks ?? [],
+    remarks: remarksOf(row),
     unconfirmed: row.unconfirmed ?? [],
     sources: row.sources,
   };
@@ -98,6 +98,10 @@ function preferred(hosts: readonly string[]): string {
     gateway === undefined ? "of no provider that is known" : `a mail gateway of ${gateway.title}`;
   const more = hosts.length > 1 ? `, and ${hosts.length - 1} more` : "";
   return ` (preferred to it: ${host}, ${what}${more})`;
+}
+
+function remarksOf({ beforeSignIn = [], remarks = [] }: ProviderRow): readonly string[] {
+  return [...beforeSignIn, ...remarks];
 }
 
 function showServer(server: Endpoint | undefined): string | undefined {
