@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { providers } from "../src/catalog/providers.ts";
 import { passwordOnlyProviders } from "../src/catalog/without-oauth.ts";
+import { showEndpoint } from "../src/config/endpoint.ts";
 import { type DnsAnswer, type DnsServer, startDnsServer } from "./peers/dns-server.ts";
 import { freePort } from "./peers/loopback.ts";
 import { type Result, runMain, type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
@@ -327,13 +328,6 @@ for (const [what, answer, status, message, hint] of [
     /the MX mx1\.comcast\.net is probably of comcast .*no token is asked for on a guess$/m,
     /hint: if that is right, pass --provider comcast$/m,
   ],
-  [
-    "one that takes no token",
-    mx("mx01.mail.icloud.com"),
-    68,
-    /: iCloud Mail has no OAuth 2\.0 for IMAP.* \(MX mx01\.mail\.icloud\.com\)$/m,
-    /hint: make an app-specific password at account\.apple\.com/,
-  ],
   ["SERVFAIL", { rcode: 2 }, 75, /could not be looked up: .*SERVFAIL/, /--dns-server IP/],
   ["REFUSED", { rcode: 5 }, 75, /could not be looked up: .*REFUSED/, /--provider NAME/],
 ] as const) {
@@ -398,6 +392,24 @@ test("a dot at the end of a domain says nothing", async () => {
   assert.match(result.stdout, /^evidence\s+domain gmail\.com$/m);
 });
 
+for (const [host, evidence] of [
+  ["mx01.mail.icloud.com", "MX mx01.mail.icloud.com"],
+  ["mx.zoho.jp", "MX mx.zoho.jp, which is probably theirs"],
+] as const) {
+  test(`an MX of a provider that takes no token is told with what to do: ${host}`, async () => {
+    dns.answer = () => [mx(host)];
+    const wanted = await run(user, "--dns-server", dns.address);
+    const asked = await run("provider", user, "--dns-server", dns.address);
+    for (const result of [wanted, asked]) {
+      assert.equal(result.status, 68);
+      assert.ok(result.stderr.includes(`no token opens a mailbox there (${evidence})\n`));
+      assert.match(result.stderr, /^mxtoken: hint: .*app-specific/m);
+    }
+    assert.equal(wanted.stdout, "");
+    assert.ok(asked.stdout.includes(`  ${evidence}\n`));
+  });
+}
+
 test("who has no OAuth 2.0 is not offered as a choice", async () => {
   dns.answer = () => [mx("mx00.gmx.net", microsoftMx)];
   const result = await run(user, "--dns-server", dns.address);
@@ -461,6 +473,19 @@ describe("mxtoken provider", () => {
         assert.equal(result.status, 68);
         assert.ok(result.stderr.includes(`${row.title} has no OAuth 2.0 for IMAP`));
         assert.ok(result.stderr.includes(row.instead));
+        for (const shown of [row.name, row.title, row.instead, ...(row.remarks ?? [])]) {
+          assert.ok(result.stdout.includes(shown), shown);
+        }
+        for (const server of [row.imap, row.smtp, row.pop]) {
+          if (server !== undefined) assert.ok(result.stdout.includes(showEndpoint(server)));
+        }
+        const json = await run("provider", text, "--json");
+        assert.equal(json.status, 68);
+        const { ok, error, evidence: _evidence, ...rest } = JSON.parse(json.stdout);
+        assert.deepEqual([ok, error.code, error.hint], [false, "noProvider", row.instead]);
+        const { name, title, imap, smtp, pop, instead, remarks = [], sources } = row;
+        const known = { provider: name, title, imap, smtp, pop, instead, remarks, sources };
+        assert.deepEqual(rest, JSON.parse(JSON.stringify(known)));
       }
       const named = await run(user, "--provider", row.name);
       assert.equal(named.status, 68);

@@ -1,5 +1,6 @@
 import { MxtokenError } from "../errors.ts";
 import { identifyProvider } from "../flow/identify-provider.ts";
+import { requireOAuth } from "../provider/discover.ts";
 import type { Command } from "./command.ts";
 import { dnsOption, dnsServerOption, onlyArgument, reportOptions } from "./options.ts";
 
@@ -17,8 +18,8 @@ export const providerCommand: Command = {
       });
     }
     const resolver = dnsServerOption(args, world);
-    await report.provider(
-      await identifyProvider(world, text, resolver, (event) => report.event(event)),
-    );
+    const found = await identifyProvider(world, text, resolver, (event) => report.event(event));
+    await report.provider(found);
+    requireOAuth(found);
   },
 };

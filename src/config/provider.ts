@@ -56,20 +56,11 @@ function isEveryServerGiven(settings: Settings): boolean {
   return servers.every((server) => server !== undefined);
 }
 
-/**
- * The row of that name.
- *
- * @throws MxtokenError `noProvider` where it has no OAuth 2.0 for IMAP
- */
-export function oauthProviderByName(name: string): ProviderRow | undefined {
+function byOption(name: string): ProviderRow {
+  const row = providerByName(name);
+  if (row !== undefined) return row;
   const passwordOnly = passwordOnlyProviderByName(name);
   if (passwordOnly !== undefined) throw withoutOAuth(passwordOnly, `provider ${passwordOnly.name}`);
-  return providerByName(name);
-}
-
-function byOption(name: string): ProviderRow {
-  const row = oauthProviderByName(name);
-  if (row !== undefined) return row;
   throw new MxtokenError("usage", `--provider: ${JSON.stringify(name)} is not known`, {
     hint: `known are ${knownNames}; for another one give its values: ${optionsOf(valuesOfProvider)}`,
   });

@@ -1,7 +1,7 @@
 import type { ProviderRow } from "../catalog/provider-row.ts";
 import { explicitProvider } from "../config/provider.ts";
 import type { Remembered, Settings } from "../config/settings.ts";
-import { discover, type ProviderEvidence } from "../provider/discover.ts";
+import { discover, type ProviderEvidence, requireOAuth } from "../provider/discover.ts";
 import type { World } from "../world/world.ts";
 import type { Tell } from "./events.ts";
 
@@ -34,9 +34,8 @@ export async function chooseProvider(
     return { row: explicit.row, evidence };
   }
   const { address, dnsServer } = settings;
-  const found = await discover(world, address.domain, dnsServer, () => {
-    tell({ is: "lookingUpMx", domain: address.domain });
-  });
+  const onLookUp = () => tell({ is: "lookingUpMx", domain: address.domain });
+  const found = requireOAuth(await discover(world, address.domain, dnsServer, onLookUp));
   tell({ is: "providerFound", provider: found.row.name, evidence: found.evidence });
   return found;
 }

@@ -1,4 +1,4 @@
-import type { ProviderRow } from "../catalog/provider-row.ts";
+import type { PasswordOnlyRow, ProviderRow } from "../catalog/provider-row.ts";
 import { providers } from "../catalog/providers.ts";
 import { passwordOnlyProviders } from "../catalog/without-oauth.ts";
 import { showEndpoint } from "../config/endpoint.ts";
@@ -19,20 +19,23 @@ export type Evidence =
       readonly host: string;
       /** hosts of a really better preference, which tell nothing */
       readonly before: readonly string[];
+      /** no source says for sure that the host is the provider's */
+      readonly isProbable?: true;
     };
 
 /** What tells the provider of a run: somebody who named it, or the address. */
 export type ProviderEvidence = Evidence | { readonly by: ExplicitProvider["by"] };
 
-/** A provider that was found from an address, and why it is the one. */
-export interface Discovered {
-  readonly row: ProviderRow;
-  readonly evidence: Evidence;
+/** A provider, and why it is the one. */
+export interface Discovered<Row = ProviderRow | PasswordOnlyRow, Why = Evidence> {
+  readonly row: Row;
+  readonly evidence: Why;
 }
 
 /**
  * Finds the provider of a mail domain: by the domain itself where it is known, else by its MX
- * records.
+ * records. It may be one whose IMAP server takes no OAuth 2.0 token; one that is only probable is
+ * never another.
  *
  * @param domain in ASCII (IDNA)
  * @param resolver asked instead of the system's
@@ -45,13 +48,31 @@ export async function discover(
   resolver: Resolver | undefined,
   onLookUp: () => void,
 ): Promise<Discovered> {
-  const known = providers.find(({ domains }) => domains.includes(domain));
+  const rows = [...providers, ...passwordOnlyProviders];
+  const known = rows.find(({ domains }) => domains.includes(domain));
   if (known !== undefined) return { row: known, evidence: { by: "domain", domain } };
-  const passwordOnly = passwordOnlyProviders.find(({ domains }) => domains.includes(domain));
-  if (passwordOnly !== undefined) throw withoutOAuth(passwordOnly, `domain ${domain}`);
   onLookUp();
   const resolvers = resolver === undefined ? await systemResolvers(world) : [resolver];
   return judgeAnswer(domain, await lookUpMx(world, domain, resolvers));
+}
+
+/**
+ * A provider whose IMAP server takes a token.
+ *
+ * @throws MxtokenError `noProvider` where it takes none
+ */
+export function requireOAuth<Why extends ProviderEvidence>({
+  row,
+  evidence,
+}: Discovered<ProviderRow | PasswordOnlyRow, Why>): Discovered<ProviderRow, Why> {
+  if (!("instead" in row)) return { row, evidence };
+  throw withoutOAuth(row, inWords(row, evidence));
+}
+
+function inWords({ name }: PasswordOnlyRow, evidence: ProviderEvidence): string {
+  if (evidence.by === "domain") return `domain ${evidence.domain}`;
+  if (evidence.by !== "mx") return `provider ${name}`;
+  return `MX ${evidence.host}${evidence.isProbable ? ", which is probably theirs" : ""}`;
 }
 
 /** @throws MxtokenError `noProvider` */
@@ -94,14 +115,11 @@ function judgeAnswer(domain: string, { resolver, ...answer }: MxAnswer): Discove
 const shownHosts = 5;
 
 function foundBy({ row, host, isConfirmed }: Match, hosts: readonly MxHost[]): Discovered {
-  if ("instead" in row) {
-    throw withoutOAuth(row, isConfirmed ? `MX ${host}` : `MX ${host}, which is probably theirs`);
-  }
-  if (isConfirmed) {
-    const own = hosts.find(({ name }) => name === host)?.preference ?? 0;
-    const before = hosts.filter(({ preference }) => preference < own).map(({ name }) => name);
-    return { row, evidence: { by: "mx", host, before } };
-  }
+  const own = hosts.find(({ name }) => name === host)?.preference ?? 0;
+  const before = hosts.filter(({ preference }) => preference < own).map(({ name }) => name);
+  const evidence = { by: "mx", host, before } as const;
+  if (isConfirmed) return { row, evidence };
+  if ("instead" in row) return { row, evidence: { ...evidence, isProbable: true } };
   throw notFound(
     `the MX ${host} is probably of ${row.name} (${row.title}), but no source says so for sure, and no token is asked for on a guess`,
     `if that is right, pass --provider ${row.name}`,

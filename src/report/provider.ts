@@ -9,9 +9,9 @@ import { gatewayOf } from "../provider/mx.ts";
 const supportedFlows: ReadonlySet<Flow> = new Set(["code"]);
 
 /** What is known of a provider, in lines for standard output. */
-export function describeProvider({ row, evidence }: FoundProvider): string {
+export function describeProvider({ row, evidence }: FoundProvider<ProviderRow>): string {
   const { scopes, imap, smtp, pop } = row;
-  const lines: readonly (readonly [title: string, value: string | undefined])[] = [
+  return table([
     ["provider", `${row.name} (${row.title})`],
     ["evidence", showEvidence(evidence)],
     ["IMAP", showServer(imap)],
@@ -33,15 +33,21 @@ export function describeProvider({ row, evidence }: FoundProvider): string {
     ["your own", row.registration && `register it at ${row.registration}, then --client-id`],
     ...remarksOf(row).map((remark) => ["remark", remark] as const),
     ...(row.unconfirmed ?? []).map((text) => ["unconfirmed", text] as const),
-  ];
-  return lines
+  ]);
+}
+
+/** Titles and values, one pair a line; what has no value is left out. */
+export function table(
+  pairs: readonly (readonly [title: string, value: string | undefined])[],
+): string {
+  return pairs
     .filter(([, value]) => value !== undefined)
     .map(([title, value]) => `${title.padEnd(13)}  ${value}`)
     .join("\n");
 }
 
 /** The same as data. */
-export function providerDocument({ row, evidence }: FoundProvider): object {
+export function providerDocument({ row, evidence }: FoundProvider<ProviderRow>): object {
   const { imap, smtp, pop, scopes } = row;
   const { here, elsewhere } = flowsOf(row);
   return {
@@ -77,7 +83,7 @@ export function providerDocument({ row, evidence }: FoundProvider): object {
 export function showEvidence(evidence: ProviderEvidence): string {
   switch (evidence.by) {
     case "mx":
-      return `MX ${evidence.host}${preferred(evidence.before)}`;
+      return `MX ${evidence.host}${evidence.isProbable ? ", which is probably theirs" : ""}${preferred(evidence.before)}`;
     case "domain":
       return `domain ${evidence.domain}`;
     case "name":
@@ -104,7 +110,8 @@ function remarksOf({ beforeSignIn = [], remarks = [] }: ProviderRow): readonly s
   return [...beforeSignIn, ...remarks];
 }
 
-function showServer(server: Endpoint | undefined): string | undefined {
+/** `host:port`, and how TLS begins where it does not at once. */
+export function showServer(server: Endpoint | undefined): string | undefined {
   if (server === undefined) return undefined;
   return `${showEndpoint(server)}${server.tls === "starttls" ? " (STARTTLS)" : ""}`;
 }

@@ -1,0 +1,23 @@
+import type { PasswordOnlyRow } from "../catalog/provider-row.ts";
+import type { FoundProvider } from "../flow/identify-provider.ts";
+import { showEvidence, showServer, table } from "./provider.ts";
+
+/** What is known of a provider whose IMAP server takes no token, in lines for standard output. */
+export function describePasswordOnly({ row, evidence }: FoundProvider<PasswordOnlyRow>): string {
+  return table([
+    ["provider", `${row.name} (${row.title})`],
+    ["evidence", showEvidence(evidence)],
+    ["IMAP", showServer(row.imap)],
+    ["SMTP", showServer(row.smtp)],
+    ["POP", showServer(row.pop)],
+    ["OAuth 2.0", "none for IMAP"],
+    ["instead", row.instead],
+    ...(row.remarks ?? []).map((remark) => ["remark", remark] as const),
+  ]);
+}
+
+/** The same as data, to stand beside the error. */
+export function passwordOnlyDocument({ row, evidence }: FoundProvider<PasswordOnlyRow>): object {
+  const { name, title, imap, smtp, pop, instead, remarks = [], sources } = row;
+  return { provider: name, title, evidence, imap, smtp, pop, instead, remarks, sources };
+}
