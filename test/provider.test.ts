@@ -388,8 +388,13 @@ test("--verbose shows what was asked and answered", async () => {
 });
 
 test("a dot at the end of a domain says nothing", async () => {
-  const result = await run("provider", "gmail.com.");
-  assert.match(result.stdout, /^evidence\s+domain gmail\.com$/m);
+  for (const text of ["gmail.com.", "foo@gmail.com."]) {
+    const result = await run("provider", text);
+    assert.match(result.stdout, /^evidence\s+domain gmail\.com$/m);
+  }
+  const mailbox = await run("foo@gmail.com.");
+  assert.match(mailbox.stderr, /^mxtoken: foo@gmail\.com at google /m);
+  assert.match(mailbox.stderr, /oauth2_tokens_foo@gmail\.com\.txt$/m);
 });
 
 for (const [host, evidence] of [
