@@ -269,79 +269,95 @@ test("a domain with one provider's MX and another's row of domains: the exact on
 const byHand =
   /pass --provider NAME \(google, office365, .*, thundermail\), or all its values: --authorize-uri --token-uri --scope --client-id --imap-server/;
 
-for (const [what, answer, status, message, hint] of [
+for (const [what, answer, reason, message, hint] of [
   [
     "a domain that does not exist",
     { rcode: 3 },
-    68,
+    "noSuchDomain",
     /: the domain example\.test does not exist \(NXDOMAIN, says 127\.0\.0\.1:\d+\)$/m,
     /hint: is the address right\? If so, pass --provider NAME \(google/,
   ],
-  ["no MX", mx(), 68, /: example\.test has no MX records/, byHand],
-  ["a null MX", mx(""), 68, /: example\.test takes no mail: its MX is null \(RFC 7505\)$/m, byHand],
+  ["no MX", mx(), "noMx", /: example\.test has no MX records/, byHand],
+  [
+    "a null MX",
+    mx(""),
+    "nullMx",
+    /: example\.test takes no mail: its MX is null \(RFC 7505\)$/m,
+    byHand,
+  ],
   [
     "an MX of nobody known",
     mx("mx1.mail.ovh.net", "mx2.mail.ovh.net"),
-    68,
+    "unknownMx",
     /: the MX of example\.test is of no provider that is known: mx1\.mail\.ovh\.net, mx2\.mail\.ovh\.net$/m,
     byHand,
   ],
   [
     "two providers",
     mx("aspmx.l.google.com", "a.mail.protection.outlook.com"),
-    68,
+    "severalProviders",
     /more than one provider: google \(MX aspmx\.l\.google\.com\) and office365 \(MX a\.mail\.protection\.outlook\.com\)$/m,
     /hint: pass --provider google or --provider office365, whichever has this mailbox$/m,
   ],
   [
     "two providers without OAuth",
     mx("mx.zoho.com", "mail.protonmail.ch"),
-    68,
+    "severalProviders",
     /more than one provider: zoho .* and proton/,
     /hint: Zoho.*; Proton/,
   ],
   [
     "a host that nobody is known for",
     mx("mx-att.mail.am0.yahoodns.net"),
-    68,
+    "severalProviders",
     /, mx-att\.mail\.am0\.yahoodns\.net, may be of yahoo and att$/m,
     /--provider yahoo or --provider att/,
   ],
   [
     "a gateway",
     mx("mx0a-1.pphosted.com"),
-    68,
+    "gateway",
     /the MX of example\.test, mx0a-1\.pphosted\.com, is a mail gateway of Proofpoint/,
     byHand,
   ],
   [
     "a cloud of the US government",
     mx("contoso.mail.protection.office365.us"),
-    68,
+    "severalProviders",
     /is shared by more than one provider: office365-gcc-high and office365-dod$/m,
     /--provider office365-gcc-high or --provider office365-dod/,
   ],
   [
     "a host that is probably somebody's",
     mx("mx1.comcast.net"),
-    68,
+    "probableProvider",
     /the MX mx1\.comcast\.net is probably of comcast .*no token is asked for on a guess$/m,
     /hint: if that is right, pass --provider comcast$/m,
   ],
-  ["SERVFAIL", { rcode: 2 }, 75, /could not be looked up: .*SERVFAIL/, /--dns-server IP/],
-  ["REFUSED", { rcode: 5 }, 75, /could not be looked up: .*REFUSED/, /--provider NAME/],
+  ["SERVFAIL", { rcode: 2 }, undefined, /could not be looked up: .*SERVFAIL/, /--dns-server IP/],
+  ["REFUSED", { rcode: 5 }, undefined, /could not be looked up: .*REFUSED/, /--provider NAME/],
 ] as const) {
   test(`told, with what to do: ${what}`, async () => {
     dns.answer = () => [answer];
     for (const args of [[user], ["provider", user], ["provider", "example.test"]]) {
       const result = await run(...args, "--dns-server", dns.address);
-      assert.equal(result.status, status, result.stderr);
+      assert.equal(result.status, reason === undefined ? 75 : 68, result.stderr);
       assert.match(result.stderr, message);
       assert.match(result.stderr, hint);
       assert.equal(result.stdout, "");
+      const json = await run(...args, "--dns-server", dns.address, "--json");
+      assert.equal(JSON.parse(json.stdout).error.reason, reason);
     }
   });
 }
+
+test("a token file of a provider that is none of the known is told: 68", async () => {
+  scene.write(tokenFileText("old-access", "old-refresh", { Provider: "custom" }));
+  const result = await run(user, "--json");
+  assert.equal(result.status, 68, result.stderr);
+  assert.match(result.stderr, /was made for custom, which is not in the catalogue$/m);
+  assert.equal(JSON.parse(result.stdout).error.reason, "notInCatalogue");
+});
 
 test("nobody listens at the resolver: 75", async () => {
   const result = await run(user, "--dns-server", `127.0.0.1:${await freePort()}`);
@@ -488,6 +504,7 @@ describe("mxtoken provider", () => {
         assert.equal(json.status, 68);
         const { ok, error, evidence: _evidence, ...rest } = JSON.parse(json.stdout);
         assert.deepEqual([ok, error.code, error.hint], [false, "noProvider", row.instead]);
+        assert.equal(error.reason, "withoutOAuth");
         const { name, title, imap, smtp, pop, instead, remarks = [], sources } = row;
         const known = { provider: name, title, imap, smtp, pop, instead, remarks, sources };
         assert.deepEqual(rest, JSON.parse(JSON.stringify(known)));

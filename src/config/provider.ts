@@ -43,7 +43,7 @@ export function explicitProvider(
   throw new MxtokenError(
     "noProvider",
     `${tokenFile} was made for ${remembered.provider}, which is not in the catalogue`,
-    { hint: providerByHand },
+    { hint: providerByHand, reason: "notInCatalogue" },
   );
 }
 
@@ -74,7 +74,7 @@ export function withoutOAuth(
   return new MxtokenError(
     "noProvider",
     `${row.title} has no OAuth 2.0 for IMAP, so no token opens a mailbox there (${evidence})`,
-    { hint: row.instead },
+    { hint: row.instead, reason: "withoutOAuth" },
   );
 }
 

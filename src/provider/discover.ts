@@ -4,7 +4,7 @@ import { passwordOnlyProviders } from "../catalog/without-oauth.ts";
 import { showEndpoint } from "../config/endpoint.ts";
 import { type ExplicitProvider, providerByHand, withoutOAuth } from "../config/provider.ts";
 import { type Resolver, systemResolvers } from "../config/resolvers.ts";
-import { MxtokenError } from "../errors.ts";
+import { MxtokenError, type NoProviderReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
 import type { MxHost } from "./dns-message.ts";
 import { lookUpMx, type MxAnswer } from "./look-up-mx.ts";
@@ -80,17 +80,27 @@ function judgeAnswer(domain: string, { resolver, ...answer }: MxAnswer): Discove
   const isRight = `is the address right? If so, ${providerByHand}`;
   if (answer.is === "noSuchDomain") {
     throw notFound(
+      "noSuchDomain",
       `the domain ${domain} does not exist (NXDOMAIN, says ${showEndpoint(resolver)})`,
       isRight,
     );
   }
   if (answer.hosts.length === 0) {
-    throw notFound(`${domain} has no MX records that would tell its provider`, providerByHand);
+    throw notFound(
+      "noMx",
+      `${domain} has no MX records that would tell its provider`,
+      providerByHand,
+    );
   }
   const hosts = answer.hosts.filter(({ name }) => name !== "");
   if (hosts.length === 0) {
-    throw notFound(`${domain} takes no mail: its MX is null (RFC 7505)`, isRight);
+    throw notFound("nullMx", `${domain} takes no mail: its MX is null (RFC 7505)`, isRight);
   }
+  return judgeHosts(domain, hosts);
+}
+
+/** @throws MxtokenError `noProvider` */
+function judgeHosts(domain: string, hosts: readonly MxHost[]): Discovered {
   const names = hosts.map(({ name }) => name);
   const verdict = judgeMx(names);
   switch (verdict.is) {
@@ -100,11 +110,13 @@ function judgeAnswer(domain: string, { resolver, ...answer }: MxAnswer): Discove
       throw ambiguous(domain, verdict.matches);
     case "gateway":
       throw notFound(
+        "gateway",
         `the MX of ${domain}, ${verdict.host}, is a mail gateway of ${verdict.gateway.title}, which does not tell where the mailboxes are`,
         `for the provider behind it, ${providerByHand}`,
       );
     case "unknown":
       throw notFound(
+        "unknownMx",
         `the MX of ${domain} is of no provider that is known: ${names.slice(0, shownHosts).join(", ")}`,
         providerByHand,
       );
@@ -121,6 +133,7 @@ function foundBy({ row, host, isConfirmed }: Match, hosts: readonly MxHost[]): D
   if (isConfirmed) return { row, evidence };
   if ("instead" in row) return { row, evidence: { ...evidence, isProbable: true } };
   throw notFound(
+    "probableProvider",
     `the MX ${host} is probably of ${row.name} (${row.title}), but no source says so for sure, and no token is asked for on a guess`,
     `if that is right, pass --provider ${row.name}`,
   );
@@ -139,6 +152,7 @@ function ambiguous(domain: string, matches: readonly Match[]): MxtokenError {
   const [host, ...otherHosts] = new Set(matches.map((match) => match.host));
   const pairs = matches.map((match) => `${match.row.name} (MX ${match.host})`);
   return notFound(
+    "severalProviders",
     otherHosts.length === 0
       ? `the MX of ${domain}, ${host}, ${matches.every(({ isConfirmed }) => isConfirmed) ? "is shared by more than one provider:" : "may be of"} ${names.join(" and ")}`
       : `the MX of ${domain} tells more than one provider: ${pairs.join(" and ")}`,
@@ -146,6 +160,6 @@ function ambiguous(domain: string, matches: readonly Match[]): MxtokenError {
   );
 }
 
-function notFound(message: string, hint: string): MxtokenError {
-  return new MxtokenError("noProvider", message, { hint });
+function notFound(reason: NoProviderReason, message: string, hint: string): MxtokenError {
+  return new MxtokenError("noProvider", message, { hint, reason });
 }

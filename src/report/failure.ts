@@ -3,6 +3,7 @@ import { Interrupted, MxtokenError } from "../errors.ts";
 /** What is told of an error, and the status that the process ends with. */
 export interface Failure {
   readonly code: string;
+  readonly reason: string | undefined;
   readonly message: string;
   readonly hint: string | undefined;
   readonly retryAfter: number | undefined;
@@ -12,7 +13,7 @@ export interface Failure {
 
 /** @param interrupted says whether the process was asked to end, which then is what went wrong */
 export function failureOf(error: unknown, interrupted: AbortSignal): Failure {
-  const nothing = { hint: undefined, retryAfter: undefined, stack: [] };
+  const nothing = { reason: undefined, hint: undefined, retryAfter: undefined, stack: [] };
   const cause: unknown = interrupted.aborted ? interrupted.reason : error;
   if (cause instanceof Interrupted) {
     // What went wrong on the way out is told as well: it may be a token that could not be saved.
@@ -26,8 +27,8 @@ export function failureOf(error: unknown, interrupted: AbortSignal): Failure {
     };
   }
   if (error instanceof MxtokenError) {
-    const { code, message, hint, retryAfter, exitStatus } = error;
-    return { code, message, hint, retryAfter, exitStatus, stack: [] };
+    const { code, reason, message, hint, retryAfter, exitStatus } = error;
+    return { code, reason, message, hint, retryAfter, exitStatus, stack: [] };
   }
   // The message of an unexpected error may quote anything, also a secret; where it happened cannot.
   const name = error instanceof Error ? error.name : typeof error;

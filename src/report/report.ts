@@ -146,9 +146,9 @@ export class Report {
       ...(failure.hint === undefined ? [] : [`mxtoken: hint: ${failure.hint}`]),
       ...(this.#options.verbose ? failure.stack : []),
     ]);
-    const { code, message, hint, retryAfter, exitStatus } = failure;
+    const { code, reason, message, hint, retryAfter, exitStatus } = failure;
     if (this.#options.json) {
-      const error = { code, exitStatus, message, hint, retryAfter };
+      const error = { code, reason, exitStatus, message, hint, retryAfter };
       const document = { ok: false, error, ...this.#besideError };
       // The status tells the failure even where standard output is gone.
       await writeAll(this.#world.stdout, `${JSON.stringify(document, null, 2)}\n`).catch(
