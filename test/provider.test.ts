@@ -293,6 +293,13 @@ for (const [what, answer, reason, message, hint] of [
     byHand,
   ],
   [
+    "more MX of nobody known than are of use",
+    mx(...["a", "b", "c", "d", "e", "f", "g"].map((name) => `${name}.example`)),
+    "unknownMx",
+    /: a\.example, b\.example, c\.example, d\.example, e\.example and 2 more$/m,
+    byHand,
+  ],
+  [
     "two providers",
     mx("aspmx.l.google.com", "a.mail.protection.outlook.com"),
     "severalProviders",

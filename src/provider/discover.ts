@@ -117,7 +117,7 @@ function judgeHosts(domain: string, hosts: readonly MxHost[]): Discovered {
     case "unknown":
       throw notFound(
         "unknownMx",
-        `the MX of ${domain} is of no provider that is known: ${names.slice(0, shownHosts).join(", ")}`,
+        `the MX of ${domain} is of no provider that is known: ${few(names)}`,
         providerByHand,
       );
   }
@@ -125,6 +125,12 @@ function judgeHosts(domain: string, hosts: readonly MxHost[]): Discovered {
 
 /** Enough to recognise them by; a domain may have hundreds. */
 const shownHosts = 5;
+
+function few(names: readonly string[]): string {
+  const more = names.length - shownHosts;
+  const shown = names.slice(0, shownHosts).join(", ");
+  return more > 0 ? `${shown} and ${more} more` : shown;
+}
 
 function foundBy({ row, host, isConfirmed }: Match, hosts: readonly MxHost[]): Discovered {
   const own = hosts.find(({ name }) => name === host)?.preference ?? 0;
