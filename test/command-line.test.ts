@@ -181,6 +181,17 @@ describe("the built program, given what it cannot use", () => {
     });
   }
 
+  for (const [args, hint] of [
+    [["--frobnicate", ...office], "mxtoken --help"],
+    [["check", user, "--frobnicate"], "mxtoken check --help"],
+    [["--dns-server", "192.0.2.1", "provider", user, "--frobnicate"], "mxtoken provider --help"],
+  ] as const) {
+    test(`an unknown option leads to ${hint}`, async () => {
+      const { stderr } = await run(args);
+      assert.ok(stderr.endsWith(`mxtoken: hint: see ${hint}\n`), stderr);
+    });
+  }
+
   test("a CA file that holds none, and a token file that is none: 65", async () => {
     writeFileSync(
       join(directory, "not.pem"),
