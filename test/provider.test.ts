@@ -523,7 +523,10 @@ describe("mxtoken provider", () => {
   }
 
   for (const [args, message] of [
-    [[], /no address and no domain was given/],
+    [
+      [],
+      /no address and no domain was given\n.*; or name one of google, .*, thundermail, icloud, /,
+    ],
     [["a@example.com", "b@example.com"], /one address at a time/],
     [["nobody"], /neither a mailbox address, nor a mail domain/],
     [["https://example.com"], /neither a mailbox address, nor a mail domain/],

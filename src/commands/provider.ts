@@ -1,8 +1,12 @@
+import { providers } from "../catalog/providers.ts";
+import { passwordOnlyProviders } from "../catalog/without-oauth.ts";
 import { MxtokenError } from "../errors.ts";
 import { identifyProvider } from "../flow/identify-provider.ts";
 import { requireOAuth } from "../provider/discover.ts";
 import type { Command } from "./command.ts";
 import { dnsOption, dnsServerOption, onlyArgument, reportOptions } from "./options.ts";
+
+const names = [...providers, ...passwordOnlyProviders].map(({ name }) => name).join(", ");
 
 export const providerCommand: Command = {
   usage: "provider [address]",
@@ -14,7 +18,7 @@ export const providerCommand: Command = {
     const text = onlyArgument(args);
     if (text === undefined) {
       throw new MxtokenError("usage", "no address and no domain was given", {
-        hint: "for example: mxtoken provider foo@example.com, or mxtoken provider example.com",
+        hint: `for example: mxtoken provider foo@example.com, or mxtoken provider example.com; or name one of ${names}`,
       });
     }
     const resolver = dnsServerOption(args, world);
