@@ -472,11 +472,12 @@ describe("mxtoken provider", () => {
       const text = await run("provider", row.name);
       assert.equal(text.status, 0, text.stderr);
       assert.ok(text.stdout.includes(row.imap.host));
+      assert.ok(text.stdout.includes(`\nother names    ${row.aliases.join(", ")}\n`));
       const json = await run("provider", row.name, "--json");
       const shown = JSON.parse(json.stdout);
       assert.deepEqual(
-        [shown.ok, shown.provider, shown.evidence, shown.imap, shown.sources],
-        [true, row.name, { by: "name" }, row.imap, row.sources],
+        [shown.ok, shown.provider, shown.aliases, shown.evidence, shown.imap, shown.sources],
+        [true, row.name, row.aliases, { by: "name" }, row.imap, row.sources],
       );
       assert.equal(
         shown.tokenEndpoint,
@@ -501,7 +502,13 @@ describe("mxtoken provider", () => {
         assert.equal(result.status, 68);
         assert.ok(result.stderr.includes(`${row.title} has no OAuth 2.0 for IMAP`));
         assert.ok(result.stderr.includes(row.instead));
-        for (const shown of [row.name, row.title, row.instead, ...(row.remarks ?? [])]) {
+        for (const shown of [
+          row.name,
+          row.aliases.join(", "),
+          row.title,
+          row.instead,
+          ...(row.remarks ?? []),
+        ]) {
           assert.ok(result.stdout.includes(shown), shown);
         }
         for (const server of [row.imap, row.smtp, row.pop]) {
@@ -512,8 +519,9 @@ describe("mxtoken provider", () => {
         const { ok, error, evidence: _evidence, ...rest } = JSON.parse(json.stdout);
         assert.deepEqual([ok, error.code, error.hint], [false, "noProvider", row.instead]);
         assert.equal(error.reason, "withoutOAuth");
-        const { name, title, imap, smtp, pop, instead, remarks = [], sources } = row;
-        const known = { provider: name, title, imap, smtp, pop, instead, remarks, sources };
+        const { name, aliases, title, imap, smtp, pop, instead, remarks = [], sources } = row;
+        const servers = { imap, smtp, pop };
+        const known = { provider: name, aliases, title, ...servers, instead, remarks, sources };
         assert.deepEqual(rest, JSON.parse(JSON.stringify(known)));
       }
       const named = await run(user, "--provider", row.name);

@@ -6,6 +6,7 @@ import { showEvidence, showServer, table } from "./provider.ts";
 export function describePasswordOnly({ row, evidence }: FoundProvider<PasswordOnlyRow>): string {
   return table([
     ["provider", `${row.name} (${row.title})`],
+    ["other names", row.aliases.join(", ")],
     ["evidence", showEvidence(evidence)],
     ["IMAP", showServer(row.imap)],
     ["SMTP", showServer(row.smtp)],
@@ -18,6 +19,7 @@ export function describePasswordOnly({ row, evidence }: FoundProvider<PasswordOn
 
 /** The same as data, to stand beside the error. */
 export function passwordOnlyDocument({ row, evidence }: FoundProvider<PasswordOnlyRow>): object {
-  const { name, title, imap, smtp, pop, instead, remarks = [], sources } = row;
-  return { provider: name, title, evidence, imap, smtp, pop, instead, remarks, sources };
+  const { name: provider, aliases, title, instead, remarks = [], sources } = row;
+  const servers = { imap: row.imap, smtp: row.smtp, pop: row.pop };
+  return { provider, aliases, title, evidence, ...servers, instead, remarks, sources };
 }

@@ -13,6 +13,7 @@ export function describeProvider({ row, evidence }: FoundProvider<ProviderRow>):
   const { scopes, imap, smtp, pop } = row;
   return table([
     ["provider", `${row.name} (${row.title})`],
+    ["other names", row.aliases.join(", ")],
     ["evidence", showEvidence(evidence)],
     ["IMAP", showServer(imap)],
     ["SMTP", showServer(smtp)],
@@ -52,6 +53,7 @@ export function providerDocument({ row, evidence }: FoundProvider<ProviderRow>):
   const { here, elsewhere } = flowsOf(row);
   return {
     provider: row.name,
+    aliases: row.aliases,
     title: row.title,
     evidence,
     imap,
