@@ -99,6 +99,7 @@ const systemReasons: Readonly<Record<string, string>> = {
   EISDIR: "it is a directory",
   ELOOP: "it is a symbolic link",
   ENAMETOOLONG: "the name is too long",
+  EPIPE: "nobody reads it any more",
 };
 
 /** The code of a failed system call, like ENOENT. */

@@ -459,6 +459,20 @@ describe("the built program at work", () => {
     assert.equal(status, 73);
   });
 
+  test("a standard output that nobody reads: 73, in words", async () => {
+    const child = spawn(process.execPath, [programPath, "provider", "gmail.com"], {
+      cwd: scene.directory,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    child.stdout.destroy();
+    let words = "";
+    child.stderr.on("data", (chunk) => {
+      words += String(chunk);
+    });
+    assert.equal(await new Promise((resolve) => child.once("close", resolve)), 73);
+    assert.equal(words, "mxtoken: cannot write to standard output: nobody reads it any more\n");
+  });
+
   test("a standard output that is full: 73, and the tokens are saved", async () => {
     store();
     const full = openSync("/dev/full", "w");
