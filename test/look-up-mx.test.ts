@@ -208,6 +208,20 @@ describe("a resolver that is no help is asked twice in all, and then it is unrea
     assert.equal(world.now(), testWorld({ cwd: "/" }).now());
   });
 
+  test("an IPv6 address, where its last part may have been meant as a port", async () => {
+    const nobody = { host: "127.0.0.1", port: await freePort() };
+    await assert.rejects(
+      lookUpMx(world, domain, [{ ...nobody, perhapsMeant: "[::1]:5316" }]),
+      (error: MxtokenError) => {
+        assert.match(
+          error.hint ?? "",
+          /^where a port was meant, pass --dns-server '\[::1\]:5316'; /,
+        );
+        return isUnreachable()(error);
+      },
+    );
+  });
+
   test("none is configured", async () => {
     await assert.rejects(lookUpMx(world, domain, []), isUnreachable(/no resolver is configured/));
   });

@@ -35,12 +35,13 @@ export async function lookUpMx(
       failures.set(showEndpoint(resolver), reply.reason);
     }
   }
+  const meant = resolvers.find(({ perhapsMeant }) => perhapsMeant !== undefined)?.perhapsMeant;
   const tried = [...failures].map(([resolver, reason]) => `${resolver} (${reason})`);
   throw new MxtokenError(
     "unreachable",
     `the MX records of ${domain} could not be looked up: ${tried.join(", ") || "no resolver is configured"}`,
     {
-      hint: "try again later, name another resolver with --dns-server IP, or pass --provider NAME, which needs no DNS",
+      hint: `${meant === undefined ? "" : `where a port was meant, pass --dns-server '${meant}'; else `}try again later, name another resolver with --dns-server IP, or pass --provider NAME, which needs no DNS`,
     },
   );
 }
