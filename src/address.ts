@@ -3,7 +3,7 @@ import { MxtokenError } from "./errors.ts";
 
 /** A validated mailbox address. */
 export interface Address {
-  /** as the person wrote it, composed (NFC), without blanks around it */
+  /** as the person wrote it, composed (NFC), without blanks around it or a dot at the end */
   readonly text: string;
   readonly local: string;
   /** in lower case and in ASCII (IDNA), as DNS wants it */
@@ -17,7 +17,7 @@ export interface Address {
  * @throws MxtokenError `usage`
  */
 export function parseAddress(text: string): Address {
-  const trimmed = text.normalize("NFC").trim();
+  const trimmed = withoutRoot(text);
   const at = trimmed.lastIndexOf("@");
   if (at < 1 || at === trimmed.length - 1) {
     throw notAnAddress(text, "it must look like foo@example.com");
@@ -42,14 +42,21 @@ export function parseAddress(text: string): Address {
  * @throws MxtokenError `usage`
  */
 export function parseDomain(text: string): string {
-  // The dot at the end, with which DNS tools write the root, says nothing.
-  const domain = domainOf(text.normalize("NFC").trim().replace(/\.$/, ""));
+  const domain = domainOf(withoutRoot(text));
   if (domain?.includes(".")) return domain;
   const shown = JSON.stringify(text.slice(0, 100));
   throw new MxtokenError(
     "usage",
     `${shown} is neither a mailbox address, nor a mail domain, nor a provider's name`,
   );
+}
+
+/** The dot at the end, with which DNS tools write the root and people end sentences, says nothing. */
+function withoutRoot(text: string): string {
+  return text
+    .normalize("NFC")
+    .trim()
+    .replace(/[.\u3002\uff0e\uff61]$/, "");
 }
 
 function domainOf(written: string): string | undefined {

@@ -32,10 +32,32 @@ export const exitStatus = {
 /** What went wrong, as a stable name. */
 export type ErrorCode = keyof typeof exitStatus;
 
+/**
+ * Why a `noProvider` is one: beside the code, because what can be done about it differs. Scripts see
+ * it in `--json`, so it is part of the contract.
+ */
+export type NoProviderReason =
+  | "noSuchDomain"
+  | "noMx"
+  | "nullMx"
+  /** the MX hosts are of no provider that is known */
+  | "unknownMx"
+  | "gateway"
+  /** the MX hosts are of several, or of one that several share */
+  | "severalProviders"
+  /** no source says for sure that the MX host is the provider's */
+  | "probableProvider"
+  /** the provider's IMAP server takes no OAuth 2.0 token */
+  | "withoutOAuth"
+  /** the token file names one that has no row */
+  | "notInCatalogue";
+
 /** Details of an {@link MxtokenError} beside its code and message. */
 export interface ErrorDetails extends ErrorOptions {
   /** what the person can do next, as one sentence */
   readonly hint?: string | undefined;
+  /** of `noProvider` */
+  readonly reason?: NoProviderReason | undefined;
   /** how many seconds the server asks us to wait, when it said so */
   readonly retryAfter?: number | undefined;
 }
@@ -48,6 +70,7 @@ export class MxtokenError extends Error {
   override readonly name = "MxtokenError";
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  readonly reason: NoProviderReason | undefined;
   /** seconds */
   readonly retryAfter: number | undefined;
 
@@ -55,6 +78,7 @@ export class MxtokenError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.hint = details.hint;
+    this.reason = details.reason;
     this.retryAfter = details.retryAfter;
   }
 
@@ -75,6 +99,7 @@ const systemReasons: Readonly<Record<string, string>> = {
   EISDIR: "it is a directory",
   ELOOP: "it is a symbolic link",
   ENAMETOOLONG: "the name is too long",
+  EPIPE: "nobody reads it any more",
 };
 
 /** The code of a failed system call, like ENOENT. */

@@ -63,12 +63,17 @@ interface Parsed {
 async function parse(argv: readonly string[]): Promise<Parsed> {
   let chosen: Parsed["chosen"];
   let output = "";
+  // yargs builds the one that the words name, before it looks at their options.
+  let named: Command | undefined;
   const parser = commands.reduce<Argv>(
     (chain, command) =>
       chain.command(
         command.usage,
         command.about,
-        (options) => withPositional(options, command).options({ ...command.options }),
+        (options) => {
+          named = command;
+          return withPositional(options, command).options({ ...command.options });
+        },
         (args) => {
           refuseValuesOfFlags(argv, command);
           chosen = { command, args: { ...args, _: args._.slice(command.words) } };
@@ -94,7 +99,7 @@ async function parse(argv: readonly string[]): Promise<Parsed> {
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {
       if (error instanceof MxtokenError) throw error;
-      throw usage(message ?? error?.message ?? "the command line cannot be understood");
+      throw usage(message ?? error?.message ?? "the command line cannot be understood", named);
     })
     .parseAsync([...argv], {}, (_error: Error | undefined, _args: unknown, text: string) => {
       output = text;
@@ -111,11 +116,12 @@ function withPositional(options: Argv, command: Command): Argv {
 }
 
 /** yargs names an unknown option without its dashes, and calls it an argument. */
-function usage(message: string): MxtokenError {
+function usage(message: string, command: Command | undefined): MxtokenError {
   const unknown = /^Unknown arguments?: (.*)$/.exec(message)?.[1]?.split(", ")[0];
   const lower = message.charAt(0).toLowerCase() + message.slice(1).replaceAll(/\s+/g, " ");
   const text = unknown === undefined ? lower : `unknown option ${dashed(unknown)}`;
-  return new MxtokenError("usage", text, { hint: "see mxtoken --help" });
+  const words = ["mxtoken", ...(command?.usage.split(" ").slice(0, command.words) ?? [])];
+  return new MxtokenError("usage", text, { hint: `see ${words.join(" ")} --help` });
 }
 
 function dashed(option: string): string {

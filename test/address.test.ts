@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { parseAddress } from "../src/address.ts";
+import { parseAddress, parseDomain } from "../src/address.ts";
 import { MxtokenError } from "../src/errors.ts";
 
 const good = [
@@ -24,6 +24,14 @@ for (const [text, local, domain] of good) {
   });
 }
 
+for (const dot of [".", "\u3002"]) {
+  test(`the dot at the end of foo@example.com${dot} says nothing`, () => {
+    const address = parseAddress(` foo@example.com${dot}\n`);
+    assert.deepEqual(address, { text: "foo@example.com", local: "foo", domain: "example.com" });
+    assert.equal(parseDomain(`example.com${dot}`), "example.com");
+  });
+}
+
 const bad = [
   "",
   "foo",
@@ -33,7 +41,9 @@ const bad = [
   "foo@exam ple.com",
   "foo@example..com",
   "foo@.example.com",
-  "foo@example.com.",
+  "foo@example.com..",
+  "foo@.",
+  "foo.",
   "foo@-example.com",
   "foo@example.com/x",
   "foo@[127.0.0.1]",

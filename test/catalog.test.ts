@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gateways } from "../src/catalog/gateways.ts";
 import type { Endpoint, ProviderRow } from "../src/catalog/provider-row.ts";
-import { findPasswordOnlyProvider, findProvider, providers } from "../src/catalog/providers.ts";
+import { passwordOnlyProviderByName, providerByName, providers } from "../src/catalog/providers.ts";
 import { passwordOnlyProviders } from "../src/catalog/without-oauth.ts";
 import { loopbackRedirect } from "../src/grant/redirect.ts";
 
@@ -24,7 +24,7 @@ for (const row of [...providers, ...passwordOnlyProviders]) {
       assert.match(name, /^[a-z0-9][a-z0-9.-]*$/);
       claim(names, name, row.name);
       const upper = name.toUpperCase();
-      assert.equal(findProvider(upper) ?? findPasswordOnlyProvider(upper), row);
+      assert.equal(providerByName(upper) ?? passwordOnlyProviderByName(upper), row);
     }
     for (const domain of row.domains) {
       assert.match(domain, /^([a-z0-9-]+\.)+[a-z0-9-]+$/);
@@ -70,6 +70,7 @@ for (const row of providers) {
     // What no source says for sure is left out, and that is said.
     if (row.scopes.imap === undefined) assert.match(row.unconfirmed?.[0] ?? "", /scope/);
     for (const scope of row.unechoedScopes ?? []) assert.ok(row.extraScopes.includes(scope));
+    for (const remark of row.beforeSignIn ?? []) assert.match(remark, /^\S.*[^.\s]$/);
     assert.ok(row.mechanisms.length > 0);
     assert.ok(row.flows.includes("code"));
     if (Object.keys(row.applications).length === 0) assert.match(row.name, /^office365-/);
@@ -114,12 +115,15 @@ test("a domain of which others have a part needs a look-up: yahoo.co.jp is anoth
 
 test("a redirect URI at Microsoft has no slash at its end, because it is compared as text", () => {
   for (const name of ["office365", "outlook"]) {
-    assert.equal(findProvider(name)?.applications["thunderbird"]?.redirectUri, "https://localhost");
+    assert.equal(
+      providerByName(name)?.applications["thunderbird"]?.redirectUri,
+      "https://localhost",
+    );
   }
 });
 
 test("the quirks that providers are known for stand in their rows", () => {
-  const row = (name: string): ProviderRow => findProvider(name) as ProviderRow;
+  const row = (name: string): ProviderRow => providerByName(name) as ProviderRow;
   const google = { access_type: "offline", prompt: "consent" };
   assert.deepEqual(row("google").authorizationParameters, google);
   for (const name of ["yahoo", "aol", "att"]) {
@@ -139,7 +143,7 @@ test("the quirks that providers are known for stand in their rows", () => {
 
 test("an unknown name finds nothing", () => {
   for (const name of ["", "toString", "__proto__", "google "]) {
-    assert.equal(findProvider(name), undefined);
-    assert.equal(findPasswordOnlyProvider(name), undefined);
+    assert.equal(providerByName(name), undefined);
+    assert.equal(passwordOnlyProviderByName(name), undefined);
   }
 });

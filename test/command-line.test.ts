@@ -181,6 +181,17 @@ describe("the built program, given what it cannot use", () => {
     });
   }
 
+  for (const [args, hint] of [
+    [["--frobnicate", ...office], "mxtoken --help"],
+    [["check", user, "--frobnicate"], "mxtoken check --help"],
+    [["--dns-server", "192.0.2.1", "provider", user, "--frobnicate"], "mxtoken provider --help"],
+  ] as const) {
+    test(`an unknown option leads to ${hint}`, async () => {
+      const { stderr } = await run(args);
+      assert.ok(stderr.endsWith(`mxtoken: hint: see ${hint}\n`), stderr);
+    });
+  }
+
   test("a CA file that holds none, and a token file that is none: 65", async () => {
     writeFileSync(
       join(directory, "not.pem"),
@@ -446,6 +457,20 @@ describe("the built program at work", () => {
     const status = await new Promise((resolve) => child.once("exit", resolve));
     assert.equal(scene.lines().refreshToken, scene.account.current);
     assert.equal(status, 73);
+  });
+
+  test("a standard output that nobody reads: 73, in words", async () => {
+    const child = spawn(process.execPath, [programPath, "provider", "gmail.com"], {
+      cwd: scene.directory,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    child.stdout.destroy();
+    let words = "";
+    child.stderr.on("data", (chunk) => {
+      words += String(chunk);
+    });
+    assert.equal(await new Promise((resolve) => child.once("close", resolve)), 73);
+    assert.equal(words, "mxtoken: cannot write to standard output: nobody reads it any more\n");
   });
 
   test("a standard output that is full: 73, and the tokens are saved", async () => {

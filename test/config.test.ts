@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { parseAddress } from "../src/address.ts";
 import { parseEndpoint, showEndpoint } from "../src/config/endpoint.ts";
 import type { Mailbox } from "../src/config/mailbox.ts";
+import { parseDnsServer } from "../src/config/resolvers.ts";
 import { imapsyncOptions } from "../src/consumer/imapsync.ts";
 import { MxtokenError } from "../src/errors.ts";
 import { dataDirectory } from "../src/world/system.ts";
@@ -72,6 +73,19 @@ const mailbox: Mailbox = {
   caFile: undefined,
   proxy: undefined,
 };
+
+for (const [text, resolver] of [
+  ["192.0.2.53", { host: "192.0.2.53", port: 53 }],
+  [" 192.0.2.53:5353 ", { host: "192.0.2.53", port: 5353 }],
+  ["[::1]:5316", { host: "::1", port: 5316 }],
+  ["fe80::1%eth0", { host: "fe80::1%eth0", port: 53 }],
+  ["2001:4860:4860::8888", { host: "2001:4860:4860::8888", port: 53 }],
+  ["2001:db8:0:0:0:0:0:53", { host: "2001:db8:0:0:0:0:0:53", port: 53 }],
+  ["2001:db8::a:fe", { host: "2001:db8::a:fe", port: 53 }],
+  ["::1:5316", { host: "::1:5316", port: 53, perhapsMeant: "[::1]:5316" }],
+] as const) {
+  test(`the resolver ${text}`, () => assert.deepEqual(parseDnsServer(text), resolver));
+}
 
 test("imapsync's options can be pasted into a shell, whatever stands in them", () => {
   assert.equal(

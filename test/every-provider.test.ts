@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import type { ProviderRow } from "../src/catalog/provider-row.ts";
-import { findProvider, providers } from "../src/catalog/providers.ts";
+import { providerByName, providers } from "../src/catalog/providers.ts";
 import { main } from "../src/main.ts";
 import { type Result, runMain, type Scene, setScene, user } from "./peers/scene.ts";
 import { standIn } from "./peers/stand-in.ts";
@@ -61,11 +61,13 @@ async function signIn(row: ProviderRow, ...more: string[]): Promise<SignedIn> {
   return { status, ...world.written, url: new URL(shown), request, headers };
 }
 
+/** A refresh troubles nobody with what only a sign-in needs. */
 async function refresh(row: ProviderRow, ...more: string[]): Promise<URLSearchParams> {
   const world = worldOf(row);
   const args = [user, "--provider", row.name, ...missingValues(row), ...servers(), ...more];
   const result = await runMain(args, world);
   assert.equal(result.status, 0, result.stderr);
+  assert.doesNotMatch(result.stderr, /^mxtoken: note:/m);
   const request = scene.endpoint.requests.at(-1);
   assert.equal(request?.get("grant_type"), "refresh_token");
   assert.equal(world.requests.at(-1)?.headers["authorization"], undefined);
@@ -78,7 +80,7 @@ const granted = (more: object = {}) => ({
 });
 
 function row(name: string): ProviderRow {
-  const found = findProvider(name);
+  const found = providerByName(name);
   assert.ok(found);
   return found;
 }
@@ -113,6 +115,11 @@ for (const each of providers) {
       assert.equal(headers["authorization"], each.basicAtCodeExchange && `Basic ${basic}`);
       assert.equal(request.get("client_secret"), each.basicAtCodeExchange ? null : secret);
       assert.ok(secret === null || !stderr.includes(secret));
+
+      for (const remark of each.beforeSignIn ?? []) {
+        const place = stderr.indexOf(`mxtoken: note: ${remark}\n`);
+        assert.ok(place >= 0 && place < stderr.indexOf("a sign-in is needed"), stderr);
+      }
 
       const again = await refresh(each);
       assert.equal(again.get("refresh_token"), "refresh-1");
@@ -170,6 +177,15 @@ for (const name of ["office365", "outlook", "office365-gcc-high", "office365-chi
     }
   });
 }
+
+test("what is to be known before a sign-in is not told with --quiet, and not as data", async () => {
+  scene.endpoint.answer = () => granted();
+  const { status, stdout, stderr } = await signIn(row("outlook"), "--quiet", "--json");
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, /a sign-in is needed/);
+  assert.doesNotMatch(stderr, /IMAP is off until/);
+  assert.equal(JSON.parse(stdout).ok, true);
+});
 
 test("elsewhere a scope that is not granted is not asked for again", async () => {
   scene.endpoint.answer = () => granted({ scope: "openid profile" });

@@ -82,6 +82,7 @@ for (const host of [
   "aspmx.l.google.com.",
   "google.com.au",
   ".google.com",
+  ".l.google.com",
   "mx.microsoft",
   "contoso.mx.microsoft.com",
   "xmx.yandex.net",

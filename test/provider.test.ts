@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { providers } from "../src/catalog/providers.ts";
 import { passwordOnlyProviders } from "../src/catalog/without-oauth.ts";
+import { showEndpoint } from "../src/config/endpoint.ts";
 import { type DnsAnswer, type DnsServer, startDnsServer } from "./peers/dns-server.ts";
 import { freePort } from "./peers/loopback.ts";
 import { type Result, runMain, type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
@@ -88,7 +89,7 @@ describe("an address without --provider", () => {
     const result = await runAtMicrosoft(user, ...options(), "--json");
     assert.match(
       result.stderr,
-      /\(preferred to it, but of no provider that is known: mx\.own\.example\)/,
+      /\(preferred to it: mx\.own\.example, of no provider that is known\)$/m,
     );
     const { provider, evidence } = JSON.parse(result.stdout);
     assert.deepEqual(
@@ -96,6 +97,35 @@ describe("an address without --provider", () => {
       ["office365", { by: "mx", host: microsoftMx, before: ["mx.own.example"] }],
     );
   });
+
+  for (const [what, records, before, words] of [
+    ["no better", [[10, "mx.own.example"]], [], ""],
+    ["worse", [[20, "mx0a-1.pphosted.com"]], [], ""],
+    [
+      "a gateway",
+      [[1, "mx0a-1.pphosted.com"]],
+      ["mx0a-1.pphosted.com"],
+      " (preferred to it: mx0a-1.pphosted.com, a mail gateway of Proofpoint)",
+    ],
+    [
+      "several",
+      [
+        [1, "mx.own.example"],
+        [2, "mx0a-1.pphosted.com"],
+        [10, "mx.third.example"],
+      ],
+      ["mx.own.example", "mx0a-1.pphosted.com"],
+      " (preferred to it: mx0a-1.pphosted.com, a mail gateway of Proofpoint, and 1 more)",
+    ],
+  ] as const) {
+    test(`another host beside it is told where it is preferred: ${what}`, async () => {
+      dns.answer = () => [{ mx: [...records, [10, microsoftMx]] }];
+      const shown = await run("provider", user, "--dns-server", dns.address);
+      assert.ok(shown.stdout.includes(`  MX ${microsoftMx}${words}\n`), shown.stdout);
+      const json = await run("provider", user, "--dns-server", dns.address, "--json");
+      assert.deepEqual(JSON.parse(json.stdout).evidence.before, before);
+    });
+  }
 
   for (const [what, tokens, host, message] of [
     [
@@ -239,86 +269,102 @@ test("a domain with one provider's MX and another's row of domains: the exact on
 const byHand =
   /pass --provider NAME \(google, office365, .*, thundermail\), or all its values: --authorize-uri --token-uri --scope --client-id --imap-server/;
 
-for (const [what, answer, status, message, hint] of [
+for (const [what, answer, reason, message, hint] of [
   [
     "a domain that does not exist",
     { rcode: 3 },
-    68,
+    "noSuchDomain",
     /: the domain example\.test does not exist \(NXDOMAIN, says 127\.0\.0\.1:\d+\)$/m,
     /hint: is the address right\? If so, pass --provider NAME \(google/,
   ],
-  ["no MX", mx(), 68, /: example\.test has no MX records/, byHand],
-  ["a null MX", mx(""), 68, /: example\.test takes no mail: its MX is null \(RFC 7505\)$/m, byHand],
+  ["no MX", mx(), "noMx", /: example\.test has no MX records/, byHand],
+  [
+    "a null MX",
+    mx(""),
+    "nullMx",
+    /: example\.test takes no mail: its MX is null \(RFC 7505\)$/m,
+    byHand,
+  ],
   [
     "an MX of nobody known",
     mx("mx1.mail.ovh.net", "mx2.mail.ovh.net"),
-    68,
+    "unknownMx",
     /: the MX of example\.test is of no provider that is known: mx1\.mail\.ovh\.net, mx2\.mail\.ovh\.net$/m,
+    byHand,
+  ],
+  [
+    "more MX of nobody known than are of use",
+    mx(...["a", "b", "c", "d", "e", "f", "g"].map((name) => `${name}.example`)),
+    "unknownMx",
+    /: a\.example, b\.example, c\.example, d\.example, e\.example and 2 more$/m,
     byHand,
   ],
   [
     "two providers",
     mx("aspmx.l.google.com", "a.mail.protection.outlook.com"),
-    68,
+    "severalProviders",
     /more than one provider: google \(MX aspmx\.l\.google\.com\) and office365 \(MX a\.mail\.protection\.outlook\.com\)$/m,
     /hint: pass --provider google or --provider office365, whichever has this mailbox$/m,
   ],
   [
     "two providers without OAuth",
     mx("mx.zoho.com", "mail.protonmail.ch"),
-    68,
+    "severalProviders",
     /more than one provider: zoho .* and proton/,
     /hint: Zoho.*; Proton/,
   ],
   [
     "a host that nobody is known for",
     mx("mx-att.mail.am0.yahoodns.net"),
-    68,
+    "severalProviders",
     /, mx-att\.mail\.am0\.yahoodns\.net, may be of yahoo and att$/m,
     /--provider yahoo or --provider att/,
   ],
   [
     "a gateway",
     mx("mx0a-1.pphosted.com"),
-    68,
+    "gateway",
     /the MX of example\.test, mx0a-1\.pphosted\.com, is a mail gateway of Proofpoint/,
     byHand,
   ],
   [
     "a cloud of the US government",
     mx("contoso.mail.protection.office365.us"),
-    68,
+    "severalProviders",
     /is shared by more than one provider: office365-gcc-high and office365-dod$/m,
     /--provider office365-gcc-high or --provider office365-dod/,
   ],
   [
     "a host that is probably somebody's",
     mx("mx1.comcast.net"),
-    68,
+    "probableProvider",
     /the MX mx1\.comcast\.net is probably of comcast .*no token is asked for on a guess$/m,
     /hint: if that is right, pass --provider comcast$/m,
   ],
-  [
-    "one that takes no token",
-    mx("mx01.mail.icloud.com"),
-    68,
-    /: iCloud Mail has no OAuth 2\.0 for IMAP.* \(MX mx01\.mail\.icloud\.com\)$/m,
-    /hint: make an app-specific password at account\.apple\.com/,
-  ],
-  ["SERVFAIL", { rcode: 2 }, 75, /could not be looked up: .*SERVFAIL/, /--dns-server IP/],
-  ["REFUSED", { rcode: 5 }, 75, /could not be looked up: .*REFUSED/, /--provider NAME/],
+  ["SERVFAIL", { rcode: 2 }, undefined, /could not be looked up: .*SERVFAIL/, /--dns-server IP/],
+  ["REFUSED", { rcode: 5 }, undefined, /could not be looked up: .*REFUSED/, /--provider NAME/],
 ] as const) {
   test(`told, with what to do: ${what}`, async () => {
     dns.answer = () => [answer];
     for (const args of [[user], ["provider", user], ["provider", "example.test"]]) {
       const result = await run(...args, "--dns-server", dns.address);
-      assert.equal(result.status, status, result.stderr);
+      assert.equal(result.status, reason === undefined ? 75 : 68, result.stderr);
       assert.match(result.stderr, message);
       assert.match(result.stderr, hint);
       assert.equal(result.stdout, "");
+      const json = await run(...args, "--dns-server", dns.address, "--json");
+      assert.equal(JSON.parse(json.stdout).error.reason, reason);
     }
   });
 }
+
+test("a token file of a provider that is none of the known is told: 68", async () => {
+  scene.write(tokenFileText("old-access", "old-refresh", { Provider: "custom" }));
+  const result = await run(user, "--json");
+  assert.equal(result.status, 68, result.stderr);
+  assert.match(result.stderr, /was made for custom, which is not in the catalogue$/m);
+  assert.equal(JSON.parse(result.stdout).error.reason, "notInCatalogue");
+});
 
 test("nobody listens at the resolver: 75", async () => {
   const result = await run(user, "--dns-server", `127.0.0.1:${await freePort()}`);
@@ -365,9 +411,32 @@ test("--verbose shows what was asked and answered", async () => {
 });
 
 test("a dot at the end of a domain says nothing", async () => {
-  const result = await run("provider", "gmail.com.");
-  assert.match(result.stdout, /^evidence\s+domain gmail\.com$/m);
+  for (const text of ["gmail.com.", "foo@gmail.com."]) {
+    const result = await run("provider", text);
+    assert.match(result.stdout, /^evidence\s+domain gmail\.com$/m);
+  }
+  const mailbox = await run("foo@gmail.com.");
+  assert.match(mailbox.stderr, /^mxtoken: foo@gmail\.com at google /m);
+  assert.match(mailbox.stderr, /oauth2_tokens_foo@gmail\.com\.txt$/m);
 });
+
+for (const [host, evidence] of [
+  ["mx01.mail.icloud.com", "MX mx01.mail.icloud.com"],
+  ["mx.zoho.jp", "MX mx.zoho.jp, which is probably theirs"],
+] as const) {
+  test(`an MX of a provider that takes no token is told with what to do: ${host}`, async () => {
+    dns.answer = () => [mx(host)];
+    const wanted = await run(user, "--dns-server", dns.address);
+    const asked = await run("provider", user, "--dns-server", dns.address);
+    for (const result of [wanted, asked]) {
+      assert.equal(result.status, 68);
+      assert.ok(result.stderr.includes(`no token opens a mailbox there (${evidence})\n`));
+      assert.match(result.stderr, /^mxtoken: hint: .*app-specific/m);
+    }
+    assert.equal(wanted.stdout, "");
+    assert.ok(asked.stdout.includes(`  ${evidence}\n`));
+  });
+}
 
 test("who has no OAuth 2.0 is not offered as a choice", async () => {
   dns.answer = () => [mx("mx00.gmx.net", microsoftMx)];
@@ -403,11 +472,12 @@ describe("mxtoken provider", () => {
       const text = await run("provider", row.name);
       assert.equal(text.status, 0, text.stderr);
       assert.ok(text.stdout.includes(row.imap.host));
+      assert.ok(text.stdout.includes(`\nother names    ${row.aliases.join(", ")}\n`));
       const json = await run("provider", row.name, "--json");
       const shown = JSON.parse(json.stdout);
       assert.deepEqual(
-        [shown.ok, shown.provider, shown.evidence, shown.imap, shown.sources],
-        [true, row.name, { by: "name" }, row.imap, row.sources],
+        [shown.ok, shown.provider, shown.aliases, shown.evidence, shown.imap, shown.sources],
+        [true, row.name, row.aliases, { by: "name" }, row.imap, row.sources],
       );
       assert.equal(
         shown.tokenEndpoint,
@@ -432,6 +502,27 @@ describe("mxtoken provider", () => {
         assert.equal(result.status, 68);
         assert.ok(result.stderr.includes(`${row.title} has no OAuth 2.0 for IMAP`));
         assert.ok(result.stderr.includes(row.instead));
+        for (const shown of [
+          row.name,
+          row.aliases.join(", "),
+          row.title,
+          row.instead,
+          ...(row.remarks ?? []),
+        ]) {
+          assert.ok(result.stdout.includes(shown), shown);
+        }
+        for (const server of [row.imap, row.smtp, row.pop]) {
+          if (server !== undefined) assert.ok(result.stdout.includes(showEndpoint(server)));
+        }
+        const json = await run("provider", text, "--json");
+        assert.equal(json.status, 68);
+        const { ok, error, evidence: _evidence, ...rest } = JSON.parse(json.stdout);
+        assert.deepEqual([ok, error.code, error.hint], [false, "noProvider", row.instead]);
+        assert.equal(error.reason, "withoutOAuth");
+        const { name, aliases, title, imap, smtp, pop, instead, remarks = [], sources } = row;
+        const servers = { imap, smtp, pop };
+        const known = { provider: name, aliases, title, ...servers, instead, remarks, sources };
+        assert.deepEqual(rest, JSON.parse(JSON.stringify(known)));
       }
       const named = await run(user, "--provider", row.name);
       assert.equal(named.status, 68);
@@ -440,7 +531,10 @@ describe("mxtoken provider", () => {
   }
 
   for (const [args, message] of [
-    [[], /no address and no domain was given/],
+    [
+      [],
+      /no address and no domain was given\n.*; or name one of google, .*, thundermail, icloud, /,
+    ],
     [["a@example.com", "b@example.com"], /one address at a time/],
     [["nobody"], /neither a mailbox address, nor a mail domain/],
     [["https://example.com"], /neither a mailbox address, nor a mail domain/],

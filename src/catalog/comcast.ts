@@ -32,7 +32,7 @@ export const comcast = {
       sources: [thunderbirdTable],
     },
   },
-  remarks: [
+  beforeSignIn: [
     "Comcast moves its mailboxes to Yahoo Mail: for one that has been moved, pass --provider yahoo",
   ],
   unconfirmed: [

@@ -37,7 +37,7 @@ export const fastmail = {
       sources: [thunderbirdTable],
     },
   },
-  remarks: ["the plan Basic lets no other programs in"],
+  beforeSignIn: ["the plan Basic lets no other programs in"],
   unconfirmed: [
     "its revocation endpoint",
     "that it reads login_hint",

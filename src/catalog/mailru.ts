@@ -36,7 +36,8 @@ export const mailru = {
     thunderbirdTable,
     fairEmail,
     "postalsys/emailengine:lib/oauth/mail-ru.js@aea45350 (Basic at the code, client_id at the refresh)",
-    "tigusigalpa/mailru:README.md (MX names)",
+    "tigusigalpa/mailru:README.md@0bf388e8 (emx.mail.ru)",
+    "the MX records of ok.ru (mxs.mail.ru)",
     ispdb("mail.ru.xml"),
   ],
 } as const satisfies ProviderRow;

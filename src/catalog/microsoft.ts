@@ -84,7 +84,7 @@ export const outlook = {
   smtp: { host: "smtp-mail.outlook.com", port: 587, tls: "starttls" },
   flows: ["code", "device"],
   applications: { thunderbird },
-  remarks: [
+  beforeSignIn: [
     "IMAP is off until the person switches it on in Outlook.com: Settings, Mail, Forwarding and IMAP",
   ],
   unconfirmed: ["that the tenant consumers takes Thunderbird's application, as common does"],

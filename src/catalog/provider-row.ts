@@ -56,7 +56,7 @@ interface MailHostRow {
   readonly imap: Endpoint;
   readonly smtp?: Endpoint;
   readonly pop?: Endpoint;
-  /** what a person has to know before it works */
+  /** what is worth knowing */
   readonly remarks?: readonly string[];
   readonly sources: Sources;
 }
@@ -101,6 +101,8 @@ export interface ProviderRow extends MailHostRow {
   readonly registration?: string;
   readonly mechanisms: readonly [Mechanism, ...Mechanism[]];
   readonly flows: readonly [Flow, ...Flow[]];
+  /** what a person has to know before it works; told before every sign-in */
+  readonly beforeSignIn?: readonly string[];
   /** the default is `thunderbird`, where it is there */
   readonly applications: Readonly<Record<string, ApplicationRow>>;
   /** what no source says for sure: left out above, or told to the person */

@@ -31,12 +31,12 @@ export const providers: readonly ProviderRow[] = [
 ];
 
 /** The row that a name or an alias means, in any case of letters. */
-export function findProvider(name: string): ProviderRow | undefined {
+export function providerByName(name: string): ProviderRow | undefined {
   return byName(providers, name);
 }
 
-/** As {@link findProvider}, for a provider whose IMAP server takes no OAuth 2.0 token. */
-export function findPasswordOnlyProvider(name: string): PasswordOnlyRow | undefined {
+/** As {@link providerByName}, for a provider whose IMAP server takes no OAuth 2.0 token. */
+export function passwordOnlyProviderByName(name: string): PasswordOnlyRow | undefined {
   return byName(passwordOnlyProviders, name);
 }
 

@@ -30,5 +30,9 @@ export const thundermail = {
     },
   },
   unconfirmed: ["its SASL mechanisms", "POP"],
-  sources: [thunderbirdTable, fairEmail],
+  sources: [
+    thunderbirdTable,
+    fairEmail,
+    "rtanglao/dns-scripts:verify-thundermail-dns.sh@f14c8f7d (MX name, for a domain of one's own)",
+  ],
 } as const satisfies ProviderRow;

@@ -1,7 +1,12 @@
+import { providers } from "../catalog/providers.ts";
+import { passwordOnlyProviders } from "../catalog/without-oauth.ts";
 import { MxtokenError } from "../errors.ts";
-import { findProvider } from "../flow/find-provider.ts";
+import { identifyProvider } from "../flow/identify-provider.ts";
+import { requireOAuth } from "../provider/discover.ts";
 import type { Command } from "./command.ts";
 import { dnsOption, dnsServerOption, onlyArgument, reportOptions } from "./options.ts";
+
+const names = [...providers, ...passwordOnlyProviders].map(({ name }) => name).join(", ");
 
 export const providerCommand: Command = {
   usage: "provider [address]",
@@ -13,12 +18,12 @@ export const providerCommand: Command = {
     const text = onlyArgument(args);
     if (text === undefined) {
       throw new MxtokenError("usage", "no address and no domain was given", {
-        hint: "for example: mxtoken provider foo@example.com, or mxtoken provider example.com",
+        hint: `for example: mxtoken provider foo@example.com, or mxtoken provider example.com; or name one of ${names}`,
       });
     }
     const resolver = dnsServerOption(args, world);
-    await report.provider(
-      await findProvider(world, text, resolver, (event) => report.event(event)),
-    );
+    const found = await identifyProvider(world, text, resolver, (event) => report.event(event));
+    await report.provider(found);
+    requireOAuth(found);
   },
 };

@@ -1,5 +1,5 @@
 import type { ProviderRow } from "../catalog/provider-row.ts";
-import { findPasswordOnlyProvider, findProvider, providers } from "../catalog/providers.ts";
+import { passwordOnlyProviderByName, providerByName, providers } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Remembered, Settings } from "./settings.ts";
 
@@ -7,7 +7,7 @@ import type { Remembered, Settings } from "./settings.ts";
 export const customProvider = "custom";
 
 /** A provider that nobody has to look for, and who named it. */
-export type NamedProvider =
+export type ExplicitProvider =
   | { readonly by: "name" | "tokenFile"; readonly row: ProviderRow }
   | { readonly by: "values"; readonly row: undefined };
 
@@ -20,13 +20,14 @@ export type NamedProvider =
  * @throws MxtokenError `usage` for an unknown name, `noProvider` for one that is of no use,
  * `configuration` when a value of an unnamed provider is missing
  */
-export function namedProvider(
+export function explicitProvider(
   settings: Settings,
   remembered: Remembered,
   tokenFile: string,
-): NamedProvider | undefined {
+): ExplicitProvider | undefined {
   if (settings.provider !== undefined) return { by: "name", row: byOption(settings.provider) };
-  const former = remembered.provider === undefined ? undefined : findProvider(remembered.provider);
+  const former =
+    remembered.provider === undefined ? undefined : providerByName(remembered.provider);
   if (former !== undefined) return { by: "tokenFile", row: former };
   const missing = valuesOfProvider.filter(([, key]) => settings[key] === undefined);
   if (missing.length === 0) return { by: "values", row: undefined };
@@ -42,7 +43,7 @@ export function namedProvider(
   throw new MxtokenError(
     "noProvider",
     `${tokenFile} was made for ${remembered.provider}, which is not in the catalogue`,
-    { hint: providerByHand },
+    { hint: providerByHand, reason: "notInCatalogue" },
   );
 }
 
@@ -55,20 +56,11 @@ function isEveryServerGiven(settings: Settings): boolean {
   return servers.every((server) => server !== undefined);
 }
 
-/**
- * The row of that name.
- *
- * @throws MxtokenError `noProvider` where it has no OAuth 2.0 for IMAP
- */
-export function providerNamed(name: string): ProviderRow | undefined {
-  const passwordOnly = findPasswordOnlyProvider(name);
-  if (passwordOnly !== undefined) throw withoutOAuth(passwordOnly, `provider ${passwordOnly.name}`);
-  return findProvider(name);
-}
-
 function byOption(name: string): ProviderRow {
-  const row = providerNamed(name);
+  const row = providerByName(name);
   if (row !== undefined) return row;
+  const passwordOnly = passwordOnlyProviderByName(name);
+  if (passwordOnly !== undefined) throw withoutOAuth(passwordOnly, `provider ${passwordOnly.name}`);
   throw new MxtokenError("usage", `--provider: ${JSON.stringify(name)} is not known`, {
     hint: `known are ${knownNames}; for another one give its values: ${optionsOf(valuesOfProvider)}`,
   });
@@ -82,7 +74,7 @@ export function withoutOAuth(
   return new MxtokenError(
     "noProvider",
     `${row.title} has no OAuth 2.0 for IMAP, so no token opens a mailbox there (${evidence})`,
-    { hint: row.instead },
+    { hint: row.instead, reason: "withoutOAuth" },
   );
 }
 

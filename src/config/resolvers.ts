@@ -7,6 +7,8 @@ export interface Resolver {
   /** an IP address, perhaps with a zone */
   readonly host: string;
   readonly port: number;
+  /** how it is written where a person may have left out the brackets */
+  readonly perhapsMeant?: string;
 }
 
 /**
@@ -16,10 +18,16 @@ export interface Resolver {
  */
 export function parseDnsServer(text: string): Resolver {
   const resolver = parseResolver(text.trim());
-  if (resolver !== undefined) return resolver;
+  if (resolver !== undefined) return { ...resolver, ...withPortApart(resolver.host) };
   throw new MxtokenError("usage", `--dns-server: ${JSON.stringify(text)} is not IP[:PORT]`, {
-    hint: "for example --dns-server 192.0.2.53, or --dns-server '[2001:db8::53]:5353'",
+    hint: "for example --dns-server 192.0.2.53; an IPv6 address with a port needs brackets: --dns-server '[2001:db8::53]:5353'",
   });
+}
+
+/** `::1:5316` is an address as it stands, and nobody may have it: the port was meant for `::1`. */
+function withPortApart(host: string): Pick<Resolver, "perhapsMeant"> {
+  const [, address = "", port = ""] = /^(.+):([1-9]\d{0,3})$/.exec(host) ?? [];
+  return isIP(address) === 6 ? { perhapsMeant: `[${address}]:${port}` } : {};
 }
 
 /** The resolvers of the system's configuration, in its order. */

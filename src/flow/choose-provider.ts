@@ -1,7 +1,7 @@
 import type { ProviderRow } from "../catalog/provider-row.ts";
-import { namedProvider } from "../config/provider.ts";
+import { explicitProvider } from "../config/provider.ts";
 import type { Remembered, Settings } from "../config/settings.ts";
-import { discover, type ProviderEvidence } from "../provider/discover.ts";
+import { discover, type ProviderEvidence, requireOAuth } from "../provider/discover.ts";
 import type { World } from "../world/world.ts";
 import type { Tell } from "./events.ts";
 
@@ -25,18 +25,17 @@ export async function chooseProvider(
   tokenFile: string,
   tell: Tell,
 ): Promise<ChosenProvider> {
-  const named = namedProvider(settings, remembered, tokenFile);
-  if (named !== undefined) {
-    const evidence = { by: named.by };
-    if (named.by === "tokenFile") {
-      tell({ is: "providerFound", provider: named.row.name, evidence });
+  const explicit = explicitProvider(settings, remembered, tokenFile);
+  if (explicit !== undefined) {
+    const evidence = { by: explicit.by };
+    if (explicit.by === "tokenFile") {
+      tell({ is: "providerFound", provider: explicit.row.name, evidence });
     }
-    return { row: named.row, evidence };
+    return { row: explicit.row, evidence };
   }
   const { address, dnsServer } = settings;
-  const found = await discover(world, address.domain, dnsServer, () => {
-    tell({ is: "lookingUpMx", domain: address.domain });
-  });
+  const onLookUp = () => tell({ is: "lookingUpMx", domain: address.domain });
+  const found = requireOAuth(await discover(world, address.domain, dnsServer, onLookUp));
   tell({ is: "providerFound", provider: found.row.name, evidence: found.evidence });
   return found;
 }

@@ -19,6 +19,8 @@ export type Event =
   | { is: "refreshing" }
   | { is: "finishingRequest" }
   | { is: "refreshed"; newRefreshToken: boolean }
+  /** what is known of the provider and may keep the sign-in from being of use */
+  | { is: "beforeSignIn"; remarks: readonly string[] }
   | {
       is: "signIn";
       account: string;

@@ -1,5 +1,5 @@
 import type { ProviderRow } from "../catalog/provider-row.ts";
-import { findProvider, providers } from "../catalog/providers.ts";
+import { providerByName, providers } from "../catalog/providers.ts";
 import type { OAuthClient } from "../config/client.ts";
 import type { Mailbox } from "../config/mailbox.ts";
 import { customProvider } from "../config/provider.ts";
@@ -10,7 +10,7 @@ import type { TokenNotes, TokenRecord } from "../store/token-file.ts";
 /** A file that says nothing of its provider, like oauth2_imap's, belongs to whoever names it. */
 export function belongsTo(notes: TokenNotes | undefined, provider: string): boolean {
   const former = notes?.provider;
-  return former === undefined || (findProvider(former)?.name ?? former) === provider;
+  return former === undefined || (providerByName(former)?.name ?? former) === provider;
 }
 
 /** Whose tokens they are. What is undefined is not compared. */

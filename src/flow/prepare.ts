@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import type { ProviderRow } from "../catalog/provider-row.ts";
-import { findProvider } from "../catalog/providers.ts";
+import { providerByName } from "../catalog/providers.ts";
 import { type OAuthClient, resolveClient } from "../config/client.ts";
 import { type Mailbox, resolveMailbox } from "../config/mailbox.ts";
-import { customProvider, namedProvider } from "../config/provider.ts";
+import { customProvider, explicitProvider } from "../config/provider.ts";
 import type { Settings } from "../config/settings.ts";
 import { defaultTokenFile } from "../config/token-file-path.ts";
 import { MxtokenError } from "../errors.ts";
@@ -28,6 +28,8 @@ export interface Stored {
 export interface Prepared extends Stored {
   readonly mailbox: Mailbox;
   readonly client: OAuthClient;
+  /** what a person has to know of the provider before a sign-in */
+  readonly beforeSignIn: readonly string[];
   /** what tells the provider */
   readonly evidence: ProviderEvidence;
   /** the provider, where only the address tells it */
@@ -64,7 +66,8 @@ export async function prepare(
   const client = await resolveClient(world, settings, row, notes);
   const mailbox = resolveMailbox(settings, row, world.cwd);
   if (!startover) checkSameOwner(stored.tokenFile, notes, ownerOf({ mailbox, client }));
-  return { ...stored, client, mailbox, evidence, foundRow };
+  const beforeSignIn = row?.beforeSignIn ?? [];
+  return { ...stored, client, mailbox, beforeSignIn, evidence, foundRow };
 }
 
 /**
@@ -83,7 +86,7 @@ export async function prepareMailbox(
   const isServerNamed = settings.provider !== undefined || settings.imapServer !== undefined;
   const tokenFile = tokenFileOf(world, settings);
   if (!needsFile && isServerNamed) {
-    const row = namedProvider(settings, {}, tokenFile)?.row;
+    const row = explicitProvider(settings, {}, tokenFile)?.row;
     return { tokenFile, record: undefined, mailbox: resolveMailbox(settings, row, world.cwd) };
   }
   const { row, foundRow, stored } =
@@ -116,7 +119,7 @@ interface Chosen extends ChosenProvider {
 /** The stored token with whatever provider it is from: the person has named the server. */
 async function storedAnywhere(tokenFile: string): Promise<Omit<Chosen, "evidence">> {
   const stored = await read(tokenFile, false);
-  const row = findProvider(stored.record?.notes.provider ?? "");
+  const row = providerByName(stored.record?.notes.provider ?? "");
   return { row, foundRow: undefined, stored };
 }
 

@@ -48,6 +48,7 @@ export async function signIn(job: Job, input: LineInput, request: SignInRequest)
     const redirectUri = catcher?.redirectUri ?? redirect?.uri ?? client.redirectUri;
     const sent = { job, proofs, redirectUri, timeout: request.timeout };
     input.open();
+    job.tell({ is: "beforeSignIn", remarks: job.beforeSignIn });
     ask(sent, request, listening);
     const token = await obtain(sent, input, catcher);
     if (token.refreshToken === undefined) job.tell({ is: "noRefreshToken" });

@@ -35,12 +35,13 @@ export async function lookUpMx(
       failures.set(showEndpoint(resolver), reply.reason);
     }
   }
+  const meant = resolvers.find(({ perhapsMeant }) => perhapsMeant !== undefined)?.perhapsMeant;
   const tried = [...failures].map(([resolver, reason]) => `${resolver} (${reason})`);
   throw new MxtokenError(
     "unreachable",
     `the MX records of ${domain} could not be looked up: ${tried.join(", ") || "no resolver is configured"}`,
     {
-      hint: "try again later, name another resolver with --dns-server IP, or pass --provider NAME, which needs no DNS",
+      hint: `${meant === undefined ? "" : `where a port was meant, pass --dns-server '${meant}'; else `}try again later, name another resolver with --dns-server IP, or pass --provider NAME, which needs no DNS`,
     },
   );
 }
@@ -101,6 +102,6 @@ const reasons: Readonly<Record<string, string>> = {
 
 function describe(reply: MxReply): string {
   if (reply.is === "failed") return reply.reason;
-  if (reply.is === "hosts") return reply.hosts.map((host) => host || ".").join(" ") || "no MX";
+  if (reply.is === "hosts") return reply.hosts.map(({ name }) => name || ".").join(" ") || "no MX";
   return reply.is === "truncated" ? "truncated" : "NXDOMAIN";
 }

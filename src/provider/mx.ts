@@ -45,10 +45,15 @@ export function judgeMx(hosts: readonly string[]): MxVerdict {
   if (others.length > 0) return { is: "ambiguous", matches };
   if (match !== undefined) return { is: "provider", ...match };
   for (const host of hosts) {
-    const gateway = gateways.find(({ mx }) => matchesAny(host, mx));
+    const gateway = gatewayOf(host);
     if (gateway !== undefined) return { is: "gateway", gateway, host };
   }
   return { is: "unknown" };
+}
+
+/** The mail gateway that a host is of. */
+export function gatewayOf(host: string): GatewayRow | undefined {
+  return gateways.find(({ mx }) => matchesAny(host, mx));
 }
 
 function matchesAny(host: string, patterns: readonly string[]): boolean {

@@ -1,17 +1,19 @@
 import type { Endpoint, Flow, ProviderRow } from "../catalog/provider-row.ts";
 import { showEndpoint } from "../config/endpoint.ts";
-import type { FoundProvider } from "../flow/find-provider.ts";
+import type { FoundProvider } from "../flow/identify-provider.ts";
 import { loopbackRedirect } from "../grant/redirect.ts";
 import type { ProviderEvidence } from "../provider/discover.ts";
+import { gatewayOf } from "../provider/mx.ts";
 
 /** The flows that this version has; a row also has those that the provider offers beside them. */
 const supportedFlows: ReadonlySet<Flow> = new Set(["code"]);
 
 /** What is known of a provider, in lines for standard output. */
-export function describeProvider({ row, evidence }: FoundProvider): string {
+export function describeProvider({ row, evidence }: FoundProvider<ProviderRow>): string {
   const { scopes, imap, smtp, pop } = row;
-  const lines: readonly (readonly [title: string, value: string | undefined])[] = [
+  return table([
     ["provider", `${row.name} (${row.title})`],
+    ["other names", row.aliases.join(", ")],
     ["evidence", showEvidence(evidence)],
     ["IMAP", showServer(imap)],
     ["SMTP", showServer(smtp)],
@@ -30,21 +32,28 @@ export function describeProvider({ row, evidence }: FoundProvider): string {
     ["", notHere(flowsOf(row).elsewhere)],
     ...applicationsOf(row).map((each) => ["application", describeApplication(each)] as const),
     ["your own", row.registration && `register it at ${row.registration}, then --client-id`],
-    ...(row.remarks ?? []).map((remark) => ["remark", remark] as const),
+    ...remarksOf(row).map((remark) => ["remark", remark] as const),
     ...(row.unconfirmed ?? []).map((text) => ["unconfirmed", text] as const),
-  ];
-  return lines
+  ]);
+}
+
+/** Titles and values, one pair a line; what has no value is left out. */
+export function table(
+  pairs: readonly (readonly [title: string, value: string | undefined])[],
+): string {
+  return pairs
     .filter(([, value]) => value !== undefined)
     .map(([title, value]) => `${title.padEnd(13)}  ${value}`)
     .join("\n");
 }
 
 /** The same as data. */
-export function providerDocument({ row, evidence }: FoundProvider): object {
+export function providerDocument({ row, evidence }: FoundProvider<ProviderRow>): object {
   const { imap, smtp, pop, scopes } = row;
   const { here, elsewhere } = flowsOf(row);
   return {
     provider: row.name,
+    aliases: row.aliases,
     title: row.title,
     evidence,
     imap,
@@ -66,7 +75,7 @@ export function providerDocument({ row, evidence }: FoundProvider): object {
     flowsNotYetSupported: elsewhere,
     applications: applicationsOf(row),
     registration: row.registration,
-    remarks: row.remarks ?? [],
+    remarks: remarksOf(row),
     unconfirmed: row.unconfirmed ?? [],
     sources: row.sources,
   };
@@ -76,7 +85,7 @@ export function providerDocument({ row, evidence }: FoundProvider): object {
 export function showEvidence(evidence: ProviderEvidence): string {
   switch (evidence.by) {
     case "mx":
-      return `MX ${evidence.host}${unknownBefore(evidence.before)}`;
+      return `MX ${evidence.host}${evidence.isProbable ? ", which is probably theirs" : ""}${preferred(evidence.before)}`;
     case "domain":
       return `domain ${evidence.domain}`;
     case "name":
@@ -88,13 +97,23 @@ export function showEvidence(evidence: ProviderEvidence): string {
   }
 }
 
-function unknownBefore(hosts: readonly string[]): string {
-  const [best, ...more] = hosts;
-  if (best === undefined) return "";
-  return ` (preferred to it, but of no provider that is known: ${best}${more.length > 0 ? " …" : ""})`;
+/** A gateway says most, because mail that passes through it is no reason to doubt. */
+function preferred(hosts: readonly string[]): string {
+  const host = hosts.find((each) => gatewayOf(each) !== undefined) ?? hosts[0];
+  if (host === undefined) return "";
+  const gateway = gatewayOf(host);
+  const what =
+    gateway === undefined ? "of no provider that is known" : `a mail gateway of ${gateway.title}`;
+  const more = hosts.length > 1 ? `, and ${hosts.length - 1} more` : "";
+  return ` (preferred to it: ${host}, ${what}${more})`;
 }
 
-function showServer(server: Endpoint | undefined): string | undefined {
+function remarksOf({ beforeSignIn = [], remarks = [] }: ProviderRow): readonly string[] {
+  return [...beforeSignIn, ...remarks];
+}
+
+/** `host:port`, and how TLS begins where it does not at once. */
+export function showServer(server: Endpoint | undefined): string | undefined {
   if (server === undefined) return undefined;
   return `${showEndpoint(server)}${server.tls === "starttls" ? " (STARTTLS)" : ""}`;
 }

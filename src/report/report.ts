@@ -1,12 +1,14 @@
 import { imapsyncOptions } from "../consumer/imapsync.ts";
-import { Interrupted, MxtokenError, systemReason } from "../errors.ts";
+import { MxtokenError, systemReason } from "../errors.ts";
 import type { ListenerCertificate } from "../flow/certificate.ts";
 import type { CheckOutcome } from "../flow/check.ts";
 import type { Event, Outcome } from "../flow/events.ts";
-import type { FoundProvider } from "../flow/find-provider.ts";
+import type { FoundProvider } from "../flow/identify-provider.ts";
 import { isoSeconds } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
+import { failureOf } from "./failure.ts";
 import { fold } from "./fold.ts";
+import { describePasswordOnly, passwordOnlyDocument } from "./password-only.ts";
 import { describeProvider, providerDocument } from "./provider.ts";
 import { describe, expiry } from "./sentences.ts";
 import { describeCertificate } from "./trust.ts";
@@ -32,6 +34,8 @@ const neverQuiet: ReadonlySet<Event["is"]> = new Set([
 export class Report {
   readonly #world: World;
   readonly #options: ReportOptions;
+  /** what is known all the same when an error is told, as data */
+  #besideError: object = {};
 
   constructor(world: World, options: ReportOptions) {
     this.#world = world;
@@ -97,9 +101,16 @@ export class Report {
     });
   }
 
-  /** The result of `mxtoken provider`. */
-  async provider(found: FoundProvider): Promise<void> {
-    await this.#answer(describeProvider(found), providerDocument(found));
+  /** The result of `mxtoken provider`; where no token opens a mailbox, what to do instead. */
+  async provider({ row, evidence }: FoundProvider): Promise<void> {
+    if (!("instead" in row)) {
+      const found = { row, evidence };
+      await this.#answer(describeProvider(found), providerDocument(found));
+      return;
+    }
+    // An error follows, and there is one document only.
+    if (this.#options.json) this.#besideError = passwordOnlyDocument({ row, evidence });
+    else await this.#answer(describePasswordOnly({ row, evidence }), {});
   }
 
   /** The result of `mxtoken cert`. */
@@ -135,9 +146,10 @@ export class Report {
       ...(failure.hint === undefined ? [] : [`mxtoken: hint: ${failure.hint}`]),
       ...(this.#options.verbose ? failure.stack : []),
     ]);
-    const { code, message, hint, retryAfter, exitStatus } = failure;
+    const { code, reason, message, hint, retryAfter, exitStatus } = failure;
     if (this.#options.json) {
-      const document = { ok: false, error: { code, exitStatus, message, hint, retryAfter } };
+      const error = { code, reason, exitStatus, message, hint, retryAfter };
+      const document = { ok: false, error, ...this.#besideError };
       // The status tells the failure even where standard output is gone.
       await writeAll(this.#world.stdout, `${JSON.stringify(document, null, 2)}\n`).catch(
         () => undefined,
@@ -174,44 +186,4 @@ function writeAll(stream: World["stdout"], text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(text, (error) => (error ? reject(error) : resolve()));
   });
-}
-
-interface Failure {
-  readonly code: string;
-  readonly message: string;
-  readonly hint: string | undefined;
-  readonly retryAfter: number | undefined;
-  readonly exitStatus: number;
-  readonly stack: readonly string[];
-}
-
-function failureOf(error: unknown, interrupted: AbortSignal): Failure {
-  const nothing = { hint: undefined, retryAfter: undefined, stack: [] };
-  const cause: unknown = interrupted.aborted ? interrupted.reason : error;
-  if (cause instanceof Interrupted) {
-    // What went wrong on the way out is told as well: it may be a token that could not be saved.
-    const trouble = error instanceof MxtokenError ? error : undefined;
-    return {
-      ...nothing,
-      code: cause.message,
-      message: trouble === undefined ? cause.message : `${cause.message}; ${trouble.message}`,
-      hint: trouble?.hint,
-      exitStatus: cause.exitStatus,
-    };
-  }
-  if (error instanceof MxtokenError) {
-    const { code, message, hint, retryAfter, exitStatus } = error;
-    return { code, message, hint, retryAfter, exitStatus, stack: [] };
-  }
-  // The message of an unexpected error may quote anything, also a secret; where it happened cannot.
-  const name = error instanceof Error ? error.name : typeof error;
-  const stack = error instanceof Error ? (error.stack ?? "").split("\n") : [];
-  return {
-    ...nothing,
-    code: "defect",
-    message: `this is a defect of mxtoken (${name})`,
-    hint: "please report it, with what --verbose prints",
-    exitStatus: new MxtokenError("defect", "").exitStatus,
-    stack: stack.filter((line) => /^\s+at /.test(line)),
-  };
 }

@@ -49,6 +49,8 @@ export function describe(event: Event): string[] {
           ? "mxtoken: got a new access token and a new refresh token"
           : "mxtoken: got a new access token; the refresh token stays the same",
       ];
+    case "beforeSignIn":
+      return event.remarks.map((remark) => `mxtoken: note: ${remark}`);
     case "signIn":
       return askToSignIn(event);
     case "tokenWanted":

@@ -1,16 +1,13 @@
 import { parseAddress, parseDomain } from "../address.ts";
-import type { ProviderRow } from "../catalog/provider-row.ts";
-import { providerNamed } from "../config/provider.ts";
+import type { PasswordOnlyRow, ProviderRow } from "../catalog/provider-row.ts";
+import { passwordOnlyProviderByName, providerByName } from "../catalog/providers.ts";
 import type { Resolver } from "../config/resolvers.ts";
-import { discover, type ProviderEvidence } from "../provider/discover.ts";
+import { type Discovered, discover, type ProviderEvidence } from "../provider/discover.ts";
 import type { World } from "../world/world.ts";
 import type { Tell } from "./events.ts";
 
-/** What `mxtoken provider` found. */
-export interface FoundProvider {
-  readonly row: ProviderRow;
-  readonly evidence: ProviderEvidence;
-}
+/** What `mxtoken provider` found; perhaps one whose IMAP server takes no OAuth 2.0 token. */
+export type FoundProvider<Row = ProviderRow | PasswordOnlyRow> = Discovered<Row, ProviderEvidence>;
 
 /**
  * The provider of an address or of a mail domain; or the one of that name, which is a word without
@@ -18,13 +15,14 @@ export interface FoundProvider {
  *
  * @throws MxtokenError `usage`, `noProvider`, `unreachable`; Interrupted
  */
-export async function findProvider(
+export async function identifyProvider(
   world: World,
   text: string,
   resolver: Resolver | undefined,
   tell: Tell,
 ): Promise<FoundProvider> {
-  const row = /[@.]/.test(text) ? undefined : providerNamed(text);
+  const isName = !/[@.]/.test(text);
+  const row = isName ? (providerByName(text) ?? passwordOnlyProviderByName(text)) : undefined;
   if (row !== undefined) return { row, evidence: { by: "name" } };
   const domain = text.includes("@") ? parseAddress(text).domain : parseDomain(text);
   return discover(world, domain, resolver, () => tell({ is: "lookingUpMx", domain }));
