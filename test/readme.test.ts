@@ -7,7 +7,7 @@ import { programPath, type Run } from "./peers/program.ts";
 import { type ReadersMachine, startReadersMachine } from "./peers/readers-machine.ts";
 import { type Block, blocksOf } from "./peers/shell-blocks.ts";
 
-const readme = readFileSync(fileURLToPath(new URL("../README.md", import.meta.url)), "utf8");
+const readme = textOf("README.md");
 const blocks = blocksOf(readme);
 const session = blocks.find(({ language }) => language === "console")?.text ?? "";
 
@@ -15,10 +15,14 @@ let machine: ReadersMachine;
 before(async () => {
   machine = await startReadersMachine([
     ...["foo@example.com", "old@example.com", "moving@example.com", "foo@contoso.com"],
-    ...["foo@example.org", "new@example.org"],
+    ...["foo@example.org", "new@example.org", "bar@example.org", "bar@contoso.com"],
   ]);
 });
 after(() => machine.close());
+
+function textOf(path: string): string {
+  return readFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), "utf8");
+}
 
 /** The status of a block; the loop is ended by Ctrl-C. */
 async function statusOf(block: Block, run: Run): Promise<number | null> {
@@ -69,6 +73,25 @@ describe("every shell block of the README does what it says", () => {
     assert.equal(commands.length, 2);
     for (const { text } of commands) assert.deepEqual(options(text), options(session));
   });
+});
+
+describe("every shell block of docs/own-application.md does what it says", () => {
+  for (const block of blocksOf(textOf("docs/own-application.md"))) {
+    test(`line ${block.line}, ${block.heading}`, async () => {
+      const run = machine.type(block.text);
+      assert.equal((await run.ended).status, 0, run.written.stderr);
+    });
+  }
+});
+
+test("every file that the documents name is there", () => {
+  for (const document of ["README.md", "docs/own-application.md"]) {
+    const links = [...textOf(document).matchAll(/\]\(([^)#:]+)\)/g)].map(([, path = ""]) => path);
+    assert.ok(links.length > 0 || document !== "README.md");
+    for (const path of links) {
+      assert.ok(existsSync(new URL(path, new URL(`../${document}`, import.meta.url))), path);
+    }
+  }
 });
 
 /** What a block must have done beside ending well. */

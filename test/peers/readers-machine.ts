@@ -46,6 +46,9 @@ export async function startReadersMachine(users: readonly string[]): Promise<Rea
       },
       { id: "00000000-0000-0000-0000-000000000000", secret: ownSecret },
       { id: "mail-client" },
+      // of docs/own-application.md
+      { id: "000000000000-example.apps.googleusercontent.com", secret: "the client secret" },
+      { id: "00000000-0000-0000-0000-000000000001" },
     ],
     scopes: [office365.scopes.imap, google.scopes.imap],
   });
