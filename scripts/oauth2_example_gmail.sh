@@ -5,7 +5,7 @@ address="foo@gmail.com"
 
 # Nothing below has to be changed. ---------------------------------------------------------------
 
-cd "$(dirname "$0")/.." || exit
+CDPATH='' cd "$(dirname "$(readlink -f "$0")")/.." || exit
 if [ ! -e dist/cli.js ]; then
   echo "mxtoken is not built yet. In $(pwd) type: npm ci && npm run build" >&2
   exit 78

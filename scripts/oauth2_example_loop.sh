@@ -1,7 +1,9 @@
 #!/bin/sh
 
 # Keeps the tokens of these mailboxes fresh until Ctrl-C. Write their addresses here, with a blank
-# between them; for a move, the old one and the new one:
+# between them; for a move, the old one and the new one. Where one address has a mailbox on both
+# sides, write it twice, each time with its provider behind a colon:
+#   addresses="foo@example.com:google foo@example.com:office365"
 addresses="foo@example.com bar@example.org"
 
 # How many minutes there are between two turns. A token lives about 60 minutes.
@@ -12,11 +14,23 @@ options=""
 
 # Nothing below has to be changed. ---------------------------------------------------------------
 
-cd "$(dirname "$0")/.." || exit
+CDPATH='' cd "$(dirname "$(readlink -f "$0")")/.." || exit
 if [ ! -e dist/cli.js ]; then
   echo "mxtoken is not built yet. In $(pwd) type: npm ci && npm run build" >&2
   exit 78
 fi
+if [ -z "$addresses" ]; then
+  echo "No addresses are written at the top of $0." >&2
+  exit 64
+fi
+node scripts/wait.js --check "$interval" || exit
+
+turn() {
+  case $1 in
+    *@*:*) node dist/cli.js --home . $options --provider "${1##*:}" "${1%:*}" ;;
+    *) node dist/cli.js --home . $options "$1" ;;
+  esac
+}
 
 # In the background, so that a signal is not kept waiting until the program ends by itself.
 waiting=
@@ -30,13 +44,19 @@ trap 'stop 143' TERM
 
 while :; do
   for address in $addresses; do
-    # A turn that fails ends nothing: the stored token may be good for a while, and the next turn
-    # tries again.
-    # shellcheck disable=SC2086 # the options are several words
-    node dist/cli.js --home . $options "$address" ||
-      echo "No fresh token for $address this time: status $?." >&2
+    turn "$address"
+    status=$?
+    case $status in
+      0) ;;
+      # Ctrl-C while somebody is to sign in: the program reads the keys itself, and the shell sees
+      # nothing of it.
+      129 | 130 | 143) exit $status ;;
+      # A turn that fails ends nothing: the stored token may be good for a while, and the next turn
+      # tries again.
+      *) echo "No fresh token for $address this time: status $status." >&2 ;;
+    esac
   done
-  node scripts/wait.js "$interval" &
+  node scripts/wait.js "$interval" $$ &
   waiting=$!
   wait "$waiting"
   status=$?

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -33,8 +33,12 @@ function edit(script: string, name: string, value: string): void {
 
 /** Runs the script from another directory; the environment leads it to the scene's servers. */
 function runScript(script: string, keepOpen = false): Run {
+  return runLine(join(project, "scripts", script), [], keepOpen);
+}
+
+function runLine(command: string, args: readonly string[], keepOpen = false): Run {
   const { endpoint, imap, certificates } = scene;
-  return runCommand(join(project, "scripts", script), [], {
+  return runCommand(command, args, {
     cwd: scene.directory,
     env: {
       MXTOKEN_CLIENT_ID: "test-client",
@@ -92,6 +96,58 @@ describe("the loop", () => {
     assert.equal(scene.endpoint.requests.length, 0, "no turn of the second address");
   });
 
+  test("ends on Ctrl-C that is typed while somebody is to sign in, at the first one", async () => {
+    edit("oauth2_example_loop.sh", "addresses", `${other} second@example.test`);
+    const loop = join(project, "scripts", "oauth2_example_loop.sh");
+    const run = runLine("script", ["-qec", loop, "/dev/null"], true);
+    await new Promise<void>((resolve) => {
+      run.child.stdout?.on("data", () => {
+        if (run.written.stdout.includes("waiting 5 minutes")) resolve();
+      });
+    });
+    run.child.stdin?.write("\u0003");
+    assert.deepEqual(await run.ended, { status: 130, signal: null });
+    assert.doesNotMatch(run.written.stdout, /second@example\.test/);
+  });
+
+  test("takes the provider of an address behind a colon", async () => {
+    edit("oauth2_example_loop.sh", "addresses", `${user}:google ${user}:outlook`);
+    edit("oauth2_example_loop.sh", "options", "");
+    const run = runScript("oauth2_example_loop.sh");
+    await run.shown("The next turn is at");
+    interrupt(run);
+    assert.equal((await run.ended).status, 130);
+    assert.match(run.written.stderr, new RegExp(`^mxtoken: ${user} at google `, "m"));
+    assert.match(run.written.stderr, new RegExp(`^mxtoken: ${user} at outlook `, "m"));
+    assert.match(
+      run.written.stderr,
+      new RegExp(`^No .* for ${user}:outlook .* status 77\\.$`, "m"),
+    );
+  });
+
+  test("says that no addresses are written: 64", async () => {
+    edit("oauth2_example_loop.sh", "addresses", "");
+    const run = runScript("oauth2_example_loop.sh");
+    assert.equal((await run.ended).status, 64);
+    assert.match(run.written.stderr, /^No addresses are written at the top of \S+_loop\.sh\.$/m);
+  });
+
+  test("warns of an interval in which a token dies", async () => {
+    edit("oauth2_example_loop.sh", "interval", "90");
+    const run = runScript("oauth2_example_loop.sh");
+    await run.shown("The next turn is at");
+    interrupt(run);
+    await run.ended;
+    assert.match(run.written.stderr, /^A token lives about 60 minutes: /);
+  });
+
+  test("leaves nobody waiting who has lost the loop", async () => {
+    const waiting = runCommand(process.execPath, [join(root, "scripts/wait.js"), "30", "1"], {
+      cwd: scene.directory,
+    });
+    assert.deepEqual(await waiting.ended, { status: 1, signal: null });
+  });
+
   for (const [signal, status] of [
     ["SIGTERM", 143],
     ["SIGHUP", 129],
@@ -109,6 +165,7 @@ describe("the loop", () => {
       edit("oauth2_example_loop.sh", "interval", interval);
       const run = runScript("oauth2_example_loop.sh");
       assert.equal((await run.ended).status, 64);
+      assert.doesNotMatch(run.written.stderr, /^mxtoken:/m, "before the first turn");
       assert.match(
         run.written.stderr,
         /^The interval ".*" is not a number of minutes, like 30\.$/m,
@@ -149,7 +206,7 @@ describe("the examples", () => {
       const batch = readFileSync(join(root, "scripts", script.replace(/sh$/, "bat")), "utf8");
       assert.equal(batch.replaceAll("\r\n", "").includes("\n"), false, "CRLF, which cmd.exe needs");
       assert.match(batch, /^pause\r$/m, "keeps the window of a double-click open");
-      assert.deepEqual(programLine(batch), programLine(shell));
+      assert.deepEqual(programLines(batch), programLines(shell));
     });
   }
 });
@@ -159,8 +216,18 @@ function shellScripts(): string[] {
   return names.filter((name) => name.startsWith("oauth2_example_") && name.endsWith(".sh"));
 }
 
-/** The options that a script gives the program itself. */
-function programLine(text: string): string[] {
-  const line = /^.*dist[/\\]cli\.js --home.*$/m.exec(text)?.[0] ?? "";
-  return line.match(/--[a-z]+ [a-z0-9.]+/g) ?? [];
+/** The options that a script gives the program itself, for each line that calls it. */
+function programLines(text: string): string[][] {
+  const lines = text.match(/^.*dist[/\\]cli\.js --home.*$/gm) ?? [];
+  return lines.map((line) => line.match(/--[a-z]+/g) ?? []);
 }
+
+test("the examples find the project through a symbolic link, and whatever CDPATH says", async () => {
+  edit("oauth2_example_gmail.sh", "address", user);
+  scene.write(tokenFileText("old-access", scene.account.current));
+  mkdirSync(join(scene.directory, "scripts"));
+  const link = join(scene.directory, "link.sh");
+  symlinkSync(join(project, "scripts", "oauth2_example_gmail.sh"), link);
+  const run = runLine("env", [`CDPATH=${scene.directory}`, link]);
+  assert.equal((await run.ended).status, 0, run.written.stderr);
+});
