@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { office365 } from "../src/catalog/microsoft.ts";
+import { exitStatus } from "../src/errors.ts";
 import { isBrowserSeen } from "../src/world/browser.ts";
 import type { AuthorizationServer } from "../test/peers/authorization-server.ts";
 import {
@@ -13,19 +14,22 @@ import {
 import { startDnsServer } from "../test/peers/dns-server.ts";
 import { findDovecot, startDovecot } from "../test/peers/dovecot.ts";
 import { startImapPeer } from "../test/peers/imap-peer.ts";
-import { programPath } from "../test/peers/program.ts";
+import { programPath, signInAddresses } from "../test/peers/program.ts";
 import { visit } from "../test/peers/visit.ts";
 
 const address = "you@demo.example";
 const mxHost = "demo-example.mail.protection.outlook.com";
 
-/** Statuses as the program has them. */
-const usage = 64;
-const failed = 70;
+const usageText = "usage: scripts/demo [--auto]";
 
 const interruption = new AbortController();
 for (const [signal, number] of Object.entries({ SIGHUP: 1, SIGINT: 2, SIGTERM: 15 })) {
   process.on(signal, () => interruption.abort(128 + number));
+}
+
+// Nobody sees it any more: a closed pipe, or a terminal that is gone.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", () => interruption.abort(exitStatus.unwritable));
 }
 
 const closers: (() => Promise<void>)[] = [];
@@ -40,9 +44,13 @@ if (interruption.signal.aborted) process.exitCode = Number(interruption.signal.r
 
 /** @returns the exit status */
 async function demo(args: readonly string[]): Promise<number> {
+  if (args.includes("--help")) {
+    say(usageText);
+    return 0;
+  }
   if (args.some((word) => word !== "--auto")) {
-    console.error("usage: scripts/demo [--auto]");
-    return usage;
+    console.error(usageText);
+    return exitStatus.usage;
   }
   const why = whySignInByItself(args);
   const home = temporaryDirectory();
@@ -53,7 +61,7 @@ async function demo(args: readonly string[]): Promise<number> {
   heading("2. The first run: somebody signs in");
   if (why === undefined) {
     say(`A browser opens. It warns twice: of the demo's sign-in page, and of mxtoken's listener that it
-comes back to. Go on both times. On the page any password will do; sign in as ${address}.`);
+comes back to. Go on both times. On the page any password will do; sign in as ${address}, and then Continue.`);
   } else {
     say(`The demo signs in by itself: ${why}.`);
   }
@@ -68,7 +76,7 @@ comes back to. Go on both times. On the page any password will do; sign in as ${
   const after = linesOf(tokenFile);
   if (after[0] === before[0]) {
     console.error("The access token in the file was not replaced.");
-    return failed;
+    return exitStatus.defect;
   }
 
   heading("4. The token file, as imapsync and other programs read it (tokens shortened)");
@@ -77,7 +85,7 @@ comes back to. Go on both times. On the page any password will do; sign in as ${
   heading("For a real mailbox");
   say(`node dist/cli.js foo@example.com         # your address; or mxtoken, after: sudo npm link
 node dist/cli.js provider example.com    # what is known of its provider
-README.md says the rest. The demo's servers are stopped now, and its files removed.`);
+README.md says the rest. The demo's servers are stopped now, and their files removed.`);
   return 0;
 }
 
@@ -169,7 +177,7 @@ async function run(
   const interrupt = () => child.kill();
   interruption.signal.addEventListener("abort", interrupt);
   const ended = new Promise<number>((resolve) => {
-    child.once("close", (status) => resolve(status ?? failed));
+    child.once("close", (status) => resolve(status ?? exitStatus.defect));
   });
   if (signIn !== undefined) followSignIn(child, signIn.server, signIn.home);
   const status = await ended;
@@ -190,11 +198,11 @@ function followSignIn(child: ChildProcess, server: AuthorizationServer, home: st
   child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
     process.stderr.write(chunk);
     text += chunk;
-    const signInAddress = /^https:\S+(?=\n)/m.exec(text)?.[0];
-    if (signInAddress === undefined || isFound || !text.includes("waiting")) return;
+    const [shown] = signInAddresses(text);
+    if (shown === undefined || isFound) return;
     isFound = true;
     void server
-      .signIn(signInAddress)
+      .signIn(shown)
       .then((end) => visit(home, end))
       .catch((error) => {
         console.error(`The demo could not sign in: ${error}`);

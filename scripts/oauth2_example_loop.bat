@@ -1,5 +1,7 @@
 @echo off
 setlocal
+rem The addresses below are in UTF-8.
+chcp 65001 >nul
 
 rem Keeps the tokens of these mailboxes fresh until Ctrl-C. Write their addresses here, with a blank
 rem between them; for a move, the old one and the new one. Where one address has a mailbox on both
@@ -15,7 +17,8 @@ set options=
 
 rem Nothing below has to be changed. --------------------------------------------------------------
 
-cd /d "%~dp0.."
+set status=73
+cd /d "%~dp0.." || goto end
 if not exist dist\cli.js (
   echo mxtoken is not built yet. In "%CD%" type: npm ci, then npm run build
   set status=78
@@ -27,10 +30,8 @@ if "%addresses%"=="" (
   goto end
 )
 node scripts\wait.js --check "%interval%"
-if errorlevel 1 (
-  set status=64
-  goto end
-)
+set status=%errorlevel%
+if not %status%==0 goto end
 echo Ctrl-C ends this. Windows then asks "Terminate batch job (Y/N)?": answer Y.
 
 :turn
@@ -39,8 +40,8 @@ for %%a in (%addresses%) do (
   if errorlevel 129 goto interrupted
 )
 node scripts\wait.js %interval%
-if not errorlevel 1 goto turn
 set status=%errorlevel%
+if %status%==0 goto turn
 goto end
 
 :refresh

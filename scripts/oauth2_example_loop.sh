@@ -32,7 +32,8 @@ turn() {
   esac
 }
 
-# In the background, so that a signal is not kept waiting until the program ends by itself.
+# The wait is in the background, so that a signal to this script alone ends it at once. During a turn
+# such a signal is kept until the program has ended by itself: it needs the terminal.
 waiting=
 stop() {
   [ -z "$waiting" ] || kill "$waiting" 2>/dev/null

@@ -1,12 +1,15 @@
 @echo off
 setlocal
+rem The addresses below are in UTF-8.
+chcp 65001 >nul
 
 rem Gets a token for this mailbox at Microsoft 365, or a fresh one. Write its address here:
 set address=foo@example.com
 
 rem Nothing below has to be changed. --------------------------------------------------------------
 
-cd /d "%~dp0.."
+set status=73
+cd /d "%~dp0.." || goto end
 if not exist dist\cli.js (
   echo mxtoken is not built yet. In "%CD%" type: npm ci, then npm run build
   set status=78

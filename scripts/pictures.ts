@@ -10,11 +10,13 @@ import { startBrowser, type TestBrowser } from "../test/peers/browser.ts";
 import { issueCertificates, temporaryDirectory } from "../test/peers/certificates.ts";
 import { startDnsServer } from "../test/peers/dns-server.ts";
 import { startDovecot } from "../test/peers/dovecot.ts";
-import { programPath, runCommand, runProgram } from "../test/peers/program.ts";
+import { programPath, runCommand, runProgram, signInAddresses } from "../test/peers/program.ts";
+import { partsOf } from "../test/peers/visit.ts";
 
 const address = "foo@example.com";
 const mxHost = "example-com.mail.protection.outlook.com";
 const columns = 100;
+const viewport = { width: 620, height: 420 };
 const docs = fileURLToPath(new URL("../docs", import.meta.url));
 
 const directory = temporaryDirectory();
@@ -72,7 +74,8 @@ async function signIn(browser: TestBrowser, home: string, bin: string): Promise<
     },
   });
   const url = await signInAddress(run);
-  const context = await browser.newContext({ viewport: { width: 620, height: 420 } });
+  await pictureWarning(partsOf(url).redirectUri);
+  const context = await browser.newContext({ viewport });
   const page = await context.newPage();
   await page.goto(url);
   await page.fill("input[name=password]", "any");
@@ -90,11 +93,26 @@ async function signIn(browser: TestBrowser, home: string, bin: string): Promise<
 function signInAddress(run: ReturnType<typeof runCommand>): Promise<string> {
   return new Promise((resolve, reject) => {
     run.child.stdout?.on("data", () => {
-      const found = /^https:\S+(?=\s.*waiting)/ms.exec(run.written.stdout)?.[0];
+      const [found] = signInAddresses(run.written.stdout);
       if (found !== undefined) resolve(found);
     });
     void run.ended.then(() => reject(new Error(run.written.stdout)));
   });
+}
+
+/** What a browser shows that has never heard of the listener's certificate. */
+async function pictureWarning(redirectUri: string): Promise<void> {
+  const browser = await startBrowser([]);
+  try {
+    const context = await browser.newContext({ viewport });
+    const page = await context.newPage();
+    await page.goto(redirectUri).catch(() => undefined);
+    await page.click("#details-button");
+    await page.waitForSelector("#proceed-link");
+    await picture(page, "warning.png");
+  } finally {
+    await browser.close();
+  }
 }
 
 async function pictureTerminal(browser: TestBrowser, text: string): Promise<void> {

@@ -23,6 +23,3 @@ const timer = setInterval(() => {
   if (second !== "" && process.ppid !== Number(second)) process.exit(1);
   if (Date.now() >= end) clearInterval(timer);
 }, 200);
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-  process.on(signal, () => process.exit(1));
-}

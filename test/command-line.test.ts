@@ -99,6 +99,7 @@ describe("the built program, given what it cannot use", () => {
     ["a proxy that is none", [...office, "--proxy", "ftp://x:y@z"], 64, /--proxy takes/],
     ["a tenant that is none", [...office, "--tenant", "a/b"], 64, /not a tenant/],
     ["one value missing", [user, ...own.slice(0, -2)], 78, /are needed too: --imap-server$/m],
+    ["a mistyped command", ["chek", user], 64, /"chek" is neither a command nor an address$/m],
     ["quiet and verbose at once", [...office, "--quiet", "--debug"], 78, /contradict/],
     [
       "a directory that cannot be made",

@@ -128,6 +128,15 @@ for (const each of providers) {
       assert.equal(again.get("scope"), each.scopeOnRefresh ? scope : null);
     });
 
+    test("tells a public client what it has to know", async () => {
+      scene.endpoint.answer = () => granted();
+      const isOwn = !("thunderbird" in each.applications);
+      const { stderr } = await signIn(each, ...(isOwn ? [] : ["--client-id", "public-client"]));
+      for (const remark of each.beforePublicSignIn ?? []) {
+        assert.ok(stderr.includes(`mxtoken: note: ${remark}\n`), stderr);
+      }
+    });
+
     test("comes back to a listener, or by paste where the redirect URI takes no port", async () => {
       scene.endpoint.answer = () => granted();
       const { stderr, url } = await signIn(each);

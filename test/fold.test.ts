@@ -25,6 +25,16 @@ test("a word that is longer than the line stays whole", () => {
   assert.equal(fold(`mxtoken: token file ${path}`, 50), `mxtoken: token file\n         ${path}`);
 });
 
+test("a fingerprint that is longer than the line is broken in its middle", () => {
+  const half = `${"AB:".repeat(16)}`;
+  const fingerprint = half + half.slice(0, -1);
+  assert.equal(
+    fold(`mxtoken: go on if it is ${fingerprint} (see)`, 100),
+    `mxtoken: go on if it is ${half}\n         ${half.slice(0, -1)} (see)`,
+  );
+  assert.match(fold(`mxtoken: go on if it is ${fingerprint}`, 120), new RegExp(`${fingerprint}$`));
+});
+
 test("loses nothing, whatever is said, and no line is longer than its words need", () => {
   const word = fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 60 });
   fc.assert(

@@ -106,6 +106,10 @@ const effects: Record<string, (run: Run) => void> = {
     if (written.stdout.includes("messages")) assertBothSides(written.stdout);
     else assertTokenFile("new@example.org", "google");
   },
+  "Many mailboxes": ({ written }) => {
+    assert.match(written.stdout, /old@example\.com.*new@example\.org/s);
+    assert.equal(existsSync(join(machine.project, "failed.txt")), false);
+  },
   "imapsync in a container": ({ written }) => assertBothSides(written.stdout),
   "The same address on both sides": () => {
     assertTokenFile("moving@example.com", "google");

@@ -46,6 +46,9 @@ export const google = {
       sources: [oauth2Imap],
     },
   },
+  beforePublicSignIn: [
+    "Google wants the client secret of a Desktop client at every request: bring it in MXTOKEN_CLIENT_SECRET, or the sign-in may be for nothing",
+  ],
   sources: [
     "https://developers.google.com/gmail/imap/xoauth2-protocol",
     "https://developers.google.com/identity/protocols/oauth2 (also how tokens begin)",

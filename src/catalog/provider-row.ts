@@ -103,6 +103,8 @@ export interface ProviderRow extends MailHostRow {
   readonly flows: readonly [Flow, ...Flow[]];
   /** what a person has to know before it works; told before every sign-in */
   readonly beforeSignIn?: readonly string[];
+  /** the same for a public client (RFC 6749 section 2.1): one without a secret */
+  readonly beforePublicSignIn?: readonly string[];
   /** the default is `thunderbird`, where it is there */
   readonly applications: Readonly<Record<string, ApplicationRow>>;
   /** what no source says for sure: left out above, or told to the person */

@@ -125,11 +125,15 @@ function environmentName(option: string): string {
  */
 export function onlyArgument(args: Arguments): string | undefined {
   const [another] = Array.isArray(args["_"]) ? args["_"].map(String) : [];
+  const first = typeof args["address"] === "string" ? args["address"] : undefined;
   if (another !== undefined) {
+    const isMistyped = first !== undefined && /^[a-z]+$/.test(first) && another.includes("@");
     throw new MxtokenError(
       "usage",
-      `one address at a time: ${JSON.stringify(another)} is too many`,
+      isMistyped
+        ? `${JSON.stringify(first)} is neither a command nor an address`
+        : `one address at a time: ${JSON.stringify(another)} is too many`,
     );
   }
-  return typeof args["address"] === "string" ? args["address"] : undefined;
+  return first;
 }

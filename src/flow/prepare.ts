@@ -66,7 +66,10 @@ export async function prepare(
   const client = await resolveClient(world, settings, row, notes);
   const mailbox = resolveMailbox(settings, row, world.cwd);
   if (!startover) checkSameOwner(stored.tokenFile, notes, ownerOf({ mailbox, client }));
-  const beforeSignIn = row?.beforeSignIn ?? [];
+  const beforeSignIn = [
+    ...(row?.beforeSignIn ?? []),
+    ...(client.secret === undefined ? (row?.beforePublicSignIn ?? []) : []),
+  ];
   return { ...stored, client, mailbox, beforeSignIn, evidence, foundRow };
 }
 

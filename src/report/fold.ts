@@ -11,7 +11,10 @@ const narrowest = 40;
 export function fold(line: string, columns: number | undefined): string {
   if (columns === undefined || columns < narrowest || !line.startsWith(mark)) return line;
   const indent = " ".repeat(mark.length);
-  const [first = "", ...words] = line.slice(mark.length).split(" ");
+  const [first = "", ...words] = line
+    .slice(mark.length)
+    .split(" ")
+    .flatMap((word) => (mark.length + word.length > columns ? halves(word) : [word]));
   let folded = mark + first;
   let column = folded.length;
   for (const word of words) {
@@ -20,4 +23,11 @@ export function fold(line: string, columns: number | undefined): string {
     column = (fits ? column + 1 : indent.length) + word.length;
   }
   return folded;
+}
+
+/** A fingerprint is as long as a line, and is compared, not copied. */
+function halves(word: string): string[] {
+  const [, first, second] =
+    /^((?:[0-9A-F]{2}:){16})((?:[0-9A-F]{2}:){15}[0-9A-F]{2})$/.exec(word) ?? [];
+  return first === undefined || second === undefined ? [word] : [first, second];
 }

@@ -53,7 +53,7 @@ function warning({
   const remedy =
     certificateCommand === undefined ? "" : ` (no more warnings: ${certificateCommand})`;
   return [
-    `mxtoken: unless it trusts this machine's certificate already, the browser will warn of it: go on if the SHA-256 fingerprint that it shows behind "Not secure" is ${fingerprint}${remedy}`,
+    `mxtoken: unless it trusts this machine's certificate already, the browser will warn of it: go on (Advanced, then Proceed or Accept) if the SHA-256 fingerprint that it shows behind "Not secure" is ${fingerprint}${remedy}`,
   ];
 }
 

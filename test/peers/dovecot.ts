@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -61,6 +61,8 @@ export async function startDovecot(
     detached: options.isGroupLeader ?? false,
   });
   closeSync(complaints);
+  const end = () => child.kill("SIGTERM");
+  process.once("exit", end);
   const exited = new Promise((resolve) => child.once("exit", resolve));
   await listening(child, imaps, () =>
     [join(root, "stderr"), log].map((path) => readFileSync(path, "utf8")).join(""),
@@ -70,8 +72,9 @@ export async function startDovecot(
     imap,
     log: () => readFileSync(log, "utf8"),
     async close() {
-      child.kill("SIGTERM");
+      end();
       await exited;
+      process.off("exit", end);
     },
   };
 }
@@ -114,6 +117,7 @@ function settings(place: {
       ? ""
       : `
 default_internal_user = ${userInfo().username}
+default_internal_group = ${execFileSync("id", ["-gn"], { encoding: "utf8" }).trim()}
 default_login_user = ${userInfo().username}
 service imap-login {
   chroot =

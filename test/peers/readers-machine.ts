@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { google } from "../../src/catalog/google.ts";
 import { office365 } from "../../src/catalog/microsoft.ts";
@@ -9,7 +9,7 @@ import { issueCertificates, temporaryDirectory } from "./certificates.ts";
 import { startDnsServer } from "./dns-server.ts";
 import { startDovecot } from "./dovecot.ts";
 import { freePort } from "./loopback.ts";
-import { type Run, runCommand } from "./program.ts";
+import { type Run, runCommand, signInAddresses } from "./program.ts";
 import { partsOf, visit } from "./visit.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -106,14 +106,13 @@ function mxOf(domain: string): string {
 
 /** What somebody has who has just cloned the repository, with the addresses of the loop edited. */
 function copyProject(to: string): void {
-  const list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-  const paths = execFileSync("git", list, { cwd: root, encoding: "utf8" }).split("\0");
-  for (const path of paths) {
-    if (path !== "" && existsSync(join(root, path))) cpSync(join(root, path), join(to, path));
-  }
+  const isMade = (path: string) =>
+    /^(\.git|node_modules|dist)(\/|$)|^(tokens|certs)\/(?!README)/.test(relative(root, path));
+  cpSync(root, to, { recursive: true, filter: (path) => !isMade(path) });
   const loop = join(to, "scripts", "oauth2_example_loop.sh");
   const addresses = 'addresses="old@example.com new@example.org"';
   writeFileSync(loop, readFileSync(loop, "utf8").replace(/^addresses=.*$/m, addresses));
+  writeFileSync(join(to, "addresses.txt"), "old@example.com\nnew@example.org\n");
   // It would run the tests of the README again.
   writeFileSync(join(to, "scripts", "test"), "#!/bin/sh\necho the tests\n");
 }
@@ -163,7 +162,7 @@ function whenAsked(run: Run, issuer: string, signIn: (address: string) => Promis
   const followed = new Set<string>();
   for (const name of ["stdout", "stderr"] as const) {
     run.child[name]?.on("data", () => {
-      for (const [address] of run.written[name].matchAll(/^https:\S+(?=\s.*waiting)/gms)) {
+      for (const address of signInAddresses(run.written[name])) {
         if (!address.startsWith(issuer) || followed.has(address)) continue;
         followed.add(address);
         signIn(address).catch((error) => {
