@@ -12,7 +12,7 @@ import {
   type AuthorizationServer,
   startAuthorizationServer,
 } from "./peers/authorization-server.ts";
-import { startBrowser, type TestBrowser } from "./peers/browser.ts";
+import { signInOn, startBrowser, type TestBrowser } from "./peers/browser.ts";
 import { type Certificates, issueCertificates, temporaryDirectory } from "./peers/certificates.ts";
 import { type Dovecot, startDovecot } from "./peers/dovecot.ts";
 import { feedCode, readLook } from "./peers/in-page.js";
@@ -90,17 +90,6 @@ function run(more: readonly string[] = [], home = newHome()): Running {
   return running;
 }
 
-/** Signs in and consents on oidc-provider's own pages. */
-async function signInOn(page: Page, address: string, account = user): Promise<void> {
-  await page.goto(address);
-  await page.fill("input[name=login]", account);
-  await page.fill("input[name=password]", "any");
-  await page.click("button[type=submit]");
-  await page.waitForSelector("text=scopes:");
-  // What comes next is the listener, perhaps behind the browser's warning.
-  await page.click("button[type=submit]", { noWaitAfter: true });
-}
-
 /** Goes on at Chromium's own page about a certificate that it does not know. */
 async function ignoreWarning(page: Page): Promise<void> {
   await page.click("#details-button");
@@ -148,7 +137,7 @@ describe("the sign-in comes back by itself, in Chromium", () => {
       const page = await context.newPage();
       const address = await running.address();
       assert.deepEqual(running.world.opened, [address]);
-      await signInOn(page, address);
+      await signInOn(page, address, user);
       await ignoreWarning(page);
       await page.waitForSelector("h1:text-is('Signed in')");
       const text = await page.innerText("main");
@@ -177,7 +166,7 @@ describe("the sign-in comes back by itself, in Chromium", () => {
     const running = run([], home);
     const context = await trusting.newContext();
     const page = await context.newPage();
-    await signInOn(page, await running.address());
+    await signInOn(page, await running.address(), user);
     await page.waitForSelector("h1:text-is('Signed in')");
     await trusting.close();
     assert.equal((await running.ended).status, 0);
@@ -195,7 +184,7 @@ describe("the sign-in comes back by itself, in Chromium", () => {
       const running = run(more);
       await inContext(async (context) => {
         const page = await context.newPage();
-        await signInOn(page, await running.address());
+        await signInOn(page, await running.address(), user);
         await page.waitForSelector("h1:text-is('Signed in')");
         assert.ok(page.url().startsWith(`${origin}:`), page.url());
       });
@@ -211,7 +200,7 @@ describe("the sign-in comes back by itself, in Chromium", () => {
     const hold = holdAnswers();
     await inContext(async (context) => {
       const page = await context.newPage();
-      await signInOn(page, await running.address());
+      await signInOn(page, await running.address(), user);
       await ignoreWarning(page);
       await hold.begun;
       await page.waitForSelector("h1:text-is('One moment')");
@@ -260,7 +249,7 @@ describe("the sign-in comes back by itself, in Chromium", () => {
     const hold = holdAnswers();
     await inContext(async (context) => {
       const page = await context.newPage();
-      await signInOn(page, await running.address());
+      await signInOn(page, await running.address(), user);
       await ignoreWarning(page);
       await hold.begun;
       await page.waitForSelector("h1:text-is('One moment')");
@@ -277,7 +266,7 @@ describe("the sign-in comes back by itself, in Chromium", () => {
       page.on("request", (request) => {
         if (request.isNavigationRequest()) last = request.url();
       });
-      await signInOn(page, await running.address());
+      await signInOn(page, await running.address(), user);
       await page.waitForSelector("#details-button");
     });
     running.world.stdin.end(`${last}\n`);
@@ -292,7 +281,7 @@ describe("the sign-in comes back by itself, in Chromium", () => {
       async (context) => {
         const [first, second] = [await context.newPage(), await context.newPage()];
         const address = await running.address();
-        await signInOn(first, address);
+        await signInOn(first, address, user);
         await hold.begun;
         // Signed in already: it comes back at once.
         await second.goto(address, { waitUntil: "commit" });
@@ -316,7 +305,7 @@ describe("the sign-in comes back by itself, in Chromium", () => {
         await old.goto(`${origin}/?code=old&state=old`);
         assert.match(await old.innerText("main"), /does not belong to the sign-in/);
         const page = await context.newPage();
-        await signInOn(page, address);
+        await signInOn(page, address, user);
         await page.waitForSelector("h1:text-is('Signed in')");
       },
       { ignoreHTTPSErrors: true },
@@ -341,7 +330,7 @@ describe("the sign-in comes back by itself, in Chromium", () => {
         const learnt = await page.evaluate(feedCode, `${origin}/?code=stolen&state=guessed`);
         assert.deepEqual(learnt, { read: "refused", opaque: "refused", frame: "", image: "error" });
         const victim = await context.newPage();
-        await signInOn(victim, address);
+        await signInOn(victim, address, user);
         await victim.waitForSelector("h1:text-is('Signed in')");
       },
       { ignoreHTTPSErrors: true },

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, readdirSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { signInOn, startBrowser } from "./peers/browser.ts";
 import { temporaryDirectory } from "./peers/certificates.ts";
-import { type Run, runCommand } from "./peers/program.ts";
+import { type Run, runCommand, signInAddresses } from "./peers/program.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -31,11 +32,36 @@ function runDemo(
   });
 }
 
+/** The ports of the demo's servers, as it has told them. */
+function portsOf(stdout: string): number[] {
+  const servers = stdout.slice(0, stdout.indexOf("== 2."));
+  const ports = [...servers.matchAll(/(?:localhost|127\.0\.0\.1):(\d+)/g)];
+  assert.equal(ports.length, 3, stdout);
+  return ports.map(([, port]) => Number(port));
+}
+
+async function assertNothingLeft(temporary: string, stdout: string): Promise<void> {
+  for (const port of portsOf(stdout)) assert.equal(await isListening(port), false, `port ${port}`);
+  assert.deepEqual(readdirSync(temporary), []);
+}
+
+/** As {@link assertNothingLeft}, where the demo cannot be waited for. */
+async function untilNothingIsLeft(temporary: string, stdout: string): Promise<void> {
+  const isLeft = async () => {
+    const listening = await Promise.all(portsOf(stdout).map(isListening));
+    return listening.includes(true) || readdirSync(temporary).length > 0;
+  };
+  while (await isLeft()) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
 function isListening(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    socket.once("close", () => socket.destroy());
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
   });
 }
 
@@ -55,13 +81,79 @@ describe("the demo", () => {
     assert.match(stderr, /stored token: proven by IMAP login/);
     assert.match(stderr, /asking for a new access token with the refresh token/);
     assert.match(stdout, /^IMAP server .*, Dovecot, which asks the authorization server$/m);
-    assert.match(stdout, /^\S{6}… \(43 characters\)\n\S{6}… \(43 characters\)\n# Line 1/m);
+    assert.match(stdout, /^(\S{6})… \(43 characters\)\n(?!\1)\S{6}… \(43 characters\)\n# Line 1/m);
     assert.match(stdout, /^node dist\/cli\.js foo@example\.com/m);
     assert.doesNotMatch(stdout, /^[\w-]{43}$/m, "no whole token");
-    assert.deepEqual(readdirSync(temporary), []);
-    const ports = [...stdout.matchAll(/(?:localhost|127\.0\.0\.1):(\d+)/g)].map(([, port]) => port);
-    assert.ok(ports.length >= 3, stdout);
-    for (const port of ports) assert.equal(await isListening(Number(port)), false, port);
+    await assertNothingLeft(temporary, stdout);
+  });
+
+  test("opens a browser where one would be seen, and a person signs in there", async () => {
+    const temporary = emptyDirectory();
+    const opened = join(temporaryDirectory(), "opened");
+    const bin = temporaryDirectory();
+    const xdgOpen = `#!/bin/sh\necho "$1" > ${opened}\n`;
+    writeFileSync(join(bin, "xdg-open"), xdgOpen, { mode: 0o755 });
+    const words = `stty cols 300; ${process.execPath} --import tsx scripts/demo.ts`;
+    const run = runCommand("script", ["-qefc", words, "/dev/null"], {
+      cwd: root,
+      env: {
+        TMPDIR: temporary,
+        TSX_DISABLE_CACHE: "1",
+        DISPLAY: ":0",
+        PATH: `${bin}:${process.env["PATH"]}`,
+      },
+      keepOpen: true,
+    });
+    const address = await new Promise<string>((resolve) => {
+      run.child.stdout?.on("data", () => {
+        const [shown] = signInAddresses(run.written.stdout);
+        if (shown !== undefined) resolve(shown.trim());
+      });
+    });
+    const [home = ""] = readdirSync(temporary);
+    const files = join(temporary, home);
+    const browser = await startBrowser([
+      { file: join(files, "ca-localhost.pem"), trust: "C,," },
+      { file: join(files, "certs", "localhost.crt"), trust: "P,," },
+    ]);
+    try {
+      const page = await (await browser.newContext()).newPage();
+      await signInOn(page, address, "you@demo.example");
+      await page.waitForSelector("text=Signed in");
+    } finally {
+      await browser.close();
+    }
+    assert.equal((await run.ended).status, 0, run.written.stdout);
+    assert.equal(readFileSync(opened, "utf8").trim(), address);
+    await assertNothingLeft(temporary, run.written.stdout);
+  });
+
+  test("leaves nothing when nobody reads its output any more", async () => {
+    const temporary = emptyDirectory();
+    const run = runDemo(temporary, ["--auto"]);
+    await run.shown("sign-in is needed");
+    run.child.stdout?.destroy();
+    run.child.stderr?.destroy();
+    assert.equal((await run.ended).status, 73);
+    await assertNothingLeft(temporary, run.written.stdout);
+  });
+
+  test("leaves nothing when its terminal is gone", async () => {
+    const temporary = emptyDirectory();
+    const words = `${process.execPath} --import tsx scripts/demo.ts --auto`;
+    const run = runCommand("script", ["-qefc", words, "/dev/null"], {
+      cwd: root,
+      env: { TMPDIR: temporary, TSX_DISABLE_CACHE: "1" },
+      keepOpen: true,
+    });
+    await new Promise<void>((resolve) => {
+      run.child.stdout?.on("data", () => {
+        if (run.written.stdout.includes("sign-in is needed")) resolve();
+      });
+    });
+    run.child.kill("SIGKILL");
+    await run.ended;
+    await untilNothingIsLeft(temporary, run.written.stdout);
   });
 
   for (const [signal, status] of [
@@ -75,7 +167,7 @@ describe("the demo", () => {
       await run.shown("sign-in is needed");
       process.kill(-Number(run.child.pid), signal);
       assert.equal((await run.ended).status, status, run.written.stderr);
-      assert.deepEqual(readdirSync(temporary), []);
+      await assertNothingLeft(temporary, run.written.stdout);
     });
   }
 

@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import Provider from "oidc-provider";
 import { Agent, fetch } from "undici";
 import type { Certificates } from "./certificates.ts";
@@ -61,7 +62,7 @@ export async function startAuthorizationServer(
     secrets: [],
     introspectionAway: false,
     beforeAnswer: async () => undefined,
-    close: () => close(server),
+    close: closer(server),
   };
   watch(provider, peer);
   server.on("request", provider.callback());
@@ -219,9 +220,21 @@ async function followSignIn(
   throw new Error("sign-in never came to an end");
 }
 
-export async function close(server: Server): Promise<void> {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
+/**
+ * What closes the server and whatever is connected to it; closeAllConnections() leaves those whose
+ * handshake is not at its end.
+ */
+export function closer(server: Server): () => Promise<void> {
+  const sockets = new Set<Duplex>();
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  return async () => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    for (const socket of sockets) socket.destroy();
+    await closed;
+  };
 }
 
 interface KoaContext {

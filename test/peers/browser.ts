@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Browser, type BrowserContext, chromium } from "playwright-core";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { temporaryDirectory } from "./certificates.ts";
 
 /** Debian's Chromium with a home of its own, and the certificates that its user trusts. */
@@ -46,4 +46,15 @@ export async function startBrowser(
     newContext: (options) => browser.newContext(options),
     close: () => browser.close(),
   };
+}
+
+/** Signs in and consents on oidc-provider's own pages. */
+export async function signInOn(page: Page, address: string, account: string): Promise<void> {
+  await page.goto(address);
+  await page.fill("input[name=login]", account);
+  await page.fill("input[name=password]", "any");
+  await page.click("button[type=submit]");
+  await page.waitForSelector("text=scopes:");
+  // What comes next is the listener, perhaps behind the browser's warning.
+  await page.click("button[type=submit]", { noWaitAfter: true });
 }

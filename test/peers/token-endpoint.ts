@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { close } from "./authorization-server.ts";
+import { closer } from "./authorization-server.ts";
 import type { Certificates } from "./certificates.ts";
 
 /** What a scripted token endpoint does with one request. */
@@ -28,7 +28,7 @@ export async function startTokenEndpoint(certificates: Certificates): Promise<To
     uri: `https://localhost:${port}/token`,
     requests: [],
     answer: () => ({ status: 500, body: "no answer was scripted" }),
-    close: () => close(server),
+    close: closer(server),
   };
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     void handle(endpoint, request, response);
