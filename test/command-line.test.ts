@@ -12,7 +12,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { temporaryDirectory } from "./peers/certificates.ts";
+import { issueCertificates, temporaryDirectory } from "./peers/certificates.ts";
+import { startImapPeer } from "./peers/imap-peer.ts";
 import { programPath, type RunOptions, runProgram } from "./peers/program.ts";
 import { type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
 
@@ -421,6 +422,21 @@ describe("the built program at work", () => {
     const result = await scene.run(undefined, { ...scene.world(), user: undefined });
     assert.equal(result.status, 0, result.stderr);
     assert.doesNotMatch(result.stderr, /warning/);
+  });
+
+  test("--ca-file adds to the authorities that are trusted already", async () => {
+    store();
+    // Two authorities: the IMAP server's comes by the option, the token endpoint's by Node's way.
+    const others = await issueCertificates(temporaryDirectory());
+    const imap = await startImapPeer(others);
+    const options = [...scene.options];
+    options[options.indexOf("--imap-server") + 1] = `localhost:${imap.port}`;
+    options[options.indexOf("--ca-file") + 1] = others.caFile;
+    const result = await run([user, ...options], {
+      env: { NODE_EXTRA_CA_CERTS: scene.certificates.caFile },
+    });
+    await imap.close();
+    assert.equal(result.status, 0, result.stderr);
   });
 
   test("TLS is verified even where the environment switches that off", async () => {

@@ -202,6 +202,43 @@ describe("a hostile answer is no answer", () => {
   });
 });
 
+describe("the bounds are where RFC 1035 has them", () => {
+  const long = "a".repeat(63);
+
+  test("a label of 63 octets", () => {
+    assert.deepEqual(read(answer({ records: [mx(1, long, "example")] })), [`1 ${long}.example`]);
+  });
+
+  test("a name of 255 octets, its length bytes and the root among them", () => {
+    // 3 × 64, 62 and the root
+    const last = "b".repeat(61);
+    const name = [long, long, long, last].join(".");
+    assert.deepEqual(read(answer({ records: [mx(1, long, long, long, last)] })), [`1 ${name}`]);
+    assert.equal(read(answer({ records: [mx(1, long, long, long, `${last}b`)] })), undefined);
+  });
+
+  test("a pointer to what stands behind 4 KiB", () => {
+    const room = record({ type: 16, data: Buffer.alloc(5000) });
+    const first = answer({ records: [room, mx(1, "far", "example")] });
+    const far = first.length - labels("far", "example").length;
+    const again = record({ data: mxData(2, Buffer.concat([label("very"), pointer(far)])) });
+    const records = [room, mx(1, "far", "example"), again];
+    assert.deepEqual(read(answer({ records })), ["1 far.example", "2 very.far.example"]);
+  });
+
+  test("one question, and not two", () => {
+    const once = answer({ records: [mx(1, "a", "example")] });
+    const head = 12 + labels("example", "test").length + 4;
+    const twice = Buffer.concat([
+      once.subarray(0, head),
+      once.subarray(12, head),
+      once.subarray(head),
+    ]);
+    twice.writeUInt16BE(2, 4);
+    assert.equal(read(twice), undefined);
+  });
+});
+
 test("a truncated answer may end in the middle of a record", () => {
   const whole = answer({ flags: 0x8380, count: 2, records: [mx(1, "a", "example")] });
   assert.equal(read(whole.subarray(0, -3)), "truncated");

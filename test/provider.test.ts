@@ -41,6 +41,20 @@ function runAtMicrosoft(...args: string[]): Promise<Result> {
   return runMain(args, standIn(world, microsoft, scene.endpoint.uri));
 }
 
+/** Runs with these servers given by hand. */
+function runWithServers(names: readonly string[]): Promise<Result> {
+  dns.answer = () => [mx(microsoftMx)];
+  const servers: Record<string, string> = {
+    "authorize-uri": "https://localhost/authorize",
+    "token-uri": scene.endpoint.uri,
+    "imap-server": `localhost:${scene.imap.port}`,
+  };
+  const given = names.flatMap((name) => [`--${name}`, servers[name] ?? ""]);
+  return run(
+    ...[user, ...given, "--dns-server", dns.address, "--ca-file", scene.certificates.caFile],
+  );
+}
+
 const microsoftMx = "example-test.mail.protection.outlook.com";
 
 describe("an address without --provider", () => {
@@ -81,6 +95,28 @@ describe("an address without --provider", () => {
     const unknown = await run("other@example.test", ...servers, "--scope", "mail");
     assert.equal(unknown.status, 68, unknown.stderr);
     assert.match(unknown.stderr, /all its values: --authorize-uri --token-uri --scope --client-id/);
+  });
+
+  for (const given of [
+    ["authorize-uri"],
+    ["token-uri"],
+    ["authorize-uri", "token-uri"],
+    ["authorize-uri", "imap-server"],
+    ["token-uri", "imap-server"],
+  ]) {
+    test(`with --${given.join(" --")} alone nobody is asked, and no token leaves: 78`, async () => {
+      scene.write(tokenFileText("old-access", scene.account.current, { Provider: "", Client: "" }));
+      assert.equal((await runWithServers(given)).status, 78);
+      assert.deepEqual([dns.queries.length, scene.endpoint.requests.length], [0, 0]);
+      assert.equal(scene.imap.logins.length, 0);
+    });
+  }
+
+  test("where the token file names a provider that is not known, not even every server lets MX tell: 78", async () => {
+    scene.write(tokenFileText("old-access", scene.account.current, { Provider: "gone" }));
+    const result = await runWithServers(["authorize-uri", "token-uri", "imap-server"]);
+    assert.equal(result.status, 78, result.stderr);
+    assert.deepEqual([dns.queries.length, scene.endpoint.requests.length], [0, 0]);
   });
 
   test("tells the evidence as data, with the better hosts that tell nothing", async () => {

@@ -40,7 +40,8 @@ describe("every shell block of the README does what it says", () => {
     const languages = blocks.map(({ language }) => language);
     assert.deepEqual([...new Set(languages)].sort(), ["console", "sh", "text"]);
     assert.equal(languages.filter((language) => language === "console").length, 1);
-    assert.doesNotMatch(readme, /^ {4}(mxtoken|npm|scripts|imapsync)/m, "no indented block");
+    const prose = readme.replace(/^```.*?^```$/gms, "");
+    assert.doesNotMatch(prose, /^ {4}\S/m, "no indented block");
   });
 
   test("the session at the top is what the program says", async () => {
@@ -70,18 +71,44 @@ describe("every shell block of the README does what it says", () => {
   test("imapsync is given the options that the session shows", () => {
     const options = (text: string) => [...new Set(text.match(/--[a-z]+[12](?= )/g))].sort();
     const commands = blocks.filter(({ text }) => /^imapsync |gilleslamiral/m.test(text));
-    assert.equal(commands.length, 2);
+    assert.equal(commands.length, 3);
     for (const { text } of commands) assert.deepEqual(options(text), options(session));
   });
 });
 
 describe("every shell block of docs/own-application.md does what it says", () => {
-  for (const block of blocksOf(textOf("docs/own-application.md"))) {
-    test(`line ${block.line}, ${block.heading}`, async () => {
-      const run = machine.type(block.text);
-      assert.equal((await run.ended).status, 0, run.written.stderr);
-    });
-  }
+  const [google, microsoft, ...others] = blocksOf(textOf("docs/own-application.md"));
+  assert.deepEqual([google?.language, microsoft?.language, others], ["sh", "sh", []]);
+
+  test("the sign-in at Google", async () => {
+    const run = machine.type(`${google?.text}`);
+    run.child.stdin?.write("the client secret\n");
+    assert.equal((await run.ended).status, 0, run.written.stderr);
+    assertTokenFile("bar@example.org", "google");
+    assertTokenFile("bar@example.org", /^# Client: 000000000000-example\.apps/m);
+  });
+
+  test("the sign-in at Microsoft", async () => {
+    const run = machine.type(`${microsoft?.text}`);
+    assert.equal((await run.ended).status, 0, run.written.stderr);
+    assertTokenFile("bar@contoso.com", "office365");
+    assertTokenFile("bar@contoso.com", /^# Client: 00000000-0000-0000-0000-000000000001$/m);
+    assertTokenFile("bar@contoso.com", /^# Tenant: contoso\.com$/m);
+  });
+});
+
+test("the line for cron does its turn with the little that cron gives", async () => {
+  const [, command = ""] = /^\*\/30 \* \* \* \* (.*)$/m.exec(readme) ?? [];
+  assert.match(command, /old@example\.com/);
+  const here = command
+    .replace("/path/to/mxtoken", machine.project)
+    .replace("/usr/bin/node", process.execPath);
+  assertTokenFile("old@example.com", "office365");
+  const before = machine.tokenFile("old@example.com");
+  const run = machine.type(`PATH=/usr/bin:/bin; ${here}`, machine.home);
+  assert.deepEqual(await run.ended, { status: 0, signal: null });
+  assert.deepEqual(run.written, { stdout: "", stderr: "" }, "no mail");
+  assert.notEqual(machine.tokenFile("old@example.com"), before);
 });
 
 test("every file that the README links to is there", () => {
@@ -111,7 +138,10 @@ const effects: Record<string, (run: Run) => void> = {
     assert.equal(existsSync(join(machine.project, "failed.txt")), false);
   },
   "imapsync in a container": ({ written }) => assertBothSides(written.stdout),
-  "The same address on both sides": () => {
+  "The same address on both sides": ({ written }) => {
+    if (written.stdout.includes("messages")) {
+      assert.match(written.stdout, /^imap\.gmail\.com .*\noutlook\.office365\.com .*\n$/);
+    }
     assertTokenFile("moving@example.com", "google");
     assertTokenFile("moving@example.com_office365", "office365");
   },
@@ -124,9 +154,9 @@ function assertBothSides(stdout: string): void {
   );
 }
 
-function assertTokenFile(name: string, provider: string): void {
-  const path = join(machine.project, "tokens", `oauth2_tokens_${name}.txt`);
-  assert.match(readFileSync(path, "utf8"), new RegExp(`^# Provider: ${provider}$`, "m"));
+function assertTokenFile(name: string, what: string | RegExp): void {
+  const pattern = typeof what === "string" ? new RegExp(`^# Provider: ${what}$`, "m") : what;
+  assert.match(machine.tokenFile(name), pattern);
 }
 
 /** A line without what differs from machine to machine and from run to run. */

@@ -141,6 +141,21 @@ describe("the loop", () => {
     assert.match(run.written.stderr, /^A token lives about 60 minutes: /);
   });
 
+  test("says the time at which the interval is over", async () => {
+    const timeIn30Minutes = () => new Date(Date.now() + 30 * 60_000).toLocaleTimeString();
+    const args = [join(root, "scripts/wait.js"), "30", String(process.pid)];
+    const earliest = timeIn30Minutes();
+    const waiting = runCommand(process.execPath, args, { cwd: scene.directory });
+    await waiting.shown(" Ctrl-C ends this.");
+    const latest = timeIn30Minutes();
+    waiting.child.kill();
+    await waiting.ended;
+    const [, shown = ""] = /^The next turn is at (.*)\. Ctrl-C/.exec(waiting.written.stderr) ?? [];
+    const [from, to, at] = [earliest, latest, shown].map((time) => Date.parse(`1/1/2000 ${time}`));
+    const isBetween = Number(at) >= Number(from) && Number(at) <= Number(to);
+    assert.ok(isBetween || shown === earliest || shown === latest, shown);
+  });
+
   test("leaves nobody waiting who has lost the loop", async () => {
     const waiting = runCommand(process.execPath, [join(root, "scripts/wait.js"), "30", "1"], {
       cwd: scene.directory,
@@ -192,6 +207,23 @@ describe("the examples", () => {
     });
   }
 
+  test("the loop for Windows goes on after what is no success, and waits in between", () => {
+    const batch = readFileSync(join(root, "scripts/oauth2_example_loop.bat"), "utf8");
+    const loop = batch.slice(batch.indexOf(":turn\r\n"), batch.indexOf(":refresh\r\n"));
+    assert.deepEqual(loop.split("\r\n").slice(0, -2), [
+      ":turn",
+      "for %%a in (%addresses%) do (",
+      "  call :refresh %%a",
+      "  if errorlevel 129 goto interrupted",
+      ")",
+      "node scripts\\wait.js %interval%",
+      "set status=%errorlevel%",
+      "if %status%==0 goto turn",
+      "goto end",
+    ]);
+    assert.match(batch, /^if not %status%==0 echo No fresh token .*\r\nexit \/b 0\r$/m);
+  });
+
   for (const script of shellScripts()) {
     test(`${script} says what to type where nothing is built: 78`, async () => {
       const bare = temporaryDirectory();
@@ -207,6 +239,9 @@ describe("the examples", () => {
       assert.equal(batch.replaceAll("\r\n", "").includes("\n"), false, "CRLF, which cmd.exe needs");
       assert.match(batch, /^pause\r$/m, "keeps the window of a double-click open");
       assert.deepEqual(programLines(batch), programLines(shell));
+      assert.deepEqual(topOf(batch), topOf(shell));
+      assert.match(batch, /^cd \/d "%~dp0\.\." \|\| goto end\r$/m);
+      assert.match(batch, /^:end\r\n(rem .*\r\n)?pause\r\nexit \/b %status%\r\n$/m);
     });
   }
 });
@@ -214,6 +249,18 @@ describe("the examples", () => {
 function shellScripts(): string[] {
   const names = readdirSync(join(root, "scripts"));
   return names.filter((name) => name.startsWith("oauth2_example_") && name.endsWith(".sh"));
+}
+
+/** What is to be edited at the top of a script, and what is said of it. */
+function topOf(text: string): string[] {
+  const [top = ""] = text.replaceAll("\r", "").split(/^(?:rem|#) Nothing below/m);
+  return top
+    .replaceAll(/^(rem|#!.*|#)( |$)/gm, "")
+    .replaceAll(/\bset |"/g, "")
+    .split("\n")
+    .filter((line) => !/^$|^@echo|^setlocal|^chcp|UTF-8/.test(line))
+    .join(" ")
+    .split(/\s+/);
 }
 
 /** The options that a script gives the program itself, for each line that calls it. */

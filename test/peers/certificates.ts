@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,7 +26,9 @@ export async function issueCertificates(
   options: { name?: string; expired?: boolean } = {},
 ): Promise<Certificates> {
   const common = { keyType: "ec", curve: "P-256", algorithm: "sha256" } as const;
-  const authority = await generate([{ name: "commonName", value: "mxtoken test authority" }], {
+  // A name of its own: of two authorities of the same name, the wrong one may be taken.
+  const value = `mxtoken test authority ${randomUUID()}`;
+  const authority = await generate([{ name: "commonName", value }], {
     ...common,
     extensions: [
       { name: "basicConstraints", cA: true, critical: true },

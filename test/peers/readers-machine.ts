@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { google } from "../../src/catalog/google.ts";
@@ -23,6 +23,8 @@ export interface ReadersMachine {
   readonly project: string;
   /** runs what is typed into a shell, and does at every sign-in what a person does */
   type(text: string, cwd?: string): Run;
+  /** the text of a token file in the clone */
+  tokenFile(name: string): string;
   /** the arguments with which a command ran that stands for one that is not to be had here */
   typed(command: "ssh" | "xdg-open"): string;
   close(): Promise<void>;
@@ -74,10 +76,11 @@ export async function startReadersMachine(users: readonly string[]): Promise<Rea
       .replaceAll("https://login.example.org/token", server.tokenUri)
       .replaceAll("imap.example.org", imapServer)
       .replaceAll("8765", String(port));
-  const signIn = async (address: string, run: Run) => {
+  const signIn = async (address: string, typed: string, run: Run) => {
     const end = await server.signIn(address);
     const isListening = new URL(partsOf(address).redirectUri).port !== "";
-    if (isListening) await visit(homeOfCertificates(home, project), end);
+    const isHere = typed.includes("--home .");
+    if (isListening) await visit(isHere ? project : join(home, ".local/share/mxtoken"), end);
     else run.child.stdin?.write(`${end}\n`);
   };
   return {
@@ -86,9 +89,10 @@ export async function startReadersMachine(users: readonly string[]): Promise<Rea
     type(text, cwd = project) {
       const options = { cwd, env, keepOpen: true, isGroupLeader: true };
       const run = runCommand("sh", ["-euc", withOwnServers(text)], options);
-      whenAsked(run, server.issuer, (address) => signIn(address, run));
+      whenAsked(run, server.issuer, (address) => signIn(address, text, run));
       return run;
     },
+    tokenFile: (name) => readFileSync(join(project, "tokens", `oauth2_tokens_${name}.txt`), "utf8"),
     typed: (command) => readFileSync(join(directory, `${command}.log`), "utf8"),
     async close() {
       await dovecot.close();
@@ -167,14 +171,9 @@ function whenAsked(run: Run, issuer: string, signIn: (address: string) => Promis
         followed.add(address);
         signIn(address).catch((error) => {
           run.written.stderr += String(error);
-          run.child.kill();
+          process.kill(-Number(run.child.pid), "SIGTERM");
         });
       }
     });
   }
-}
-
-function homeOfCertificates(home: string, project: string): string {
-  const homes = [join(home, ".local/share/mxtoken"), project];
-  return homes.find((path) => existsSync(join(path, "certs/localhost.crt"))) ?? home;
 }

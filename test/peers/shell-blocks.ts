@@ -8,13 +8,18 @@ export interface Block {
   readonly line: number;
 }
 
-/** The fenced blocks of a Markdown document. */
+/**
+ * The fenced blocks of a Markdown document.
+ *
+ * @throws Error at a fence of another form, whose block would be passed over
+ */
 export function blocksOf(markdown: string): Block[] {
   const blocks: Block[] = [];
   let heading = "";
   let open: { language: string; line: number; lines: string[] } | undefined;
   markdown.split("\n").forEach((text, index) => {
     const fence = /^```(\w*)$/.exec(text);
+    if (fence === null && /^\s*(```|~~~)/.test(text)) throw new Error(`line ${index + 1}: ${text}`);
     if (fence !== null && open === undefined) {
       open = { language: fence[1] ?? "", line: index + 1, lines: [] };
     } else if (fence !== null && open !== undefined) {
