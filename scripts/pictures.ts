@@ -104,7 +104,8 @@ function signInAddress(run: ReturnType<typeof runCommand>): Promise<string> {
 async function pictureWarning(redirectUri: string): Promise<void> {
   const browser = await startBrowser([]);
   try {
-    const context = await browser.newContext({ viewport });
+    // In a narrower one Chromium shows either the title or the way on.
+    const context = await browser.newContext({ viewport: { width: 820, height: 640 } });
     const page = await context.newPage();
     await page.goto(redirectUri).catch(() => undefined);
     await page.click("#details-button");
