@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { office365 } from "../src/catalog/microsoft.ts";
 import { exitStatus } from "../src/errors.ts";
+import { fold } from "../src/report/fold.ts";
 import { isBrowserSeen } from "../src/world/browser.ts";
 import type { AuthorizationServer } from "../test/peers/authorization-server.ts";
 import {
@@ -196,7 +197,8 @@ function followSignIn(child: ChildProcess, server: AuthorizationServer, home: st
   let text = "";
   let isFound = false;
   child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
-    process.stderr.write(chunk);
+    const lines = chunk.split("\n").map((line) => fold(line, process.stderr.columns));
+    process.stderr.write(lines.join("\n"));
     text += chunk;
     const [shown] = signInAddresses(text);
     if (shown === undefined || isFound) return;
