@@ -62,7 +62,7 @@ async function demo(args: readonly string[]): Promise<number> {
   heading("2. The first run: somebody signs in");
   if (why === undefined) {
     say(`A browser opens. It warns twice: of the demo's sign-in page, and of mxtoken's listener that it
-comes back to. Go on both times. On the page any password will do; sign in as ${address}, and then Continue.`);
+comes back to. Go on both times. Sign in as ${address} with any password, then Continue.`);
   } else {
     say(`The demo signs in by itself: ${why}.`);
   }
@@ -119,7 +119,7 @@ async function startServers(home: string, pages: boolean): Promise<Servers> {
   closers.push(dns.close);
   const imap = await startImapServer(home, certificates, server);
   say(`authorization server   ${server.issuer}, oidc-provider
-resolver               ${dns.address}, says that the MX of demo.example is ${mxHost}
+resolver               ${dns.address}, MX of demo.example: ${mxHost}
 IMAP server            localhost:${imap.port}, ${imap.name}`);
   return {
     server,

@@ -1,8 +1,7 @@
 import { providers } from "../catalog/providers.ts";
 import { passwordOnlyProviders } from "../catalog/without-oauth.ts";
 import { MxtokenError } from "../errors.ts";
-import { identifyProvider } from "../flow/identify-provider.ts";
-import { requireOAuth } from "../provider/discover.ts";
+import { identifyProvider, requireOAuth } from "../flow/identify-provider.ts";
 import type { Command } from "./command.ts";
 import { dnsOption, dnsServerOption, onlyArgument, reportOptions } from "./options.ts";
 

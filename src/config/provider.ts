@@ -47,10 +47,7 @@ export function explicitProvider(
   );
 }
 
-/**
- * Whether no server of the provider that the address tells would be sent a token of these
- * endpoints, or asked for one that these servers would be sent.
- */
+/** Whether every server that hands out a token or is sent one is given, and DNS chooses none. */
 function isEveryServerGiven(settings: Settings): boolean {
   const servers = [settings.authorizeUri, settings.tokenUri, settings.imapServer];
   return servers.every((server) => server !== undefined);

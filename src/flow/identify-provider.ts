@@ -6,6 +6,8 @@ import { type Discovered, discover, type ProviderEvidence } from "../provider/di
 import type { World } from "../world/world.ts";
 import type { Tell } from "./events.ts";
 
+export { requireOAuth } from "../provider/discover.ts";
+
 /** What `mxtoken provider` found; perhaps one whose IMAP server takes no OAuth 2.0 token. */
 export type FoundProvider<Row = ProviderRow | PasswordOnlyRow> = Discovered<Row, ProviderEvidence>;
 

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import tls, { type SecureContext } from "node:tls";
 
+/** The contexts that were made, by what they trust beside Node's own list. */
 const contexts = new Map<string, SecureContext>();
 
 /**
@@ -16,10 +17,11 @@ export function trustAlso(
   extraFile: string | undefined,
 ): SecureContext | undefined {
   if (extra === undefined) return undefined;
-  const known = contexts.get(extra);
-  if (known !== undefined) return known;
+  const key = JSON.stringify([extra, extraFile]);
+  const former = contexts.get(key);
+  if (former !== undefined) return former;
   const context = tls.createSecureContext({ ca: [...knownAuthorities(extraFile), extra] });
-  contexts.set(extra, context);
+  contexts.set(key, context);
   return context;
 }
 
