@@ -65,9 +65,14 @@ test("what is shown of a server is read as the same server", () => {
 
 const mailbox: Mailbox = {
   address: parseAddress("o'neil+x@example.com"),
+  login: "o'neil+x@example.com",
   provider: "google",
   title: "",
   imap: { host: "imap.example.com", port: 143, tls: "starttls" },
+  smtp: undefined,
+  pop: undefined,
+  verify: ["imap"],
+  isPopTokenOnNextLine: false,
   mechanisms: ["XOAUTH2"],
   ca: undefined,
   caFile: undefined,

@@ -31,6 +31,7 @@ const worldwide = {
   imap: { host: "outlook.office365.com", port: 993, tls: "implicit" },
   pop: { host: "outlook.office365.com", port: 995, tls: "implicit" },
   mechanisms: ["XOAUTH2"],
+  isPopTokenOnNextLine: true,
 } as const;
 
 /** Microsoft 365 of companies and schools, in the worldwide cloud and in GCC. */

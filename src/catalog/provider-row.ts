@@ -8,6 +8,9 @@ export interface Endpoint {
   readonly tls: TlsStart;
 }
 
+/** What a mailbox is opened with, and what mail is sent by. */
+export type Protocol = "imap" | "smtp" | "pop";
+
 /** SASL mechanisms that carry an OAuth 2.0 access token (RFC 7628, and Google's older one). */
 export type Mechanism = "OAUTHBEARER" | "XOAUTH2";
 
@@ -100,6 +103,8 @@ export interface ProviderRow extends MailHostRow {
   /** where an application of one's own is registered */
   readonly registration?: string;
   readonly mechanisms: readonly [Mechanism, ...Mechanism[]];
+  /** the POP server wants AUTH and the token on two lines, however short it is */
+  readonly isPopTokenOnNextLine?: true;
   readonly flows: readonly [Flow, ...Flow[]];
   /** what a person has to know before it works; told before every sign-in */
   readonly beforeSignIn?: readonly string[];

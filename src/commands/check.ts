@@ -1,6 +1,6 @@
 import { check } from "../flow/check.ts";
 import type { Command } from "./command.ts";
-import { clientOptions, mailboxOptions } from "./options.ts";
+import { clientOptions, mailboxOptions, verifyOption } from "./options.ts";
 import { readSettings } from "./read-settings.ts";
 
 export const checkCommand: Command = {
@@ -9,6 +9,7 @@ export const checkCommand: Command = {
   about: "prove the stored access token by a real login; changes nothing",
   options: {
     ...mailboxOptions,
+    ...verifyOption,
     ...clientOptions,
     "access-token-stdin": {
       type: "boolean",

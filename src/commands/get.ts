@@ -1,7 +1,7 @@
 import { get } from "../flow/get.ts";
 import { browserOptions, readBrowserSettings } from "./browser-options.ts";
 import type { Command } from "./command.ts";
-import { clientOptions, mailboxOptions, numberOption } from "./options.ts";
+import { clientOptions, mailboxOptions, numberOption, verifyOption } from "./options.ts";
 import { readSettings } from "./read-settings.ts";
 
 export const getCommand: Command = {
@@ -10,6 +10,7 @@ export const getCommand: Command = {
   about: "get a proven access token for a mailbox, or refresh it, and print its file's path",
   options: {
     ...mailboxOptions,
+    ...verifyOption,
     ...clientOptions,
     startover: { type: "boolean", describe: "ignore the stored tokens and sign in anew" },
     "refresh-token-stdin": {

@@ -1,4 +1,5 @@
 import type { Options } from "yargs";
+import type { Protocol } from "../catalog/provider-row.ts";
 import { parseDnsServer, type Resolver } from "../config/resolvers.ts";
 import { MxtokenError } from "../errors.ts";
 import type { World } from "../world/world.ts";
@@ -39,12 +40,21 @@ export const reportOptions = {
 export const mailboxOptions = {
   provider: text("provider's name, instead of what the MX records say; see mxtoken provider"),
   "imap-server": text("HOST[:PORT], or starttls://HOST:PORT"),
+  "smtp-server": text("the same for SMTP"),
+  "pop-server": text("the same for POP3"),
   "token-file": text("default: <home>/tokens/oauth2_tokens_<address>.txt"),
   ...homeOption,
   ...dnsOption,
   "ca-file": text("one more certificate authority (PEM) for every TLS connection"),
-  proxy: text("HTTP CONNECT or SOCKS proxy for IMAP; HTTPS requests follow HTTPS_PROXY"),
+  proxy: text(
+    "HTTP CONNECT or SOCKS proxy for IMAP, SMTP and POP; HTTPS requests follow HTTPS_PROXY",
+  ),
   ...reportOptions,
+} as const satisfies Record<string, Options>;
+
+/** What the token is proven by. */
+export const verifyOption = {
+  verify: text("protocols that prove the token: imap (default), smtp, pop, with commas; or none"),
 } as const satisfies Record<string, Options>;
 
 /** Options of the commands that ask for a token. */
@@ -66,6 +76,33 @@ export const clientOptions = {
   "client-secret-command": text("command that prints the secret"),
   group: text("group that may read the token file"),
 } as const satisfies Record<string, Options>;
+
+const protocols = ["imap", "smtp", "pop"] as const satisfies readonly Protocol[];
+
+/**
+ * A list of protocols with commas between them.
+ *
+ * @throws MxtokenError `usage`
+ */
+export function protocolsOption(
+  args: Arguments,
+  world: World,
+  name: string,
+): readonly Protocol[] | undefined {
+  const given = textOption(args, world, name);
+  if (given === undefined) return undefined;
+  const words = given
+    .toLowerCase()
+    .split(",")
+    .map((word) => word.trim());
+  const unknown = words.find((word) => !protocols.some((protocol) => protocol === word));
+  if (unknown !== undefined) {
+    throw new MxtokenError("usage", `--${name}: ${JSON.stringify(unknown)} is no protocol`, {
+      hint: `known are ${protocols.join(", ")}`,
+    });
+  }
+  return protocols.filter((protocol) => words.includes(protocol));
+}
 
 /** @throws MxtokenError `usage` */
 export function dnsServerOption(args: Arguments, world: World): Resolver | undefined {

@@ -1,9 +1,16 @@
 import { type Address, parseAddress } from "../address.ts";
+import type { Protocol } from "../catalog/provider-row.ts";
 import type { ClientSecretSource, Settings } from "../config/settings.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Report } from "../report/report.ts";
 import type { World } from "../world/world.ts";
-import { type Arguments, dnsServerOption, onlyArgument, textOption } from "./options.ts";
+import {
+  type Arguments,
+  dnsServerOption,
+  onlyArgument,
+  protocolsOption,
+  textOption,
+} from "./options.ts";
 
 /**
  * Reads the settings from the options, then from `MXTOKEN_*`, for whatever is a word or a number.
@@ -12,12 +19,15 @@ import { type Arguments, dnsServerOption, onlyArgument, textOption } from "./opt
  */
 export function readSettings(args: Arguments, world: World, report: Report): Settings {
   const value = (name: string) => textOption(args, world, name);
+  const verify = verifyList(args, world);
   return {
     address: onlyAddress(args),
     provider: value("provider"),
     app: application(args, world),
     tenant: value("tenant"),
     login: loginOption(value("login")),
+    access: accessList(args, world, verify),
+    verify,
     authorizeUri: value("authorize-uri"),
     tokenUri: value("token-uri"),
     issuer: value("issuer"),
@@ -26,6 +36,8 @@ export function readSettings(args: Arguments, world: World, report: Report): Set
     clientId: value("client-id"),
     clientSecret: clientSecret(args, world, report),
     imapServer: value("imap-server"),
+    smtpServer: value("smtp-server"),
+    popServer: value("pop-server"),
     tokenFile: value("token-file"),
     group: value("group"),
     caFile: value("ca-file"),
@@ -43,6 +55,22 @@ function loginOption(text: string | undefined): string | undefined {
     if (!(error instanceof MxtokenError)) throw error;
     throw new MxtokenError("usage", `--login: ${error.message}`);
   }
+}
+
+/** What is to be proven; an empty list for `none`. */
+function verifyList(args: Arguments, world: World): readonly Protocol[] {
+  if (textOption(args, world, "verify")?.trim().toLowerCase() === "none") return [];
+  return protocolsOption(args, world, "verify") ?? ["imap"];
+}
+
+/** What the token shall open: what is named, and whatever is to be proven or used with it. */
+function accessList(
+  args: Arguments,
+  world: World,
+  verify: readonly Protocol[],
+): readonly Protocol[] {
+  const named = protocolsOption(args, world, "access") ?? ["imap"];
+  return [...new Set([...named, ...verify])];
 }
 
 function onlyAddress(args: Arguments): Address {

@@ -2,20 +2,28 @@ import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Address } from "../address.ts";
-import type { Endpoint, Mechanism, ProviderRow } from "../catalog/provider-row.ts";
+import type { Endpoint, Mechanism, Protocol, ProviderRow } from "../catalog/provider-row.ts";
 import { MxtokenError, systemReason } from "../errors.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { customProvider } from "./provider.ts";
-import type { Settings } from "./settings.ts";
+import type { Remembered, Settings } from "./settings.ts";
 
 /** Where the mailbox is and how to log in to it. */
 export interface Mailbox {
   readonly address: Address;
+  /** the person who signs in: the address itself, unless the mailbox is shared or delegated */
+  readonly login: string;
   /** the row's name, or `custom` */
   readonly provider: string;
   readonly title: string;
   readonly imap: Endpoint;
+  readonly smtp: Endpoint | undefined;
+  readonly pop: Endpoint | undefined;
+  /** the protocols that prove a token here; empty: nothing does */
+  readonly verify: readonly Protocol[];
   readonly mechanisms: readonly Mechanism[];
+  /** whether the POP server wants AUTH and the token on two lines, however short it is */
+  readonly isPopTokenOnNextLine: boolean;
   /** one more certificate authority, PEM */
   readonly ca: string | undefined;
   /** where it came from, absolute */
@@ -31,26 +39,57 @@ export interface Mailbox {
 export function resolveMailbox(
   settings: Settings,
   row: ProviderRow | undefined,
+  remembered: Remembered,
   cwd: string,
 ): Mailbox {
-  const imap =
-    settings.imapServer === undefined
-      ? row?.imap
-      : parseEndpoint(settings.imapServer, "imap-server", { implicit: 993, starttls: 143 });
+  const imap = endpointFor("imap", settings.imapServer, row);
+  const smtp = endpointFor("smtp", settings.smtpServer, row);
+  const pop = endpointFor("pop", settings.popServer, row);
   const caFile = settings.caFile === undefined ? undefined : resolve(cwd, settings.caFile);
   if (imap === undefined) {
     throw new MxtokenError("configuration", "no IMAP server is known: pass --imap-server");
   }
+  for (const [protocol, endpoint] of [
+    ["smtp", smtp],
+    ["pop", pop],
+  ] as const) {
+    if (endpoint !== undefined || !settings.verify.includes(protocol)) continue;
+    throw new MxtokenError(
+      "configuration",
+      `no ${protocol.toUpperCase()} server is known: pass --${protocol}-server`,
+    );
+  }
   return {
     address: settings.address,
+    login: settings.login ?? remembered.login ?? settings.address.text,
     provider: row?.name ?? customProvider,
     title: row?.title ?? `the server ${imap.host}`,
     imap,
+    smtp,
+    pop,
+    verify: settings.verify,
+    isPopTokenOnNextLine: row?.isPopTokenOnNextLine === true,
     mechanisms: row?.mechanisms ?? ["OAUTHBEARER", "XOAUTH2"],
     ca: caFile === undefined ? undefined : readCa(caFile),
     caFile,
     proxy: settings.proxy === undefined ? undefined : checkProxy(settings.proxy),
   };
+}
+
+const ports: Readonly<Record<Protocol, { implicit: number; starttls: number }>> = {
+  imap: { implicit: 993, starttls: 143 },
+  smtp: { implicit: 465, starttls: 587 },
+  pop: { implicit: 995, starttls: 110 },
+};
+
+function endpointFor(
+  protocol: Protocol,
+  given: string | undefined,
+  row: ProviderRow | undefined,
+): Endpoint | undefined {
+  return given === undefined
+    ? row?.[protocol]
+    : parseEndpoint(given, `${protocol}-server`, ports[protocol]);
 }
 
 function readCa(path: string): string {

@@ -1,4 +1,5 @@
 import type { Address } from "../address.ts";
+import type { Flow, Protocol } from "../catalog/provider-row.ts";
 import type { Resolver } from "./resolvers.ts";
 
 /**
@@ -11,14 +12,27 @@ export interface Settings {
   readonly app?: string | undefined;
   readonly tenant?: string | undefined;
   readonly login?: string | undefined;
+  /** undefined: as the token file was made, else by a code */
+  readonly flow?: Flow | undefined;
+  /** what the token shall open; at least one */
+  readonly access: readonly Protocol[];
+  /** what proves it; empty: nothing does */
+  readonly verify: readonly Protocol[];
   readonly authorizeUri?: string | undefined;
   readonly tokenUri?: string | undefined;
+  readonly deviceUri?: string | undefined;
+  readonly revokeUri?: string | undefined;
   readonly issuer?: string | undefined;
   readonly redirectUri?: string | undefined;
   readonly scope?: string | undefined;
   readonly clientId?: string | undefined;
   readonly clientSecret: ClientSecretSource;
+  readonly clientCertificate?: string | undefined;
+  readonly clientKey?: string | undefined;
+  readonly serviceAccountKey?: string | undefined;
   readonly imapServer?: string | undefined;
+  readonly smtpServer?: string | undefined;
+  readonly popServer?: string | undefined;
   readonly tokenFile?: string | undefined;
   readonly group?: string | undefined;
   readonly caFile?: string | undefined;
@@ -37,6 +51,10 @@ export interface ClientSecretSource {
 /** What the comments of a token file say it was made with. */
 export interface Remembered {
   readonly provider?: string | undefined;
+  /** who signed in, where that is not the mailbox */
+  readonly login?: string | undefined;
+  /** how the first token was got */
+  readonly flow?: string | undefined;
   readonly app?: string | undefined;
   readonly client?: string | undefined;
   readonly tenant?: string | undefined;

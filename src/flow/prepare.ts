@@ -64,7 +64,7 @@ export async function prepare(
   );
   const notes = stored.record?.notes ?? {};
   const client = await resolveClient(world, settings, row, notes);
-  const mailbox = resolveMailbox(settings, row, world.cwd);
+  const mailbox = resolveMailbox(settings, row, notes, world.cwd);
   if (!startover) checkSameOwner(stored.tokenFile, notes, ownerOf({ mailbox, client }));
   const beforeSignIn = [
     ...(row?.beforeSignIn ?? []),
@@ -90,7 +90,7 @@ export async function prepareMailbox(
   const tokenFile = tokenFileOf(world, settings);
   if (!needsFile && isServerNamed) {
     const row = explicitProvider(settings, {}, tokenFile)?.row;
-    return { tokenFile, record: undefined, mailbox: resolveMailbox(settings, row, world.cwd) };
+    return { tokenFile, record: undefined, mailbox: resolveMailbox(settings, row, {}, world.cwd) };
   }
   const { row, foundRow, stored } =
     settings.provider === undefined && settings.imapServer !== undefined
@@ -99,7 +99,11 @@ export async function prepareMailbox(
   const { clientId: client, tenant } = settings;
   const owner = { account: settings.address.text, client, tenant, tokenHost: undefined };
   checkSameOwner(stored.tokenFile, stored.record?.notes ?? {}, owner);
-  return { ...stored, foundRow, mailbox: resolveMailbox(settings, row, world.cwd) };
+  return {
+    ...stored,
+    foundRow,
+    mailbox: resolveMailbox(settings, row, stored.record?.notes ?? {}, world.cwd),
+  };
 }
 
 /** There is nothing to prove. */

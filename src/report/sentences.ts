@@ -1,7 +1,7 @@
 import { showEndpoint } from "../config/endpoint.ts";
 import type { Event } from "../flow/events.ts";
 import { isoSeconds } from "../store/token-file.ts";
-import type { Finding } from "../verify/finding.ts";
+import { count, showFinding } from "./finding.ts";
 import { showEvidence } from "./provider.ts";
 import { askToSignIn } from "./sign-in.ts";
 
@@ -29,7 +29,7 @@ export function describe(event: Event): string[] {
       return [`mxtoken: the stored access token expired at ${isoSeconds(event.expiresAt)}`];
     case "storedProven":
       return [
-        `mxtoken: stored token: ${sentence(event.finding)}; getting a fresh one all the same`,
+        `mxtoken: stored token: ${showFinding(event.finding)}; getting a fresh one all the same`,
       ];
     case "waitingForLock":
       return [`mxtoken: waiting for another process that holds the lock of ${event.tokenFile}`];
@@ -87,7 +87,7 @@ export function describe(event: Event): string[] {
       ];
     case "proven":
       // What was not accepted ends the run, and is told as its error.
-      return event.finding.result === "accepted" ? [`mxtoken: ${sentence(event.finding)}`] : [];
+      return event.finding.result === "accepted" ? [`mxtoken: ${showFinding(event.finding)}`] : [];
   }
 }
 
@@ -100,18 +100,6 @@ function certificateMade(event: Extract<Event, { is: "certificateMade" }>): stri
     `mxtoken: made a new certificate for the listener: ${event.renewedBecause}`,
     `mxtoken: a browser that was told to trust the old one must be told again${again}`,
   ];
-}
-
-/** A login in one sentence without a full stop. */
-function sentence(finding: Finding): string {
-  const where = showEndpoint(finding);
-  if (finding.result !== "accepted") return finding.reason;
-  const { user, mechanism, folders, messages } = finding;
-  return `proven by IMAP login to ${where} as ${user} with ${mechanism}: ${count(folders, "folder")}, ${count(messages, "message")} in INBOX`;
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 /** When the access token ends, in one line. */

@@ -3,26 +3,44 @@ import type { Mechanism } from "../catalog/provider-row.ts";
 /** What a real login showed. Who reads it decides what follows; `report/sentences.ts` puts it into words. */
 export type Finding = Accepted | NotAccepted;
 
-export interface Accepted {
-  readonly probe: "imap";
-  readonly result: "accepted";
+/** The server that was asked, and as whom. */
+interface Login {
   readonly host: string;
   readonly port: number;
   /** the user name that was logged in with */
   readonly user: string;
+}
+
+export type Accepted = AcceptedByImap | AcceptedBySmtp | AcceptedByPop;
+
+export interface AcceptedByImap extends Login {
+  readonly probe: "imap";
+  readonly result: "accepted";
   readonly mechanism: Mechanism;
   readonly folders: number;
   /** in INBOX */
   readonly messages: number;
 }
 
-export interface NotAccepted {
-  readonly probe: "imap";
+/** The server lets this user send; nothing was sent. */
+export interface AcceptedBySmtp extends Login {
+  readonly probe: "smtp";
+  readonly result: "accepted";
+  readonly mechanism: Mechanism;
+}
+
+export interface AcceptedByPop extends Login {
+  readonly probe: "pop";
+  readonly result: "accepted";
+  readonly mechanism: Mechanism;
+  /** in the maildrop (RFC 1939) */
+  readonly messages: number;
+}
+
+export interface NotAccepted extends Login {
+  readonly probe: "imap" | "smtp" | "pop";
   /** refused: the server said no; unreachable: nobody said anything about the token */
   readonly result: "refused" | "unreachable";
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
   readonly reason: string;
   readonly hint?: string | undefined;
 }
