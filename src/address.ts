@@ -35,6 +35,11 @@ export function parseAddress(text: string): Address {
   return { text: trimmed, local, domain };
 }
 
+/** Whether a text from elsewhere can be an address; nothing more is asked of it. */
+export function isAddressLike(text: string): boolean {
+  return text.length <= 320 && /^[^\s@\p{C}]+@[^\s@\p{C}]+$/u.test(text);
+}
+
 /**
  * Reads a mail domain like `example.com`, in any script.
  *

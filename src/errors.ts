@@ -25,6 +25,8 @@ export const exitStatus = {
   applicationRefused: 77,
   /** the mail server refuses the token, or opens no mailbox for it */
   mailboxRefused: 77,
+  /** somebody else signed in than the mailbox's person */
+  wrongAccount: 77,
   /** unknown application, missing client id or secret, contradictory settings */
   configuration: 78,
 } as const;
@@ -56,6 +58,10 @@ export type NoProviderReason =
 export interface ErrorDetails extends ErrorOptions {
   /** what the person can do next, as one sentence */
   readonly hint?: string | undefined;
+  /** command lines for it, ready to be copied; they hold no secret */
+  readonly commands?: readonly string[] | undefined;
+  /** the server's own error code (RFC 6749 section 5.2, RFC 8628 section 3.5) */
+  readonly oauthError?: string | undefined;
   /** of `noProvider` */
   readonly reason?: NoProviderReason | undefined;
   /** how many seconds the server asks us to wait, when it said so */
@@ -70,6 +76,8 @@ export class MxtokenError extends Error {
   override readonly name = "MxtokenError";
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  readonly commands: readonly string[];
+  readonly oauthError: string | undefined;
   readonly reason: NoProviderReason | undefined;
   /** seconds */
   readonly retryAfter: number | undefined;
@@ -78,6 +86,8 @@ export class MxtokenError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.hint = details.hint;
+    this.commands = details.commands ?? [];
+    this.oauthError = details.oauthError;
     this.reason = details.reason;
     this.retryAfter = details.retryAfter;
   }

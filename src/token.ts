@@ -9,6 +9,8 @@ export interface Token {
   readonly expiresAt: number | undefined;
   /** space-separated; what was asked for when the server did not say */
   readonly scope: string;
+  /** of OpenID Connect, as it came: nobody has checked it */
+  readonly idToken?: Secret | undefined;
 }
 
 /** The members of a token response that this program reads, already checked for their type. */
@@ -18,6 +20,7 @@ export interface TokenResponse {
   /** seconds */
   readonly expires_in?: number | undefined;
   readonly scope?: string | undefined;
+  readonly unverified_id_token?: string | undefined;
 }
 
 /**
@@ -49,12 +52,22 @@ export function tokenFrom(
       response.refresh_token === undefined ? previous : new Secret(response.refresh_token),
     expiresAt: seconds === undefined ? undefined : receivedAt + seconds * 1000,
     scope: grantedScope(response.scope, asked),
+    idToken:
+      response.unverified_id_token === undefined
+        ? undefined
+        : new Secret(response.unverified_id_token),
   };
 }
 
 /** Whether a text can be a token: printable ASCII without blanks (RFC 6749 appendix A). */
 export function isTokenText(text: string): boolean {
   return /^[\x21-\x7e]+$/.test(text);
+}
+
+/** The scopes that were asked for and are not among those granted. */
+export function missingScopes(asked: string, granted: string): string[] {
+  const has = new Set(granted.toLowerCase().split(" "));
+  return asked.split(" ").filter((scope) => scope !== "" && !has.has(scope.toLowerCase()));
 }
 
 /** What is granted without being named (offline_access at Microsoft), a refresh must ask for again. */

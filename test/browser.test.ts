@@ -352,7 +352,12 @@ describe("every page that the browser may be shown", () => {
     ),
     signedIn:
       signInPages.waiting() +
-      signInPages.result({ is: "signedIn", account: `${long}@example.test`, host: "imap.test" }),
+      signInPages.result({
+        is: "signedIn",
+        account: `${long}@example.test`,
+        hosts: ["imap.test"],
+        otherAccount: undefined,
+      }),
     noAnswer: signInPages.noAnswer("there is no code in it"),
     otherSignIn: signInPages.noAnswer(undefined),
   };

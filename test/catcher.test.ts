@@ -136,7 +136,8 @@ describe("the right answer", () => {
     const closed = catcher.close({
       is: "signedIn",
       account: "foo@example.test",
-      host: "imap.test",
+      hosts: ["imap.test"],
+      otherAccount: undefined,
     });
     const { status, body } = await page;
     await closed;
@@ -153,7 +154,12 @@ describe("the right answer", () => {
     const pages = answers.map(({ headers }) => ask(String(headers["location"])));
     assert.equal(await nextCode(), "the-code");
     await Promise.all([ask("/"), ask("/")]);
-    await catcher.close({ is: "signedIn", account: "foo@example.test", host: "imap.test" });
+    await catcher.close({
+      is: "signedIn",
+      account: "foo@example.test",
+      hosts: ["imap.test"],
+      otherAccount: undefined,
+    });
     for (const page of pages) assert.match((await page).body, /Signed in/);
   });
 
@@ -166,7 +172,12 @@ describe("the right answer", () => {
     assert.match(told.body, /Not signed in[\s\S]*The code was not taken\./);
     const page = ask(String(second.headers["location"]));
     await ask("/");
-    await catcher.close({ is: "signedIn", account: "foo@example.test", host: "imap.test" });
+    await catcher.close({
+      is: "signedIn",
+      account: "foo@example.test",
+      hosts: ["imap.test"],
+      otherAccount: undefined,
+    });
     assert.doesNotMatch((await page).body, /Not signed in/);
   });
 
@@ -367,7 +378,12 @@ describe("bad neighbours", () => {
     world.expire(connectionPatience);
     await closed(other);
     await nextCode();
-    const end = catcher.close({ is: "signedIn", account: "foo@example.test", host: "imap.test" });
+    const end = catcher.close({
+      is: "signedIn",
+      account: "foo@example.test",
+      hosts: ["imap.test"],
+      otherAccount: undefined,
+    });
     assert.match((await page).body, /Signed in/);
     await end;
   });

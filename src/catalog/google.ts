@@ -14,8 +14,10 @@ export const google = {
   isKnownToOauth2Imap: true,
   authorizationEndpoint: "https://accounts.google.com/o/oauth2/v2/auth",
   tokenEndpoint: "https://oauth2.googleapis.com/token",
-  // The device authorization endpoint refuses every scope of mail, so it is left out.
   revocationEndpoint: "https://oauth2.googleapis.com/revoke",
+  beforeRevocation:
+    "Google revokes every scope that was granted to the application's whole project, for all its clients: other programs that act as the same application must sign in again",
+  tokenInfoEndpoint: "https://oauth2.googleapis.com/tokeninfo",
   issuer: "https://accounts.google.com",
   scopes: {
     imap: "https://mail.google.com/",
@@ -30,6 +32,14 @@ export const google = {
   pop: { host: "pop.gmail.com", port: 995, tls: "implicit" },
   mechanisms: ["OAUTHBEARER", "XOAUTH2"],
   flows: ["code", "service-account"],
+  withoutFlow: {
+    device: "Google's device authorization endpoint refuses every scope of mail",
+  },
+  serviceAccount: {
+    // Shows every label and every message, whatever the person hides from IMAP.
+    imapScope: "https://www.googleapis.com/auth/gmail.imap_admin",
+    scope: "https://mail.google.com/",
+  },
   applications: {
     thunderbird: {
       clientId: "406964657835-aq8lmia8j95dhl1a2bvharmfk3t1hgqj.apps.googleusercontent.com",
@@ -51,6 +61,8 @@ export const google = {
   ],
   sources: [
     "https://developers.google.com/gmail/imap/xoauth2-protocol",
+    "https://developers.google.com/identity/protocols/oauth2/limited-input-device (scopes of the device grant)",
+    "https://developers.google.com/identity/protocols/oauth2/service-account",
     "https://developers.google.com/identity/protocols/oauth2 (also how tokens begin)",
     "pimalaya/ortie@274bd4c6 (the older pair of endpoints shows “This app is blocked”)",
     "https://support.google.com/a/answer/174125 (MX names)",

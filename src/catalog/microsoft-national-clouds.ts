@@ -13,6 +13,9 @@ const common = {
   authorizationParameters: {},
   scopeOnRefresh: true,
   mechanisms: ["XOAUTH2"],
+  isPopTokenOnNextLine: true,
+  revokeByHand:
+    "Microsoft has no revocation endpoint: an administrator ends the refresh tokens of a person by “Revoke sessions” in Entra, and a change of the password ends those of public clients",
   flows: ["code", "device", "client-credentials"],
   applications: {},
 } as const;

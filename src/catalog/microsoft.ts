@@ -49,6 +49,12 @@ export const office365 = {
   defaultTenant: "common",
   smtp: { host: "smtp.office365.com", port: 587, tls: "starttls" },
   flows: ["code", "device", "client-credentials"],
+  clientCredentials: {
+    scope: "https://outlook.office365.com/.default",
+    roles: { imap: "IMAP.AccessAsApp", smtp: "SMTP.SendAsApp", pop: "POP.AccessAsApp" },
+  },
+  revokeByHand:
+    "Microsoft has no revocation endpoint: an administrator ends the refresh tokens of a person by “Revoke sessions” in Entra, and a change of the password ends those of public clients",
   applications: {
     thunderbird,
     imapsync: {
@@ -63,6 +69,8 @@ export const office365 = {
     exchangeDocument,
     "https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow",
     "https://learn.microsoft.com/entra/identity-platform/v2-oauth2-device-code",
+    "https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow",
+    "https://learn.microsoft.com/entra/identity-platform/refresh-tokens (what ends them)",
     "golang/oauth2 pull request 540 (a refresh without scope fails for some resources)",
     "mozilla/releases-comm-central:mailnews/base/src/OAuth2.sys.mjs@050876b8 (offline_access is not echoed)",
     "https://learn.microsoft.com/microsoft-365/enterprise/external-domain-name-system-records (MX names)",
@@ -84,6 +92,9 @@ export const outlook = {
   defaultTenant: "common",
   smtp: { host: "smtp-mail.outlook.com", port: 587, tls: "starttls" },
   flows: ["code", "device"],
+  withoutFlow: { "client-credentials": "personal accounts have no application permissions" },
+  revokeByHand:
+    "Microsoft has no revocation endpoint: a change of the password ends the refresh tokens of public clients",
   applications: { thunderbird },
   beforeSignIn: [
     "IMAP is off until the person switches it on in Outlook.com: Settings, Mail, Forwarding and IMAP",

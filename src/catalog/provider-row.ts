@@ -76,6 +76,12 @@ export interface ProviderRow extends MailHostRow {
   readonly deviceAuthorizationEndpoint?: string;
   /** RFC 7009 */
   readonly revocationEndpoint?: string;
+  /** what else a revocation ends; told before it is asked for */
+  readonly beforeRevocation?: string;
+  /** where a person takes a consent back where no endpoint does it; a sentence without a full stop */
+  readonly revokeByHand?: string;
+  /** tells whose an opaque access token is */
+  readonly tokenInfoEndpoint?: string;
   /** what RFC 9207's `iss` must be, where the provider is known to send it */
   readonly issuer?: string;
   /** the tenant when the person names none; only where endpoints have `{tenant}` */
@@ -100,6 +106,16 @@ export interface ProviderRow extends MailHostRow {
     readonly resource: string;
     readonly scope: string;
   };
+  /** client credentials (RFC 6749 section 4.4), where their scope is known for sure */
+  readonly clientCredentials?: {
+    readonly scope: string;
+    /** the claim `roles` of the token must hold it; in tokens that can be read */
+    readonly roles: Readonly<Record<Protocol, string>>;
+  };
+  /** a service account's assertion (RFC 7523): the scope for IMAP alone, and the one for all */
+  readonly serviceAccount?: { readonly imapScope: string; readonly scope: string };
+  /** why one of the usual flows is not there; a sentence without a full stop */
+  readonly withoutFlow?: Readonly<Partial<Record<Flow, string>>>;
   /** where an application of one's own is registered */
   readonly registration?: string;
   readonly mechanisms: readonly [Mechanism, ...Mechanism[]];

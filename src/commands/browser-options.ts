@@ -26,6 +26,14 @@ export const browserOptions = {
   },
   local: { type: "boolean", describe: "come back by http, whatever the redirect URI says" },
   localssl: { type: "boolean", describe: "come back by https, whatever the redirect URI says" },
+  "select-account": {
+    type: "boolean",
+    describe: "let the provider ask which account, whoever is signed in there",
+  },
+  qr: {
+    type: "boolean",
+    describe: "with --flow device: show a QR code, however narrow it is here",
+  },
   timeout: {
     type: "string",
     requiresArg: true,

@@ -25,6 +25,7 @@ export const getCommand: Command = {
       startover: args["startover"] === true,
       refreshTokenFromInput: args["refresh-token-stdin"] === true,
       browser: readBrowserSettings(args, world),
+      qr: args["qr"] === true ? true : undefined,
       timeout: numberOption(args, world, "timeout"),
     };
     await report.obtained(await get(world, request, (event) => report.event(event)));

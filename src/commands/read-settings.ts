@@ -1,5 +1,6 @@
 import { type Address, parseAddress } from "../address.ts";
-import type { Protocol } from "../catalog/provider-row.ts";
+import type { Flow, Protocol } from "../catalog/provider-row.ts";
+import { flows } from "../config/flow.ts";
 import type { ClientSecretSource, Settings } from "../config/settings.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Report } from "../report/report.ts";
@@ -26,15 +27,22 @@ export function readSettings(args: Arguments, world: World, report: Report): Set
     app: application(args, world),
     tenant: value("tenant"),
     login: loginOption(value("login")),
+    flow: flowOption(value("flow")),
     access: accessList(args, world, verify),
     verify,
     authorizeUri: value("authorize-uri"),
     tokenUri: value("token-uri"),
+    deviceUri: value("device-uri"),
+    revokeUri: value("revoke-uri"),
     issuer: value("issuer"),
     redirectUri: value("redirect-uri"),
     scope: value("scope"),
     clientId: value("client-id"),
     clientSecret: clientSecret(args, world, report),
+    clientCertificate: value("client-certificate"),
+    clientKey: value("client-key"),
+    serviceAccountKey: value("service-account-key"),
+    selectAccount: args["select-account"] === true,
     imapServer: value("imap-server"),
     smtpServer: value("smtp-server"),
     popServer: value("pop-server"),
@@ -45,6 +53,15 @@ export function readSettings(args: Arguments, world: World, report: Report): Set
     dnsServer: dnsServerOption(args, world),
     home: value("home"),
   };
+}
+
+function flowOption(text: string | undefined): Flow | undefined {
+  if (text === undefined) return undefined;
+  const flow = flows.find((name) => name === text.trim().toLowerCase());
+  if (flow !== undefined) return flow;
+  throw new MxtokenError("usage", `--flow: ${JSON.stringify(text)} is no flow`, {
+    hint: `known are ${flows.join(", ")}`,
+  });
 }
 
 function loginOption(text: string | undefined): string | undefined {

@@ -46,6 +46,30 @@ export function resolveApplication(
 }
 
 /**
+ * As {@link resolveApplication}, for an application that acts for itself: that is always one of the
+ * person's own, and it has credentials.
+ *
+ * @throws MxtokenError `configuration`
+ */
+export function requireOwnApplication({ name, row }: Application, hasCredentials: boolean): void {
+  const hint =
+    "register one, give it the right to the mailboxes, and pass --client-id and its secret (MXTOKEN_CLIENT_SECRET) or --client-certificate";
+  if (row !== undefined) {
+    throw new MxtokenError(
+      "configuration",
+      `--flow client-credentials needs an application of your own; ${name} has no right to a mailbox without its person`,
+      { hint },
+    );
+  }
+  if (hasCredentials) return;
+  throw new MxtokenError(
+    "configuration",
+    "--flow client-credentials needs the application's secret or certificate",
+    { hint: "pass MXTOKEN_CLIENT_SECRET, --client-secret-file or --client-certificate" },
+  );
+}
+
+/**
  * The person's own secret, or the one that the application's publisher shows to everybody.
  *
  * @throws MxtokenError `configuration`

@@ -1,5 +1,6 @@
-import type { ProviderRow } from "../catalog/provider-row.ts";
+import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
+import type { ServerMetadata } from "./server-metadata.ts";
 import type { Remembered, Settings } from "./settings.ts";
 
 /**
@@ -11,6 +12,7 @@ export function resolveTenant(
   settings: Settings,
   row: ProviderRow | undefined,
   remembered: Remembered,
+  flow: Flow,
 ): string | undefined {
   if (row?.defaultTenant === undefined) {
     if (settings.tenant === undefined) return undefined;
@@ -25,22 +27,30 @@ export function resolveTenant(
       hint: "a tenant is an id like 72f988bf-…, a domain like contoso.com, or common, organizations or consumers",
     });
   }
+  if (flow === "client-credentials" && anyTenant.has(tenant)) {
+    throw new MxtokenError(
+      "configuration",
+      `--flow client-credentials needs --tenant: an application is let in at one tenant, not at ${tenant}`,
+      { hint: `its id, or a domain of it: perhaps --tenant ${settings.address.domain}` },
+    );
+  }
   return tenant;
 }
+
+const anyTenant: ReadonlySet<string> = new Set(["common", "organizations", "consumers"]);
 
 /**
  * An endpoint of the authorization server, by option or from the provider's row.
  *
  * @param option the option's name, for the error
+ * @param template `{tenant}` in it stands for the tenant
  * @throws MxtokenError `usage`, `configuration`
  */
 export function endpointOf(
   option: string,
-  given: string | undefined,
-  fromRow: string | undefined,
+  template: string | undefined,
   tenant: string | undefined,
 ): string {
-  const template = given ?? fromRow;
   if (template === undefined) {
     throw new MxtokenError("configuration", `an endpoint is needed: pass --${option}`);
   }
@@ -86,16 +96,26 @@ export function checkRedirectUri(text: string): string {
 export function resolveIssuer(
   settings: Settings,
   row: ProviderRow | undefined,
+  metadata: ServerMetadata | undefined,
 ): string | undefined {
-  if (settings.issuer !== undefined) {
-    if (URL.canParse(settings.issuer) && new URL(settings.issuer).protocol === "https:") {
-      return settings.issuer;
-    }
-    throw new MxtokenError(
-      "usage",
-      `--issuer: ${JSON.stringify(settings.issuer)} must begin with https://`,
-    );
-  }
+  if (metadata !== undefined) return metadata.issuer;
+  if (settings.issuer !== undefined) return checkIssuer(settings.issuer);
   const overridden = settings.authorizeUri !== undefined || settings.tokenUri !== undefined;
   return overridden ? undefined : row?.issuer;
+}
+
+/**
+ * RFC 8414 section 2: an issuer has no query and no fragment.
+ *
+ * @throws MxtokenError `usage`
+ */
+export function checkIssuer(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isBare =
+    url?.search === "" && url.hash === "" && url.username === "" && url.password === "";
+  if (url?.protocol === "https:" && isBare) return text;
+  throw new MxtokenError(
+    "usage",
+    `--issuer: ${JSON.stringify(text)} must begin with https:// and have no query, no fragment and no user`,
+  );
 }

@@ -16,7 +16,7 @@ export interface Mailbox {
   /** the row's name, or `custom` */
   readonly provider: string;
   readonly title: string;
-  readonly imap: Endpoint;
+  readonly imap: Endpoint | undefined;
   readonly smtp: Endpoint | undefined;
   readonly pop: Endpoint | undefined;
   /** the protocols that prove a token here; empty: nothing does */
@@ -42,31 +42,16 @@ export function resolveMailbox(
   remembered: Remembered,
   cwd: string,
 ): Mailbox {
-  const imap = endpointFor("imap", settings.imapServer, row);
-  const smtp = endpointFor("smtp", settings.smtpServer, row);
-  const pop = endpointFor("pop", settings.popServer, row);
   const caFile = settings.caFile === undefined ? undefined : resolve(cwd, settings.caFile);
-  if (imap === undefined) {
-    throw new MxtokenError("configuration", "no IMAP server is known: pass --imap-server");
-  }
-  for (const [protocol, endpoint] of [
-    ["smtp", smtp],
-    ["pop", pop],
-  ] as const) {
-    if (endpoint !== undefined || !settings.verify.includes(protocol)) continue;
-    throw new MxtokenError(
-      "configuration",
-      `no ${protocol.toUpperCase()} server is known: pass --${protocol}-server`,
-    );
-  }
+  const imap = endpointFor("imap", settings.imapServer, row);
   return {
     address: settings.address,
     login: settings.login ?? remembered.login ?? settings.address.text,
     provider: row?.name ?? customProvider,
-    title: row?.title ?? `the server ${imap.host}`,
+    title: row?.title ?? (imap === undefined ? "given by its values" : `the server ${imap.host}`),
     imap,
-    smtp,
-    pop,
+    smtp: endpointFor("smtp", settings.smtpServer, row),
+    pop: endpointFor("pop", settings.popServer, row),
     verify: settings.verify,
     isPopTokenOnNextLine: row?.isPopTokenOnNextLine === true,
     mechanisms: row?.mechanisms ?? ["OAUTHBEARER", "XOAUTH2"],
@@ -74,6 +59,20 @@ export function resolveMailbox(
     caFile,
     proxy: settings.proxy === undefined ? undefined : checkProxy(settings.proxy),
   };
+}
+
+/**
+ * The server of a protocol.
+ *
+ * @throws MxtokenError `configuration` where none is known
+ */
+export function serverOf(mailbox: Mailbox, protocol: Protocol): Endpoint {
+  const server = mailbox[protocol];
+  if (server !== undefined) return server;
+  throw new MxtokenError(
+    "configuration",
+    `no ${protocol.toUpperCase()} server is known for ${mailbox.provider}: pass --${protocol}-server`,
+  );
 }
 
 const ports: Readonly<Record<Protocol, { implicit: number; starttls: number }>> = {

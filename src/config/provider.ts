@@ -1,6 +1,7 @@
-import type { ProviderRow } from "../catalog/provider-row.ts";
+import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
 import { passwordOnlyProviderByName, providerByName, providers } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
+import { flowWanted } from "./flow.ts";
 import type { Remembered, Settings } from "./settings.ts";
 
 /** The name of a provider that was given by its values instead of by name. */
@@ -10,6 +11,9 @@ export const customProvider = "custom";
 export type ExplicitProvider =
   | { readonly by: "name" | "tokenFile"; readonly row: ProviderRow }
   | { readonly by: "values"; readonly row: undefined };
+
+/** What a run needs of the authorization server: a new token, a refresh of an old one, or its end. */
+export type Purpose = "newToken" | "refresh" | "revoke";
 
 /**
  * The provider that `--provider` names, else the one that the token file was made with, else the
@@ -24,22 +28,30 @@ export function explicitProvider(
   settings: Settings,
   remembered: Remembered,
   tokenFile: string,
+  purpose: Purpose = "newToken",
 ): ExplicitProvider | undefined {
   if (settings.provider !== undefined) return { by: "name", row: byOption(settings.provider) };
   const former =
     remembered.provider === undefined ? undefined : providerByName(remembered.provider);
   if (former !== undefined) return { by: "tokenFile", row: former };
-  const missing = valuesOfProvider.filter(([, key]) => settings[key] === undefined);
+  const needed = valuesFor(settings, remembered, purpose);
+  const missing = needed.filter(([, key]) => settings[key] === undefined);
   if (missing.length === 0) return { by: "values", row: undefined };
-  const isEndpointGiven = settings.authorizeUri !== undefined || settings.tokenUri !== undefined;
   const isAddressAsked = remembered.provider === undefined;
-  if (isEndpointGiven && !(isAddressAsked && isEveryServerGiven(settings))) {
+  if (isEndpointGiven(settings) && !(isAddressAsked && isEveryServerGiven(settings, needed))) {
     throw new MxtokenError(
       "configuration",
       `without --provider, these are needed too: ${optionsOf(missing)}`,
     );
   }
   if (isAddressAsked) return undefined;
+  if (remembered.provider === customProvider) {
+    throw new MxtokenError(
+      "configuration",
+      `${tokenFile} was made for a provider that is given by its values: these are needed again: ${optionsOf(missing)}`,
+      { hint: "or --issuer, where the server tells its endpoints" },
+    );
+  }
   throw new MxtokenError(
     "noProvider",
     `${tokenFile} was made for ${remembered.provider}, which is not in the catalogue`,
@@ -47,10 +59,15 @@ export function explicitProvider(
   );
 }
 
+function isEndpointGiven(settings: Settings): boolean {
+  const { authorizeUri, deviceUri, tokenUri, revokeUri, issuer } = settings;
+  return [authorizeUri, deviceUri, tokenUri, revokeUri, issuer].some((uri) => uri !== undefined);
+}
+
 /** Whether every server that hands out a token or is sent one is given, and DNS chooses none. */
-function isEveryServerGiven(settings: Settings): boolean {
-  const servers = [settings.authorizeUri, settings.tokenUri, settings.imapServer];
-  return servers.every((server) => server !== undefined);
+function isEveryServerGiven(settings: Settings, needed: Values): boolean {
+  const servers = needed.filter(([option]) => /-(?:uri|server)$/.test(option));
+  return [...servers, imapServer].every(([, key]) => settings[key] !== undefined);
 }
 
 function byOption(name: string): ProviderRow {
@@ -75,16 +92,48 @@ export function withoutOAuth(
   );
 }
 
+type Values = readonly (readonly [option: string, key: keyof Settings])[];
+
+const tokenUri = ["token-uri", "tokenUri"] as const;
+const clientId = ["client-id", "clientId"] as const;
+const imapServer = ["imap-server", "imapServer"] as const;
+
 /** What must be given where no row gives it. */
 const valuesOfProvider = [
   ["authorize-uri", "authorizeUri"],
-  ["token-uri", "tokenUri"],
+  tokenUri,
   ["scope", "scope"],
-  ["client-id", "clientId"],
-  ["imap-server", "imapServer"],
-] as const satisfies readonly (readonly [string, keyof Settings])[];
+  clientId,
+  imapServer,
+] as const satisfies Values;
 
-function optionsOf(values: readonly (readonly [string, string])[]): string {
+/** The same for what a run is about; an issuer's metadata tell the endpoints. */
+function valuesFor(settings: Settings, remembered: Remembered, purpose: Purpose): Values {
+  const flow = flowWanted(settings, remembered);
+  const client = flow === "service-account" || remembered.client !== undefined ? [] : [clientId];
+  if (purpose === "revoke") {
+    return [...unlessMetadata(settings, [["revoke-uri", "revokeUri"]]), ...client];
+  }
+  if (purpose === "refresh") return [...unlessMetadata(settings, [tokenUri]), ...client];
+  const first = firstEndpoint[flow];
+  const endpoints = unlessMetadata(settings, first === undefined ? [tokenUri] : [first, tokenUri]);
+  const servers = settings.verify.includes("imap") ? [imapServer] : [];
+  return [...endpoints, ["scope", "scope"], ...client, ...servers];
+}
+
+/** The endpoint that a flow begins at, where that is not the token endpoint. */
+const firstEndpoint: Readonly<Record<Flow, readonly [string, keyof Settings] | undefined>> = {
+  code: ["authorize-uri", "authorizeUri"],
+  device: ["device-uri", "deviceUri"],
+  "client-credentials": undefined,
+  "service-account": undefined,
+};
+
+function unlessMetadata({ issuer }: Settings, endpoints: Values): Values {
+  return issuer === undefined ? endpoints : [];
+}
+
+function optionsOf(values: Values): string {
   return values.map(([option]) => `--${option}`).join(" ");
 }
 

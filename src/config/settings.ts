@@ -30,6 +30,8 @@ export interface Settings {
   readonly clientCertificate?: string | undefined;
   readonly clientKey?: string | undefined;
   readonly serviceAccountKey?: string | undefined;
+  /** let the person choose the account, whoever is signed in */
+  readonly selectAccount?: boolean;
   readonly imapServer?: string | undefined;
   readonly smtpServer?: string | undefined;
   readonly popServer?: string | undefined;

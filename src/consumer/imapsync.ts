@@ -1,4 +1,4 @@
-import type { Mailbox } from "../config/mailbox.ts";
+import { type Mailbox, serverOf } from "../config/mailbox.ts";
 import { quoteForCmd, quoteForShell } from "./quote.ts";
 
 /**
@@ -15,7 +15,7 @@ export function imapsyncOptions(
   side: 1 | 2,
   platform: NodeJS.Platform,
 ): string {
-  const { host, port, tls } = mailbox.imap;
+  const { host, port, tls } = serverOf(mailbox, "imap");
   const quote = platform === "win32" ? quoteForCmd : quoteForShell;
   const usualPort = tls === "implicit" ? 993 : 143;
   return [

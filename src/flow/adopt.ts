@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { unlink } from "node:fs/promises";
+import { rename, unlink } from "node:fs/promises";
 import type { Secret } from "../secret.ts";
 import { formatTokenFile } from "../store/token-file.ts";
 import type { Outcome } from "./events.ts";
@@ -13,8 +13,8 @@ import {
   withReservation,
   withTokenFileLock,
 } from "./job.ts";
-import { requireAccepted } from "./judge-finding.ts";
-import { readReplaceable, store } from "./new-token.ts";
+import { checkAccount, readReplaceable, store } from "./new-token.ts";
+import { isWorthStoring, opensMailbox, requireAccepted } from "./proof.ts";
 import { refreshStored } from "./refresh.ts";
 
 /**
@@ -50,18 +50,28 @@ export async function adoptRefreshToken(job: Job, refreshToken: Secret): Promise
     );
   });
   world.interrupted.throwIfAborted();
-  const finding = await prove(job, token.accessToken);
-  const isStored = finding.result !== "refused" && (await store(job, token, finding));
-  if (isStored && keptIn !== job.tokenFile && keptIn !== undefined) await unlink(keptIn);
+  const proof = await prove(job, token, true);
+  const isOthers = proof.otherAccount !== undefined && !opensMailbox(proof);
+  const keptAt = isOthers && keptIn === job.tokenFile ? await moveAside(job) : keptIn;
   const kept =
-    keptIn === undefined
+    keptAt === undefined
       ? "the refresh token that you gave is still good"
-      : `the refresh token that you gave is spent, and its successor is in ${keptIn}`;
-  const accepted = requireAccepted(finding, {
-    refused: kept,
+      : `the refresh token that you gave is spent, and its successor is in ${keptAt}`;
+  checkAccount(job, proof, kept);
+  const isStored = isWorthStoring(proof) && (await store(job, token, proof));
+  if (isStored && keptIn !== job.tokenFile && keptIn !== undefined) await unlink(keptIn);
+  requireAccepted(job.mailbox, proof, {
+    refused: isStored ? `the token is in ${job.tokenFile} for what it opens` : kept,
     unreachable: isStored ? `the token is in ${job.tokenFile}, not proven yet` : kept,
   });
-  return outcomeOf(job, "refreshed", token.expiresAt, accepted);
+  return outcomeOf(job, "refreshed", token.expiresAt, proof.findings);
+}
+
+/** Somebody else's token is not left where this mailbox's is looked for. */
+async function moveAside(job: Job): Promise<string> {
+  const path = besideOf(job.tokenFile);
+  await withTokenFileLock(job, () => rename(job.tokenFile, path), new AbortController().signal);
+  return path;
 }
 
 /** A name of its own: what an earlier run has left there may be somebody's only token. */

@@ -5,13 +5,13 @@ import { MxtokenError } from "../errors.ts";
 import { LineInput } from "../grant/line-input.ts";
 import type { Secret } from "../secret.ts";
 import { isoSeconds } from "../store/token-file.ts";
-import type { Accepted } from "../verify/finding.ts";
-import { proveByImap } from "../verify/imap.ts";
+import type { Finding } from "../verify/finding.ts";
+import { proveByEvery } from "../verify/prove.ts";
 import type { World } from "../world/world.ts";
 import type { Tell } from "./events.ts";
-import { requireAccepted } from "./judge-finding.ts";
 import { checkTokenFits } from "./owner.ts";
 import { getFreshOne, noAccessToken, prepareMailbox, type Stored } from "./prepare.ts";
+import { findOtherAccount, opensMailbox, requireAccepted } from "./proof.ts";
 import { readToken } from "./read-token.ts";
 
 export interface CheckRequest {
@@ -27,7 +27,7 @@ export interface CheckOutcome {
   readonly tokenFile: string | undefined;
   /** milliseconds since 1970 */
   readonly expiresAt: number | undefined;
-  readonly finding: Accepted;
+  readonly findings: readonly Finding[];
 }
 
 /**
@@ -41,6 +41,9 @@ export async function check(
   tell: Tell,
 ): Promise<CheckOutcome> {
   const fromInput = request.accessTokenFromInput;
+  if (request.settings.verify.length === 0) {
+    throw new MxtokenError("usage", "--verify none leaves nothing to check");
+  }
   const { mailbox, foundRow, ...stored } = await prepareMailbox(
     world,
     request.settings,
@@ -50,16 +53,25 @@ export async function check(
   const accessToken = fromInput
     ? await tokenFromInput(world, tell, foundRow)
     : storedToken(world, stored);
+  const otherAccount = await findOtherAccount(
+    { world, mailbox, client: undefined },
+    { accessToken },
+    false,
+  );
   tell({ is: "proving", mailbox });
-  const finding = await proveByImap(world, mailbox, accessToken);
-  tell({ is: "proven", finding });
+  const findings = await proveByEvery(world, mailbox, accessToken);
+  tell({ is: "proven", findings });
+  const proof = { findings, otherAccount };
   const consequence = "nothing was changed";
-  const accepted = requireAccepted(finding, { refused: consequence, unreachable: consequence });
+  requireAccepted(mailbox, proof, { refused: consequence, unreachable: consequence });
+  if (otherAccount !== undefined && opensMailbox(proof)) {
+    tell({ is: "otherAccount", account: otherAccount, mailbox: mailbox.address.text });
+  }
   return {
     mailbox,
     tokenFile: fromInput ? undefined : stored.tokenFile,
     expiresAt: fromInput ? undefined : stored.record?.notes.expiresAt,
-    finding: accepted,
+    findings,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { ProviderRow } from "../catalog/provider-row.ts";
-import { explicitProvider } from "../config/provider.ts";
+import { explicitProvider, type Purpose } from "../config/provider.ts";
 import type { Remembered, Settings } from "../config/settings.ts";
 import { discover, type ProviderEvidence, requireOAuth } from "../provider/discover.ts";
 import type { World } from "../world/world.ts";
@@ -24,8 +24,9 @@ export async function chooseProvider(
   remembered: Remembered,
   tokenFile: string,
   tell: Tell,
+  purpose: Purpose,
 ): Promise<ChosenProvider> {
-  const explicit = explicitProvider(settings, remembered, tokenFile);
+  const explicit = explicitProvider(settings, remembered, tokenFile, purpose);
   if (explicit !== undefined) {
     const evidence = { by: explicit.by };
     if (explicit.by === "tokenFile") {

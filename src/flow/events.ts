@@ -7,18 +7,31 @@ import type { Finding } from "../verify/finding.ts";
 export type Event =
   | { is: "lookingUpMx"; domain: string }
   | { is: "providerFound"; provider: string; evidence: ProviderEvidence }
+  /** the server is asked for its metadata (RFC 8414) */
+  | { is: "askingIssuer"; issuer: string }
   | { is: "started"; mailbox: Mailbox; client: OAuthClient; tokenFile: string }
   | { is: "otherProvidersFile"; tokenFile: string; provider: string }
-  | { is: "readableByEverybody"; tokenFile: string }
+  /** a file with secrets in it */
+  | { is: "readableByEverybody"; path: string }
   | { is: "proving"; mailbox: Mailbox }
   | { is: "storedExpired"; expiresAt: number }
-  | { is: "storedProven"; finding: Finding }
+  | { is: "storedProven"; findings: readonly Finding[] }
   | { is: "waitingForLock"; tokenFile: string }
   | { is: "waitingForOther"; tokenFile: string }
   | { is: "otherRefreshed" }
   | { is: "refreshing" }
   | { is: "finishingRequest" }
   | { is: "refreshed"; newRefreshToken: boolean }
+  /** an application asks for a token of its own */
+  | { is: "askingForApplication"; client: OAuthClient; scope: string }
+  | { is: "scopeNotDelegated"; scope: string; instead: string }
+  /** by how many ms this machine's clock is ahead of the server's */
+  | { is: "clockDiffers"; ahead: number; host: string }
+  | { is: "issued" }
+  /** scopes that were asked for and not granted */
+  | { is: "scopesMissing"; scopes: readonly string[]; isStored: boolean }
+  /** somebody else's token opens the mailbox all the same */
+  | { is: "otherAccount"; account: string; mailbox: string }
   /** what is known of the provider and may keep the sign-in from being of use */
   | { is: "beforeSignIn"; remarks: readonly string[] }
   | {
@@ -45,6 +58,23 @@ export type Event =
       /** the ssh command for the machine that has the browser, where that is another one */
       tunnel: { port: number; command: string } | undefined;
     }
+  | {
+      is: "deviceCode";
+      account: string;
+      /** why a person is needed */
+      why: string;
+      userCode: string;
+      verificationUri: string;
+      /** with the code in it, where the server has one */
+      verificationUriComplete: string | undefined;
+      consentName: string | undefined;
+      /** seconds */
+      expiresIn: number;
+      /** whether the person wants a QR code; undefined: where there is room for it */
+      qr: boolean | undefined;
+    }
+  | { is: "deviceCodeExpired" }
+  | { is: "pollFailed"; reason: string }
   | { is: "browserNotOpened"; reason: string }
   | {
       is: "certificateMade";
@@ -64,12 +94,12 @@ export type Event =
   | { is: "keptUntilProven"; path: string }
   | { is: "oldTokensKept"; path: string }
   | { is: "noRefreshToken" }
-  | { is: "proven"; finding: Finding };
+  | { is: "proven"; findings: readonly Finding[] };
 
 export type Tell = (event: Event) => void;
 
 /** How the token in the file came about. */
-export type Source = "refreshed" | "signed in" | "another process";
+export type Source = "refreshed" | "signed in" | "issued" | "another process";
 
 /** What `mxtoken <address>` achieved. */
 export interface Outcome {
@@ -82,5 +112,6 @@ export interface Outcome {
   readonly evidence: ProviderEvidence;
   /** milliseconds since 1970 */
   readonly expiresAt: number | undefined;
-  readonly finding: Finding;
+  /** empty where no proof was wanted */
+  readonly findings: readonly Finding[];
 }

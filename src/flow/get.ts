@@ -1,3 +1,4 @@
+import { isAppOnly } from "../config/flow.ts";
 import type { Settings } from "../config/settings.ts";
 import { MxtokenError } from "../errors.ts";
 import { LineInput } from "../grant/line-input.ts";
@@ -5,9 +6,10 @@ import { loopbackRedirect } from "../grant/redirect.ts";
 import { groupId } from "../store/group.ts";
 import { isReadableByEverybody } from "../store/read.ts";
 import type { TokenRecord } from "../store/token-file.ts";
-import { proveByImap } from "../verify/imap.ts";
+import { proveByEvery } from "../verify/prove.ts";
 import type { World } from "../world/world.ts";
 import { adoptRefreshToken } from "./adopt.ts";
+import { obtainForApplication } from "./app-only.ts";
 import type { Outcome, Tell } from "./events.ts";
 import type { Job } from "./job.ts";
 import type { BrowserSettings } from "./listen.ts";
@@ -16,6 +18,7 @@ import { prepare } from "./prepare.ts";
 import { readToken } from "./read-token.ts";
 import { refreshStored } from "./refresh.ts";
 import { signIn } from "./sign-in.ts";
+import { signInByDevice } from "./sign-in-by-device.ts";
 
 /** What the person wants of one run. */
 export interface GetRequest {
@@ -28,6 +31,8 @@ export interface GetRequest {
   readonly browser: BrowserSettings;
   /** seconds to sign in; undefined: 300, and none at all when nobody is there */
   readonly timeout: number | undefined;
+  /** whether a QR code is wanted; undefined: where there is room for it */
+  readonly qr: boolean | undefined;
 }
 
 const signInTimeout = 300;
@@ -45,14 +50,23 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
   const job: Job = { ...prepared, world, tell, gid, startover };
   const { mailbox, client, tokenFile, record, passedOver } = job;
   // A contradiction is told at every run, not only when somebody has to sign in.
-  const redirect = loopbackRedirect(
-    client.redirectUri,
-    browser.listener,
-    client.isRedirectUriExact,
-  );
+  const redirect =
+    client.flow === "code"
+      ? loopbackRedirect(client.redirectUri, browser.listener, client.isRedirectUriExact)
+      : undefined;
   tell({ is: "started", mailbox, client, tokenFile });
   if (passedOver !== undefined) tell({ is: "otherProvidersFile", ...passedOver });
-  if (await isReadableByEverybody(world, tokenFile)) tell({ is: "readableByEverybody", tokenFile });
+  const exposed = [
+    (await isReadableByEverybody(world, tokenFile)) ? tokenFile : undefined,
+    client.serviceAccount?.readableByEverybody,
+    client.certificate?.readableByEverybody,
+  ];
+  for (const path of exposed) if (path !== undefined) tell({ is: "readableByEverybody", path });
+  if (isAppOnly(client.flow)) {
+    refuseRefreshToken(request);
+    if (record !== undefined && !startover) await proveStored(job, record);
+    return obtainForApplication(job);
+  }
   const input = new LineInput(world);
   try {
     if (request.refreshTokenFromInput) {
@@ -65,11 +79,21 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
     const renewed = await renew(job, record);
     if (typeof renewed !== "string") return renewed;
     await requireSomebody(world, input, request.timeout, renewed);
-    const timeout = request.timeout ?? signInTimeout;
-    return await signIn(job, input, { why: renewed, timeout, redirect, browser });
+    const { timeout, qr } = request;
+    if (client.flow === "device") return await signInByDevice(job, { why: renewed, timeout, qr });
+    const patience = timeout ?? signInTimeout;
+    return await signIn(job, input, { why: renewed, timeout: patience, redirect, browser });
   } finally {
     input.close();
   }
+}
+
+function refuseRefreshToken({ refreshTokenFromInput }: GetRequest): void {
+  if (!refreshTokenFromInput) return;
+  throw new MxtokenError(
+    "configuration",
+    "--refresh-token-stdin: an application's own tokens are never refreshed",
+  );
 }
 
 /** @returns why only a person can help, where that is so */
@@ -94,9 +118,10 @@ async function proveStored(job: Job, record: TokenRecord): Promise<void> {
     job.tell({ is: "storedExpired", expiresAt: notes.expiresAt });
     return;
   }
+  if (job.mailbox.verify.length === 0) return;
   job.tell({ is: "proving", mailbox: job.mailbox });
-  const finding = await proveByImap(job.world, job.mailbox, accessToken);
-  job.tell({ is: "storedProven", finding });
+  const findings = await proveByEvery(job.world, job.mailbox, accessToken);
+  job.tell({ is: "storedProven", findings });
 }
 
 /** Under cron and in CI nobody can sign in: then nothing is begun. */

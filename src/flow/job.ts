@@ -1,19 +1,21 @@
 import { dirname } from "node:path";
 import { MxtokenError } from "../errors.ts";
-import { refreshToken, type TokenRequestContext } from "../grant/oauth.ts";
+import { refreshToken } from "../grant/refresh.ts";
+import type { TokenRequestContext } from "../grant/request-context.ts";
 import type { Secret } from "../secret.ts";
 import { type Reservation, reserve } from "../store/atomic.ts";
 import { makeDirectory } from "../store/directory.ts";
 import { withLock } from "../store/lock.ts";
 import { readTokenFile } from "../store/read.ts";
 import { isoSeconds, type TokenNotes, type TokenRecord } from "../store/token-file.ts";
-import { type Token, tokenFrom } from "../token.ts";
-import type { Accepted, Finding } from "../verify/finding.ts";
-import { proveByImap } from "../verify/imap.ts";
+import { missingScopes, type Token, tokenFrom } from "../token.ts";
+import type { Finding } from "../verify/finding.ts";
+import { proveByEvery } from "../verify/prove.ts";
 import type { World } from "../world/world.ts";
 import type { Outcome, Source, Tell } from "./events.ts";
 import { belongsTo, checkSameOwner, ownerOf } from "./owner.ts";
 import type { Prepared } from "./prepare.ts";
+import { findOtherAccount, type Proof } from "./proof.ts";
 
 /** One run for one mailbox. */
 export interface Job extends Prepared {
@@ -120,19 +122,38 @@ export async function requestRefresh(
   const repeated = job.client.scopeOnRefresh ? scope : undefined;
   const response = await withTokenRequest(job, (context) => refreshToken(context, token, repeated));
   const { unechoedScopes } = job.client;
-  return tokenFrom(response, job.world.now(), { scope, unechoedScopes }, token);
+  const refreshed = tokenFrom(response, job.world.now(), { scope, unechoedScopes }, token);
+  tellMissingScopes(job, refreshed, formerScope !== undefined);
+  return refreshed;
 }
 
 /**
- * Proves an access token by a real login, and tells it.
+ * Tells which of the scopes that are wanted now the token was not granted.
  *
+ * @param isStored whether it is the stored consent that lacks them
+ */
+export function tellMissingScopes({ client, tell }: Job, token: Token, isStored: boolean): void {
+  const scopes = missingScopes(client.scope, token.scope);
+  if (scopes.length > 0) tell({ is: "scopesMissing", scopes, isStored });
+}
+
+/**
+ * Proves a token by real logins, and tells it; and compares its account with the mailbox's.
+ *
+ * @param isNew whether it may be anybody's: then the provider may be asked whose it is
  * @throws Interrupted
  */
-export async function prove(job: Job, accessToken: Secret): Promise<Finding> {
-  job.tell({ is: "proving", mailbox: job.mailbox });
-  const finding = await proveByImap(job.world, job.mailbox, accessToken);
-  job.tell({ is: "proven", finding });
-  return finding;
+export async function prove(
+  job: Job,
+  token: Pick<Token, "accessToken" | "idToken">,
+  isNew = false,
+): Promise<Proof> {
+  const { world, mailbox, tell } = job;
+  const other = await findOtherAccount(job, token, isNew);
+  if (mailbox.verify.length > 0) tell({ is: "proving", mailbox });
+  const findings = await proveByEvery(world, mailbox, token.accessToken);
+  tell({ is: "proven", findings });
+  return { findings, otherAccount: other };
 }
 
 /** The token file's next content. */
@@ -145,7 +166,9 @@ export function recordOf(
   const { mailbox, client } = job;
   const notes: TokenNotes = {
     account: mailbox.address.text,
+    login: mailbox.login === mailbox.address.text ? undefined : mailbox.login,
     provider: mailbox.provider,
+    flow: client.flow === "code" ? undefined : client.flow,
     app: client.app,
     client: client.id,
     tenant: client.tenant,
@@ -159,11 +182,21 @@ export function recordOf(
 }
 
 /** The comment about a proof; one that did not come about is called unverified. */
-export function verifiedNote(finding: Finding, now: number): string {
-  const where = `${finding.host}:${finding.port}`;
-  return finding.result === "accepted"
-    ? `${isoSeconds(now)} by IMAP at ${where}`
-    : `no, unverified: ${where} was not reachable at ${isoSeconds(now)}`;
+export function verifiedNote({ findings }: Proof, now: number): string {
+  const servers = (wanted: Finding["result"]) =>
+    findings
+      .filter(({ result }) => result === wanted)
+      .map(({ probe, host, port }) => `${probe.toUpperCase()} at ${host}:${port}`)
+      .join(", ");
+  const time = isoSeconds(now);
+  const others = [
+    [servers("refused"), "refused it"],
+    [servers("unreachable"), "was not reachable"],
+  ].flatMap(([where, what]) => (where === "" ? [] : [`${where} ${what}`]));
+  const accepted = servers("accepted");
+  if (accepted !== "") return [`${time} by ${accepted}`, ...others].join("; ");
+  const why = findings.length === 0 ? "no proof was wanted" : others.join("; ");
+  return `no, unverified: ${why} at ${time}`;
 }
 
 /** The comment about a token that is not proven yet. */
@@ -175,8 +208,8 @@ export function outcomeOf(
   job: Job,
   source: Source,
   expiresAt: number | undefined,
-  finding: Accepted,
+  findings: readonly Finding[],
 ): Outcome {
   const { mailbox, client, tokenFile, evidence } = job;
-  return { mailbox, client, tokenFile, evidence, source, expiresAt, finding };
+  return { mailbox, client, tokenFile, evidence, source, expiresAt, findings };
 }

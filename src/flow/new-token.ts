@@ -1,10 +1,12 @@
-import { MxtokenError } from "../errors.ts";
+import { Interrupted, MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
 import type { Token } from "../token.ts";
-import type { Finding } from "../verify/finding.ts";
+import type { Outcome, Source } from "./events.ts";
 import {
   type Job,
+  outcomeOf,
+  prove,
   readAgain,
   recordOf,
   unprovenNote,
@@ -13,26 +15,30 @@ import {
   withTokenFileLock,
 } from "./job.ts";
 import { checkSameOwner, ownerOf } from "./owner.ts";
+import {
+  isWorthStoring,
+  opensMailbox,
+  type Proof,
+  requireAccepted,
+  resultOf,
+  wrongAccount,
+} from "./proof.ts";
 
 /**
  * Writes both lines. The file is read again first: another process may have put something there
  * since. With --startover an old file is only replaced by a proven token.
  *
- * @param finding undefined when there was no time for a proof
+ * @param proof undefined when there was no time for one
  * @returns whether it was written
  */
-export async function store(
-  job: Job,
-  token: Token,
-  finding: Finding | undefined,
-): Promise<boolean> {
+export async function store(job: Job, token: Token, proof: Proof | undefined): Promise<boolean> {
   const work = async () => {
     const former = await readReplaceable(job);
-    const isProven = finding?.result === "accepted";
+    const isProven = proof !== undefined && ["accepted", "none"].includes(resultOf(proof));
     if (former !== undefined && job.startover && !isProven) return false;
     return withReservation(job, async (reservation) => {
       const now = job.world.now();
-      const note = finding === undefined ? unprovenNote(now) : verifiedNote(finding, now);
+      const note = proof === undefined ? unprovenNote(now) : verifiedNote(proof, now);
       const whole = { ...token, refreshToken: token.refreshToken ?? stillGood(job, former) };
       await reservation.commit(formatTokenFile(recordOf(job, whole, note, now)));
       return true;
@@ -65,4 +71,53 @@ export async function readReplaceable(job: Job): Promise<TokenRecord | undefined
     if (!job.startover || !isUnreadable) throw error;
     return { accessToken: undefined, refreshToken: undefined, notes: {} };
   }
+}
+
+/**
+ * Proves a token that was granted just now, and stores it: proven or unreachable it is kept, refused
+ * it is not.
+ *
+ * @throws MxtokenError `mailboxRefused`, `wrongAccount`, `unreachable`, `unwritable`; Interrupted
+ */
+export async function proveAndStore(job: Job, token: Token, source: Source): Promise<Outcome> {
+  const { world, tokenFile } = job;
+  let proof: Proof;
+  try {
+    proof = await prove(job, token, true);
+  } catch (error) {
+    // Somebody has signed in: that is not thrown away for a Ctrl-C that came meanwhile.
+    if (error instanceof Interrupted) {
+      const isKept = await store(job, token, undefined);
+      job.tell({ is: isKept ? "keptUntilProven" : "oldTokensKept", path: tokenFile });
+    }
+    throw error;
+  }
+  checkAccount(job, proof, "nothing was stored, because no login has shown otherwise");
+  const isStored = isWorthStoring(proof) && (await store(job, token, proof));
+  requireAccepted(job.mailbox, proof, {
+    refused: isStored ? `the token is in ${tokenFile} for what it opens` : "nothing was stored",
+    unreachable: isStored
+      ? `the token is in ${tokenFile}, not proven yet: run the command again`
+      : `${tokenFile} stays as it was, because the new token is not proven`,
+  });
+  world.interrupted.throwIfAborted();
+  return outcomeOf(job, source, token.expiresAt, proof.findings);
+}
+
+/**
+ * Another account than the mailbox's is no harm where the mailbox opens: it has an alias, a sign-in
+ * name of its own, or a delegate.
+ *
+ * @param consequence what became of the token, for the error
+ * @throws MxtokenError `wrongAccount`
+ */
+export function checkAccount({ mailbox, tell }: Job, proof: Proof, consequence: string): void {
+  const { otherAccount: account } = proof;
+  if (account === undefined) return;
+  if (opensMailbox(proof)) {
+    tell({ is: "otherAccount", account, mailbox: mailbox.address.text });
+    return;
+  }
+  if (resultOf(proof) === "refused") return;
+  throw wrongAccount(mailbox, account, consequence);
 }

@@ -1,7 +1,9 @@
 import { MxtokenError } from "../errors.ts";
+import type { ExpectedAnswer } from "../grant/answer.ts";
 import type { Catcher } from "../grant/catcher.ts";
+import { exchangeCode } from "../grant/code.ts";
 import type { LineInput } from "../grant/line-input.ts";
-import { exchangeCode, type Proofs } from "../grant/oauth.ts";
+import type { Proofs } from "../grant/oauth.ts";
 import { readPaste } from "../grant/paste.ts";
 import type { Secret } from "../secret.ts";
 import { type Token, tokenFrom } from "../token.ts";
@@ -15,6 +17,7 @@ const attempts = 20;
 export interface AuthorizationRequest {
   readonly job: Job;
   readonly proofs: Proofs;
+  readonly expected: ExpectedAnswer;
   /** as it stands in the request */
   readonly redirectUri: string;
   /** seconds */
@@ -77,7 +80,7 @@ async function nextArrival(
 
 /** @returns undefined for a paste that is no answer: another one may be pasted */
 function readCode(
-  { job, proofs }: AuthorizationRequest,
+  { job, expected }: AuthorizationRequest,
   arrival: Exclude<Arrival, { from: "nowhere" }>,
 ): Secret | undefined {
   job.world.interrupted.throwIfAborted();
@@ -85,7 +88,7 @@ function readCode(
     job.tell({ is: "cameBack" });
     return arrival.caught.code;
   }
-  const verdict = readPaste(arrival.line, { ...proofs, ...job.client });
+  const verdict = readPaste(arrival.line, expected);
   if (verdict.is === "rubbish") {
     job.tell({ is: "answerRefused", reason: verdict.reason });
     return undefined;

@@ -1,10 +1,12 @@
 import { resolve } from "node:path";
-import type { ProviderRow } from "../catalog/provider-row.ts";
+import type { Protocol, ProviderRow } from "../catalog/provider-row.ts";
 import { providerByName } from "../catalog/providers.ts";
+import { checkIssuer } from "../config/authorization-server.ts";
 import { type OAuthClient, resolveClient } from "../config/client.ts";
-import { type Mailbox, resolveMailbox } from "../config/mailbox.ts";
-import { customProvider, explicitProvider } from "../config/provider.ts";
-import type { Settings } from "../config/settings.ts";
+import { type Mailbox, resolveMailbox, serverOf } from "../config/mailbox.ts";
+import { customProvider, explicitProvider, type Purpose } from "../config/provider.ts";
+import type { ServerMetadata } from "../config/server-metadata.ts";
+import type { Remembered, Settings } from "../config/settings.ts";
 import { defaultTokenFile } from "../config/token-file-path.ts";
 import { MxtokenError } from "../errors.ts";
 import type { ProviderEvidence } from "../provider/discover.ts";
@@ -34,6 +36,10 @@ export interface Prepared extends Stored {
   readonly evidence: ProviderEvidence;
   /** the provider, where only the address tells it */
   readonly foundRow: ProviderRow | undefined;
+  /** what the token shall open */
+  readonly access: readonly Protocol[];
+  /** the roles that an application's own token must have, where the provider has such */
+  readonly roles: readonly string[] | undefined;
 }
 
 /** A mailbox to log in to, and where its token is. */
@@ -55,22 +61,50 @@ export async function prepare(
   settings: Settings,
   startover: boolean,
   tell: Tell,
+  purpose: Purpose = "newToken",
 ): Promise<Prepared> {
-  const { row, evidence, foundRow, stored } = await chooseTokenFile(
-    world,
-    settings,
-    startover,
-    tell,
-  );
+  const chosen = await chooseTokenFile(world, settings, startover, tell, purpose);
+  const { row, evidence, foundRow, stored } = chosen;
   const notes = stored.record?.notes ?? {};
-  const client = await resolveClient(world, settings, row, notes);
   const mailbox = resolveMailbox(settings, row, notes, world.cwd);
+  if (purpose === "newToken") for (const protocol of settings.verify) serverOf(mailbox, protocol);
+  const metadata = await metadataFor(world, settings, evidence, mailbox.ca, tell);
+  const client = await resolveClient(world, settings, row, notes, metadata, purpose);
   if (!startover) checkSameOwner(stored.tokenFile, notes, ownerOf({ mailbox, client }));
   const beforeSignIn = [
+    ...client.shortcomings,
     ...(row?.beforeSignIn ?? []),
     ...(client.secret === undefined ? (row?.beforePublicSignIn ?? []) : []),
   ];
-  return { ...stored, client, mailbox, beforeSignIn, evidence, foundRow };
+  const { access } = settings;
+  const roles = client.flow === "client-credentials" ? row?.clientCredentials?.roles : undefined;
+  return {
+    ...stored,
+    client,
+    mailbox,
+    beforeSignIn,
+    evidence,
+    foundRow,
+    access,
+    roles: roles && access.map((protocol) => roles[protocol]),
+  };
+}
+
+/** What the server says of itself, where its issuer is all that the person named of it. */
+async function metadataFor(
+  world: World,
+  settings: Settings,
+  evidence: ProviderEvidence,
+  ca: string | undefined,
+  tell: Tell,
+): Promise<ServerMetadata | undefined> {
+  const { authorizeUri, deviceUri, tokenUri, issuer } = settings;
+  const isEndpointGiven = [authorizeUri, deviceUri, tokenUri].some((uri) => uri !== undefined);
+  const isRowNamed = evidence.by === "name" || evidence.by === "tokenFile";
+  if (issuer === undefined || isEndpointGiven || isRowNamed) return undefined;
+  tell({ is: "askingIssuer", issuer: checkIssuer(issuer) });
+  const { fetchMetadata } = await import("../grant/metadata.ts");
+  return fetchMetadata(world, issuer, ca);
 }
 
 /**
@@ -86,14 +120,17 @@ export async function prepareMailbox(
   needsFile: boolean,
   tell: Tell,
 ): Promise<PreparedMailbox> {
-  const isServerNamed = settings.provider !== undefined || settings.imapServer !== undefined;
+  const isServerNamed =
+    settings.provider !== undefined ||
+    settings.verify.every((protocol) => settings[`${protocol}Server`] !== undefined);
   const tokenFile = tokenFileOf(world, settings);
   if (!needsFile && isServerNamed) {
-    const row = explicitProvider(settings, {}, tokenFile)?.row;
-    return { tokenFile, record: undefined, mailbox: resolveMailbox(settings, row, {}, world.cwd) };
+    const row =
+      settings.provider === undefined ? undefined : explicitProvider(settings, {}, tokenFile)?.row;
+    return { tokenFile, record: undefined, mailbox: toProve(settings, row, {}, world) };
   }
   const { row, foundRow, stored } =
-    settings.provider === undefined && settings.imapServer !== undefined
+    settings.provider === undefined && isServerNamed
       ? await storedAnywhere(tokenFile)
       : await storedAtProvider(world, settings, needsFile, tell);
   const { clientId: client, tenant } = settings;
@@ -102,8 +139,20 @@ export async function prepareMailbox(
   return {
     ...stored,
     foundRow,
-    mailbox: resolveMailbox(settings, row, stored.record?.notes ?? {}, world.cwd),
+    mailbox: toProve(settings, row, stored.record?.notes ?? {}, world),
   };
+}
+
+/** @throws MxtokenError `configuration` where a server of a protocol that is to be proven is not known */
+function toProve(
+  settings: Settings,
+  row: ProviderRow | undefined,
+  remembered: Remembered,
+  world: World,
+): Mailbox {
+  const mailbox = resolveMailbox(settings, row, remembered, world.cwd);
+  for (const protocol of settings.verify) serverOf(mailbox, protocol);
+  return mailbox;
 }
 
 /** There is nothing to prove. */
@@ -149,10 +198,11 @@ async function chooseTokenFile(
   settings: Settings,
   startover: boolean,
   tell: Tell,
+  purpose: Purpose = "newToken",
 ): Promise<Chosen> {
   const first = await read(tokenFileOf(world, settings), startover);
   const notes = first.record?.notes;
-  const chosen = await chooseProvider(world, settings, notes ?? {}, first.tokenFile, tell);
+  const chosen = await chooseProvider(world, settings, notes ?? {}, first.tokenFile, tell, purpose);
   const { row, evidence } = chosen;
   const provider = row?.name ?? customProvider;
   const foundRow = evidence.by === "mx" || evidence.by === "domain" ? row : undefined;

@@ -3,7 +3,6 @@ import type { Secret } from "../secret.ts";
 import { rehearseReplacement } from "../store/atomic.ts";
 import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
 import type { Token } from "../token.ts";
-import type { Finding } from "../verify/finding.ts";
 import type { Outcome } from "./events.ts";
 import {
   type Job,
@@ -17,7 +16,7 @@ import {
   withReservation,
   withTokenFileLock,
 } from "./job.ts";
-import { requireAccepted } from "./judge-finding.ts";
+import { isWorthStoring, type Proof, requireAccepted } from "./proof.ts";
 
 /** What the step under the lock came to. */
 type Step =
@@ -109,16 +108,19 @@ async function refreshAndCommit(
 /** Steps 6 and 7: prove the new access token, then let it replace line 1. */
 async function finish(job: Job, token: Token, former: TokenRecord): Promise<Outcome> {
   const { tokenFile } = job;
-  const finding = await prove(job, token.accessToken);
-  if (finding.result !== "refused") {
-    const isReplaced = await replaceLineOne(job, token, former, finding);
+  const proof = await prove(job, token);
+  const isStored = isWorthStoring(proof);
+  if (isStored) {
+    const isReplaced = await replaceLineOne(job, token, former, proof);
     if (!isReplaced) await waitForOther(job, former);
   }
-  const accepted = requireAccepted(finding, {
-    refused: "the new refresh token is kept, and the first line of the file stays as it was",
+  requireAccepted(job.mailbox, proof, {
+    refused: isStored
+      ? `the new token is in ${tokenFile} for what it opens`
+      : "the new refresh token is kept, and the first line of the file stays as it was",
     unreachable: `the new token is in ${tokenFile}, not proven yet`,
   });
-  return outcomeOf(job, "refreshed", token.expiresAt, accepted);
+  return outcomeOf(job, "refreshed", token.expiresAt, proof.findings);
 }
 
 /** @returns false when line 2 is no longer what this process left there */
@@ -126,14 +128,14 @@ async function replaceLineOne(
   job: Job,
   token: Token,
   former: TokenRecord,
-  finding: Finding,
+  proof: Proof,
 ): Promise<boolean> {
   return withTokenFileLock(job, async () => {
     const current = await readAgain(job);
     const left = { ...former, refreshToken: token.refreshToken };
     if (current === undefined || !sameLine(current, left, "refreshToken")) return false;
     return withReservation(job, async (reservation) => {
-      const verified = verifiedNote(finding, job.world.now());
+      const verified = verifiedNote(proof, job.world.now());
       const record = recordOf(job, token, verified, former.notes.signedInAt);
       await reservation.commit(formatTokenFile(record));
       return true;
@@ -183,8 +185,9 @@ async function renewedLineOne(job: Job, before: TokenRecord): Promise<TokenRecor
 async function useResultOfOther(job: Job, record: TokenRecord): Promise<Outcome | undefined> {
   job.tell({ is: "otherRefreshed" });
   if (record.accessToken === undefined) return undefined;
-  const finding = await prove(job, record.accessToken);
+  const { accessToken } = record;
+  const proof = await prove(job, { accessToken });
   const consequence = "this is the token that another process has just stored";
-  const accepted = requireAccepted(finding, { refused: consequence, unreachable: consequence });
-  return outcomeOf(job, "another process", record.notes.expiresAt, accepted);
+  requireAccepted(job.mailbox, proof, { refused: consequence, unreachable: consequence });
+  return outcomeOf(job, "another process", record.notes.expiresAt, proof.findings);
 }

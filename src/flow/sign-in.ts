@@ -1,18 +1,16 @@
 import { Interrupted, MxtokenError } from "../errors.ts";
+import type { ExpectedAnswer } from "../grant/answer.ts";
 import type { SignInResult } from "../grant/catcher.ts";
 import { authorizationUrl } from "../grant/code.ts";
 import type { LineInput } from "../grant/line-input.ts";
 import { createProofs } from "../grant/oauth.ts";
 import type { LoopbackRedirect } from "../grant/redirect.ts";
 import { rehearseReplacement } from "../store/atomic.ts";
-import type { Token } from "../token.ts";
-import type { Finding } from "../verify/finding.ts";
 import { isBrowserSeen, isOverSsh, sshTunnel } from "../world/browser.ts";
 import type { Outcome } from "./events.ts";
-import { type Job, outcomeOf, prove, withTokenFileLock } from "./job.ts";
-import { requireAccepted } from "./judge-finding.ts";
+import { type Job, tellMissingScopes, withTokenFileLock } from "./job.ts";
 import { type BrowserSettings, type Listening, listen, wantsListener } from "./listen.ts";
-import { store } from "./new-token.ts";
+import { proveAndStore } from "./new-token.ts";
 import { type AuthorizationRequest, obtain } from "./obtain.ts";
 
 /** For the tunnel of a run that does not listen; any other would do. */
@@ -39,22 +37,33 @@ export interface SignInRequest {
 export async function signIn(job: Job, input: LineInput, request: SignInRequest): Promise<Outcome> {
   // Before the person is troubled: what was consented to must find its place on the disk.
   const { world, client, redirect, browser } = { ...job, ...request };
+  const { authorizationEndpoint } = client;
+  if (authorizationEndpoint === undefined) throw new MxtokenError("defect", "nowhere to sign in");
   await withTokenFileLock(job, () => rehearseReplacement(world, job.tokenFile, job.gid));
   const proofs = await createProofs();
-  const listening = await listen(job, redirect, browser, { ...proofs, ...client });
+  const { issuer } = client;
+  const expected: ExpectedAnswer = { state: proofs.state, issuer, authorizationEndpoint };
+  const listening = await listen(job, redirect, browser, expected);
   const catcher = listening?.catcher;
   let result: SignInResult | undefined;
   try {
     const redirectUri = catcher?.redirectUri ?? redirect?.uri ?? client.redirectUri;
-    const sent = { job, proofs, redirectUri, timeout: request.timeout };
+    const sent = { job, proofs, expected, redirectUri, timeout: request.timeout };
     input.open();
     job.tell({ is: "beforeSignIn", remarks: job.beforeSignIn });
     ask(sent, request, listening);
     const token = await obtain(sent, input, catcher);
     if (token.refreshToken === undefined) job.tell({ is: "noRefreshToken" });
-    const outcome = await proveAndStore(job, token);
-    const { mailbox, finding } = outcome;
-    result = { is: "signedIn", account: mailbox.address.text, host: finding.host };
+    tellMissingScopes(job, token, false);
+    let otherAccount: string | undefined;
+    const tell: Job["tell"] = (event) => {
+      if (event.is === "otherAccount") otherAccount = event.account;
+      job.tell(event);
+    };
+    const outcome = await proveAndStore({ ...job, tell }, token, "signed in");
+    const { mailbox, findings } = outcome;
+    const hosts = [...new Set(findings.map(({ host }) => host))];
+    result = { is: "signedIn", account: mailbox.address.text, hosts, otherAccount };
     return outcome;
   } catch (error) {
     result = failure(error);
@@ -65,12 +74,12 @@ export async function signIn(job: Job, input: LineInput, request: SignInRequest)
 }
 
 function ask(
-  { job, proofs, redirectUri, timeout }: AuthorizationRequest,
+  { job, proofs, expected, redirectUri, timeout }: AuthorizationRequest,
   { why, redirect, browser }: SignInRequest,
   listening: Listening | undefined,
 ): void {
   const { world, client, tell } = job;
-  const url = authorizationUrl(client, redirectUri, proofs);
+  const url = authorizationUrl({ ...client, ...expected }, redirectUri, proofs);
   const opensBrowser = browser.open && isBrowserSeen(world.platform, world.env);
   tell({
     is: "signIn",
@@ -107,31 +116,6 @@ function tunnelFor(
   if (redirect === undefined || !isElsewhere || isMissing) return undefined;
   const port = listening?.catcher.port ?? redirect.port ?? suggestedPort;
   return { port, command: sshTunnel(world.env, port) };
-}
-
-/** After a sign-in: proven or unreachable, it is stored; refused, it is not. */
-async function proveAndStore(job: Job, token: Token): Promise<Outcome> {
-  const { world, tokenFile } = job;
-  let finding: Finding;
-  try {
-    finding = await prove(job, token.accessToken);
-  } catch (error) {
-    // Somebody has signed in: that is not thrown away for a Ctrl-C that came meanwhile.
-    if (error instanceof Interrupted) {
-      const isKept = await store(job, token, undefined);
-      job.tell({ is: isKept ? "keptUntilProven" : "oldTokensKept", path: tokenFile });
-    }
-    throw error;
-  }
-  const isStored = finding.result !== "refused" && (await store(job, token, finding));
-  const accepted = requireAccepted(finding, {
-    refused: "nothing was stored",
-    unreachable: isStored
-      ? `the token is in ${tokenFile}, not proven yet: run the command again`
-      : `${tokenFile} stays as it was, because the new token is not proven`,
-  });
-  world.interrupted.throwIfAborted();
-  return outcomeOf(job, "signed in", token.expiresAt, accepted);
 }
 
 /** For the page in the browser; an unexpected error's own words may quote anything. */

@@ -11,8 +11,13 @@ import { ResultPage } from "./result-page.ts";
 
 /** What became of a sign-in, for the page in the browser. */
 export type SignInResult =
-  /** the mailbox that was opened, and at which server */
-  | { readonly is: "signedIn"; readonly account: string; readonly host: string }
+  /** the mailbox, the servers that took its token, and whose token it is where that is another's */
+  | {
+      readonly is: "signedIn";
+      readonly account: string;
+      readonly hosts: readonly string[];
+      readonly otherAccount: string | undefined;
+    }
   /** `unfinished`: nobody said no, and another time it may work */
   | {
       readonly is: "failed" | "unfinished";

@@ -1,5 +1,18 @@
+import * as oauth from "oauth4webapi";
 import type { OAuthClient } from "../config/client.ts";
-import type { Proofs } from "./oauth.ts";
+import type { Secret } from "../secret.ts";
+import type { TokenResponse } from "../token.ts";
+import { granted, type Proofs, partiesOf, resourceOf, tokenTransport } from "./oauth.ts";
+import type { TokenRequestContext } from "./request-context.ts";
+
+/** What of the client stands in an authorization request. */
+export interface AuthorizingClient
+  extends Pick<
+    OAuthClient,
+    "id" | "scope" | "usesPkce" | "resource" | "loginHint" | "authorizationParameters"
+  > {
+  readonly authorizationEndpoint: string;
+}
 
 /**
  * The address where the person signs in (RFC 6749 section 4.1.1, RFC 7636 section 4.3).
@@ -7,7 +20,7 @@ import type { Proofs } from "./oauth.ts";
  * @param redirectUri as registered, perhaps with a listener's port in it
  */
 export function authorizationUrl(
-  client: OAuthClient,
+  client: AuthorizingClient,
   redirectUri: string,
   proofs: Pick<Proofs, "challenge" | "state">,
 ): string {
@@ -29,4 +42,40 @@ export function authorizationUrl(
   // Blanks as %20: an address that is copied by hand should not depend on form encoding.
   url.search = url.searchParams.toString().replaceAll("+", "%20");
   return url.href;
+}
+
+/**
+ * Exchanges an authorization code (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
+ *
+ * @param answer its redirect URI is the very one of the authorization request
+ * @throws MxtokenError `signInNeeded` for a code that the server does not take, and as `judgeReply`
+ * says
+ */
+export async function exchangeCode(
+  context: TokenRequestContext,
+  answer: { code: Secret; verifier: Secret; redirectUri: string },
+): Promise<TokenResponse> {
+  const { client } = context;
+  const { code, verifier, redirectUri } = answer;
+  const byBasic = client.basicAtCodeExchange || client.secretByBasic;
+  const { as, oauthClient, authentication } = partiesOf(context, byBasic);
+  const callback = oauth.validateAuthResponse(
+    as,
+    oauthClient,
+    new URLSearchParams({ code: code.reveal() }),
+    oauth.expectNoState,
+  );
+  const response = await oauth.authorizationCodeGrantRequest(
+    as,
+    oauthClient,
+    authentication,
+    callback,
+    redirectUri,
+    client.usesPkce ? verifier.reveal() : oauth.nopkce,
+    {
+      ...tokenTransport(context, [code, verifier]),
+      additionalParameters: resourceOf(client),
+    },
+  );
+  return granted(oauth.processAuthorizationCodeResponse(as, oauthClient, response));
 }

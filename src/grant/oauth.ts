@@ -3,8 +3,9 @@ import type { OAuthClient } from "../config/client.ts";
 import { MxtokenError } from "../errors.ts";
 import { blackOut, harmless, Secret } from "../secret.ts";
 import type { TokenResponse } from "../token.ts";
-import type { World } from "../world/world.ts";
-import { judgeTokenReply } from "./token-reply.ts";
+import { clientAuthentication } from "./client-authentication.ts";
+import { type Asked, judgeReply, tidyGrant } from "./reply.ts";
+import type { TokenRequestContext } from "./request-context.ts";
 
 /** A PKCE pair (RFC 7636) and a state, all from a cryptographic generator. */
 export interface Proofs {
@@ -12,14 +13,6 @@ export interface Proofs {
   /** S256 of the verifier */
   readonly challenge: string;
   readonly state: string;
-}
-
-/** What a token request needs beside the client. */
-export interface TokenRequestContext {
-  readonly world: World;
-  readonly client: OAuthClient;
-  readonly ca: string | undefined;
-  readonly signal: AbortSignal;
 }
 
 export async function createProofs(): Promise<Proofs> {
@@ -31,94 +24,55 @@ export async function createProofs(): Promise<Proofs> {
   };
 }
 
-/**
- * Exchanges an authorization code (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
- *
- * @param answer its redirect URI is the very one of the authorization request
- * @throws MxtokenError `signInNeeded` for a code that the server does not take, and as
- * {@link judgeTokenReply} says
- */
-export async function exchangeCode(
-  context: TokenRequestContext,
-  answer: { code: Secret; verifier: Secret; redirectUri: string },
-): Promise<TokenResponse> {
-  const { client } = context;
-  const { code, verifier, redirectUri } = answer;
-  const { as, oauthClient, authentication } = partiesOf(client, client.basicAtCodeExchange);
-  const callback = oauth.validateAuthResponse(
-    as,
-    oauthClient,
-    new URLSearchParams({ code: code.reveal() }),
-    oauth.expectNoState,
-  );
-  const response = await oauth.authorizationCodeGrantRequest(
-    as,
-    oauthClient,
-    authentication,
-    callback,
-    redirectUri,
-    client.usesPkce ? verifier.reveal() : oauth.nopkce,
-    {
-      ...transport(context, [code, verifier, client.secret]),
-      additionalParameters: resourceOf(client),
-    },
-  );
-  return understood(oauth.processAuthorizationCodeResponse(as, oauthClient, response));
-}
-
-/**
- * Asks for a new access token (RFC 6749 section 6). The request is sent once and never again: a
- * server that rotates refresh tokens may revoke everything at the second use of the old one.
- *
- * @param scope only where the provider wants it repeated: without it the scope is the one that was
- * granted, and naming it fails at servers that granted a part of what was asked for
- * @throws MxtokenError as {@link judgeTokenReply} says
- */
-export async function refreshToken(
-  context: TokenRequestContext,
-  token: Secret,
-  scope: string | undefined,
-): Promise<TokenResponse> {
-  const { client } = context;
-  const { as, oauthClient, authentication } = partiesOf(client, false);
-  const response = await oauth.refreshTokenGrantRequest(
-    as,
-    oauthClient,
-    authentication,
-    token.reveal(),
-    {
-      ...transport(context, [token, client.secret]),
-      additionalParameters: { ...(scope === undefined ? {} : { scope }), ...resourceOf(client) },
-    },
-  );
-  return understood(oauth.processRefreshTokenResponse(as, oauthClient, response));
-}
-
 /** RFC 8707 section 2.2 */
-function resourceOf({ resource }: OAuthClient): Record<string, string> {
+export function resourceOf({ resource }: OAuthClient): Record<string, string> {
   return resource === undefined ? {} : { resource };
 }
 
-/** The secret goes into the body, unless the provider wants it by HTTP Basic. */
-function authenticationOf({ secret }: OAuthClient, byBasic: boolean): oauth.ClientAuth {
-  if (secret === undefined) return oauth.None();
-  return byBasic
-    ? oauth.ClientSecretBasic(secret.reveal())
-    : oauth.ClientSecretPost(secret.reveal());
-}
-
-function partiesOf(client: OAuthClient, byBasic: boolean) {
+/** The two parties of a request, as the protocol library wants them, and the client's credentials. */
+export function partiesOf(context: TokenRequestContext, byBasic = context.client.secretByBasic) {
+  const { client } = context;
   const as: oauth.AuthorizationServer = {
-    issuer: client.issuer ?? new URL(client.authorizationEndpoint).origin,
-    authorization_endpoint: client.authorizationEndpoint,
+    // Only compared with an answer's iss, which is judged before the library sees anything.
+    issuer: client.issuer ?? new URL(client.tokenEndpoint).origin,
     token_endpoint: client.tokenEndpoint,
+    ...(client.authorizationEndpoint === undefined
+      ? {}
+      : { authorization_endpoint: client.authorizationEndpoint }),
+    ...(client.deviceAuthorizationEndpoint === undefined
+      ? {}
+      : { device_authorization_endpoint: client.deviceAuthorizationEndpoint }),
+    ...(client.revocationEndpoint === undefined
+      ? {}
+      : { revocation_endpoint: client.revocationEndpoint }),
   };
   const oauthClient: oauth.Client = { client_id: client.id };
-  return { as, oauthClient, authentication: authenticationOf(client, byBasic) };
+  return { as, oauthClient, authentication: clientAuthentication(context, byBasic) };
 }
 
-/** Sends the library's request through the world and hands it a judged, tidied answer. */
-function transport(context: TokenRequestContext, secrets: (Secret | undefined)[]) {
+const tokenEndpoint = { endpoint: "a token endpoint", member: "access_token" } as const;
+
+/**
+ * For a token request: sends the library's request through the world and hands it a judged, tidied
+ * answer.
+ *
+ * @param secrets what must not be shown if the server quotes it
+ */
+export function tokenTransport(
+  context: TokenRequestContext,
+  secrets: (Secret | undefined)[],
+  isForApplication = false,
+) {
+  return transport(context, secrets, { ...tokenEndpoint, isForApplication }, tidyGrant);
+}
+
+/** As {@link tokenTransport}, for another endpoint of the authorization server. */
+export function transport(
+  context: TokenRequestContext,
+  secrets: (Secret | undefined)[],
+  asked: Omit<Asked, "host">,
+  tidy: (members: Record<string, unknown>) => Record<string, unknown>,
+) {
   const { world, client, ca, signal } = context;
   return {
     signal,
@@ -140,9 +94,10 @@ function transport(context: TokenRequestContext, secrets: (Secret | undefined)[]
       world.trace(
         `${url} answered ${reply.status} ${harmless(reply.headers.get("content-type") ?? "without a content type", 80)}`,
       );
-      const say = (words: string) => harmless(blackOut(words, secrets));
-      const tidied = judgeTokenReply(reply, new URL(client.tokenEndpoint).host, say);
-      return new Response(JSON.stringify(tidied), {
+      context.onReply?.(reply);
+      const say = (words: string) => harmless(blackOut(words, [...secrets, client.secret]));
+      const members = judgeReply(reply, { ...asked, host: new URL(url).host }, say);
+      return new Response(JSON.stringify(tidy(members)), {
         status: 200,
         headers: { "content-type": "application/json" },
       });
@@ -156,6 +111,8 @@ const shownParameters: ReadonlySet<string> = new Set([
   "redirect_uri",
   "scope",
   "resource",
+  "token_type_hint",
+  "client_assertion_type",
 ]);
 
 function shownParameter(name: string, value: string): string {
@@ -163,12 +120,19 @@ function shownParameter(name: string, value: string): string {
 }
 
 /** Whatever the library still finds wrong with a judged answer is not the protocol. */
-async function understood(result: Promise<oauth.TokenEndpointResponse>): Promise<TokenResponse> {
+export async function understood<T>(result: Promise<T>, endpoint = "token endpoint"): Promise<T> {
   try {
     return await result;
   } catch (error) {
     // The library's error holds the response; its text is not shown.
     const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
-    throw new MxtokenError("notUnderstood", `the token endpoint's answer is not valid (${code})`);
+    throw new MxtokenError("notUnderstood", `the ${endpoint}'s answer is not valid (${code})`);
   }
+}
+
+/** What of the library's answer this program reads. */
+export async function granted(
+  result: Promise<oauth.TokenEndpointResponse>,
+): Promise<TokenResponse> {
+  return understood(result);
 }

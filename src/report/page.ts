@@ -74,8 +74,14 @@ function noAnswerSection(reason: string | undefined): string {
 
 function resultSection(result: SignInResult): string {
   if (result.is === "signedIn") {
+    const { account, hosts, otherAccount } = result;
     return section("good", "Signed in", [
-      `The mailbox ${result.account} was opened at ${result.host}, and its token is stored.`,
+      hosts.length === 0
+        ? `The token of ${account} is stored, and was not tried.`
+        : `The mailbox ${account} was opened at ${hosts.join(" and ")}, and its token is stored.`,
+      ...(otherAccount === undefined
+        ? []
+        : [`The account that signed in is ${otherAccount}. Is that the one you meant?`]),
       "You can close this window.",
     ]);
   }

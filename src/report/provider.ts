@@ -5,9 +5,6 @@ import { loopbackRedirect } from "../grant/redirect.ts";
 import type { ProviderEvidence } from "../provider/discover.ts";
 import { gatewayOf } from "../provider/mx.ts";
 
-/** The flows that this version has; a row also has those that the provider offers beside them. */
-const supportedFlows: ReadonlySet<Flow> = new Set(["code"]);
-
 /** What is known of a provider, in lines for standard output. */
 export function describeProvider({ row, evidence }: FoundProvider<ProviderRow>): string {
   const { scopes, imap, smtp, pop } = row;
@@ -27,9 +24,10 @@ export function describeProvider({ row, evidence }: FoundProvider<ProviderRow>):
     ["scope IMAP", withExtras(row, scopes.imap)],
     ["scope SMTP", withExtras(row, scopes.smtp)],
     ["scope POP", withExtras(row, scopes.pop)],
+    ["scope app", row.clientCredentials?.scope ?? row.serviceAccount?.imapScope],
     ["mechanisms", row.mechanisms.join(", ")],
-    ["flows", flowsOf(row).here.join(", ")],
-    ["", notHere(flowsOf(row).elsewhere)],
+    ["flows", row.flows.join(", ")],
+    ...Object.values(withoutFlow(row)).map((why) => ["", why] as const),
     ...applicationsOf(row).map((each) => ["application", describeApplication(each)] as const),
     ["your own", row.registration && `register it at ${row.registration}, then --client-id`],
     ...remarksOf(row).map((remark) => ["remark", remark] as const),
@@ -50,7 +48,6 @@ export function table(
 /** The same as data. */
 export function providerDocument({ row, evidence }: FoundProvider<ProviderRow>): object {
   const { imap, smtp, pop, scopes } = row;
-  const { here, elsewhere } = flowsOf(row);
   return {
     provider: row.name,
     aliases: row.aliases,
@@ -71,8 +68,10 @@ export function providerDocument({ row, evidence }: FoundProvider<ProviderRow>):
       pop: withExtras(row, scopes.pop),
     },
     mechanisms: row.mechanisms,
-    flows: here,
-    flowsNotYetSupported: elsewhere,
+    flows: row.flows,
+    withoutFlow: withoutFlow(row),
+    clientCredentials: row.clientCredentials,
+    serviceAccount: row.serviceAccount,
     applications: applicationsOf(row),
     registration: row.registration,
     remarks: remarksOf(row),
@@ -126,16 +125,8 @@ function withExtras(row: ProviderRow, scope: string | undefined): string | undef
   return scope === undefined ? undefined : [scope, ...row.extraScopes].join(" ");
 }
 
-function flowsOf(row: ProviderRow): { here: Flow[]; elsewhere: Flow[] } {
-  return {
-    here: row.flows.filter((flow) => supportedFlows.has(flow)),
-    elsewhere: row.flows.filter((flow) => !supportedFlows.has(flow)),
-  };
-}
-
-function notHere(flows: readonly Flow[]): string | undefined {
-  if (flows.length === 0) return undefined;
-  return `${flows.join(", ")}: offered by the provider, not by this version of mxtoken`;
+function withoutFlow(row: ProviderRow): Readonly<Partial<Record<Flow, string>>> {
+  return row.withoutFlow ?? {};
 }
 
 function describeApplication(application: ReturnType<typeof applicationsOf>[number]): string {

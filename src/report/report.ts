@@ -23,6 +23,9 @@ export interface ReportOptions {
 /** What a person must answer or know. */
 const neverQuiet: ReadonlySet<Event["is"]> = new Set([
   "signIn",
+  "deviceCode",
+  "deviceCodeExpired",
+  "otherAccount",
   "tokenWanted",
   "answerRefused",
   "browserNotOpened",
@@ -44,7 +47,8 @@ export class Report {
 
   /** One thing that happened. With --quiet only what a person must answer is shown. */
   event(event: Event): void {
-    const lines = describe(event);
+    if (event.is === "proven") this.#besideError = { findings: event.findings };
+    const lines = describe(event, this.#columns);
     if (this.#options.quiet && !neverQuiet.has(event.is)) return;
     this.#say(lines);
   }
@@ -62,15 +66,21 @@ export class Report {
   async obtained(outcome: Outcome): Promise<void> {
     const { mailbox, client, tokenFile } = outcome;
     const { platform } = this.#world;
-    const options = [1, 2] as const;
-    const sides = options.map((side) => imapsyncOptions(mailbox, tokenFile, side, platform));
+    const sides =
+      mailbox.imap === undefined
+        ? undefined
+        : ([1, 2] as const).map((side) => imapsyncOptions(mailbox, tokenFile, side, platform));
     if (!this.#options.quiet) {
       this.#say([
         `mxtoken: ${expiry(outcome.expiresAt, this.#world.now())}`,
-        "mxtoken: options for imapsync, to copy from this mailbox:",
-        `  ${sides[0]}`,
-        "mxtoken: and to copy to it:",
-        `  ${sides[1]}`,
+        ...(sides === undefined
+          ? []
+          : [
+              "mxtoken: options for imapsync, to copy from this mailbox:",
+              `  ${sides[0]}`,
+              "mxtoken: and to copy to it:",
+              `  ${sides[1]}`,
+            ]),
       ]);
     }
     await this.#answer(tokenFile, {
@@ -83,8 +93,8 @@ export class Report {
       tokenFile,
       source: outcome.source,
       expires: outcome.expiresAt === undefined ? undefined : isoSeconds(outcome.expiresAt),
-      findings: [outcome.finding],
-      imapsync: { host1: sides[0], host2: sides[1] },
+      findings: outcome.findings,
+      imapsync: sides && { host1: sides[0], host2: sides[1] },
     });
   }
 
@@ -97,7 +107,7 @@ export class Report {
       provider: mailbox.provider,
       tokenFile: outcome.tokenFile,
       expires: expiresAt === undefined ? undefined : isoSeconds(expiresAt),
-      findings: [outcome.finding],
+      findings: outcome.findings,
     });
   }
 
@@ -144,11 +154,13 @@ export class Report {
     this.#say([
       `mxtoken: ${failure.message}`,
       ...(failure.hint === undefined ? [] : [`mxtoken: hint: ${failure.hint}`]),
+      ...failure.commands.map((command) => `  ${command}`),
       ...(this.#options.verbose ? failure.stack : []),
     ]);
-    const { code, reason, message, hint, retryAfter, exitStatus } = failure;
+    const { code, reason, message, hint, retryAfter, exitStatus, oauthError } = failure;
     if (this.#options.json) {
-      const error = { code, reason, exitStatus, message, hint, retryAfter };
+      const commands = failure.commands.length === 0 ? undefined : failure.commands;
+      const error = { code, reason, oauthError, exitStatus, message, hint, commands, retryAfter };
       const document = { ok: false, error, ...this.#besideError };
       // The status tells the failure even where standard output is gone.
       await writeAll(this.#world.stdout, `${JSON.stringify(document, null, 2)}\n`).catch(
@@ -176,9 +188,13 @@ export class Report {
 
   #say(lines: readonly string[]): void {
     if (lines.length === 0) return;
+    const columns = this.#columns;
+    this.#world.stderr.write(`${lines.map((line) => fold(line, columns)).join("\n")}\n`);
+  }
+
+  get #columns(): number | undefined {
     const { stderr } = this.#world;
-    const columns = stderr.isTTY ? stderr.columns : undefined;
-    stderr.write(`${lines.map((line) => fold(line, columns)).join("\n")}\n`);
+    return stderr.isTTY ? stderr.columns : undefined;
   }
 }
 

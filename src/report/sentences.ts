@@ -1,12 +1,18 @@
 import { showEndpoint } from "../config/endpoint.ts";
+import { serverOf } from "../config/mailbox.ts";
 import type { Event } from "../flow/events.ts";
 import { isoSeconds } from "../store/token-file.ts";
+import { askByDevice } from "./device-code.ts";
 import { count, showFinding } from "./finding.ts";
 import { showEvidence } from "./provider.ts";
 import { askToSignIn } from "./sign-in.ts";
 
-/** What an event says, in lines for standard error; none where its error says it. */
-export function describe(event: Event): string[] {
+/**
+ * What an event says, in lines for standard error; none where its error says it.
+ *
+ * @param columns of the terminal; undefined where there is none
+ */
+export function describe(event: Event, columns?: number): string[] {
   switch (event.is) {
     case "lookingUpMx":
       return [`mxtoken: asking DNS for the MX of ${event.domain}`];
@@ -22,15 +28,21 @@ export function describe(event: Event): string[] {
     case "otherProvidersFile":
       return [`mxtoken: ${event.tokenFile} belongs to ${event.provider} and is left alone`];
     case "readableByEverybody":
-      return [`mxtoken: warning: ${event.tokenFile} can be read by everybody on this machine`];
-    case "proving":
-      return [`mxtoken: logging in to ${showEndpoint(event.mailbox.imap)}`];
+      return [`mxtoken: warning: ${event.path} can be read by everybody on this machine`];
+    case "askingIssuer":
+      return [`mxtoken: asking ${event.issuer} for its endpoints`];
+    case "proving": {
+      const { mailbox } = event;
+      const servers = mailbox.verify.map((protocol) => showEndpoint(serverOf(mailbox, protocol)));
+      return [`mxtoken: logging in to ${servers.join(" and ")}`];
+    }
     case "storedExpired":
       return [`mxtoken: the stored access token expired at ${isoSeconds(event.expiresAt)}`];
     case "storedProven":
-      return [
-        `mxtoken: stored token: ${showFinding(event.finding)}; getting a fresh one all the same`,
-      ];
+      return event.findings.map(
+        (finding) =>
+          `mxtoken: stored token: ${showFinding(finding)}; getting a fresh one all the same`,
+      );
     case "waitingForLock":
       return [`mxtoken: waiting for another process that holds the lock of ${event.tokenFile}`];
     case "waitingForOther":
@@ -49,10 +61,34 @@ export function describe(event: Event): string[] {
           ? "mxtoken: got a new access token and a new refresh token"
           : "mxtoken: got a new access token; the refresh token stays the same",
       ];
+    case "askingForApplication":
+      return [`mxtoken: ${askingForApplication(event)}`];
+    case "scopeNotDelegated":
+      return [
+        `mxtoken: the scope ${event.scope} is not delegated to this service account; trying ${event.instead}`,
+      ];
+    case "clockDiffers":
+      return [
+        `mxtoken: warning: this machine's clock is ${count(Math.round(Math.abs(event.ahead) / 60_000), "minute")} ${event.ahead > 0 ? "ahead of" : "behind"} ${event.host}'s; asking again by that one`,
+      ];
+    case "issued":
+      return ["mxtoken: got an access token; it is not refreshed but asked for again"];
+    case "scopesMissing":
+      return [scopesMissing(event)];
+    case "otherAccount":
+      return [
+        `mxtoken: warning: the token is ${event.account}'s, and it opens ${event.mailbox} all the same: is that the one you meant?`,
+      ];
     case "beforeSignIn":
       return event.remarks.map((remark) => `mxtoken: note: ${remark}`);
     case "signIn":
       return askToSignIn(event);
+    case "deviceCode":
+      return askByDevice(event, columns);
+    case "deviceCodeExpired":
+      return ["mxtoken: the code has expired; getting another one"];
+    case "pollFailed":
+      return [`mxtoken: ${event.reason}; still waiting`];
     case "tokenWanted":
       return [`mxtoken: paste the ${event.what} and press Enter (the text is not shown):`];
     case "browserNotOpened":
@@ -87,8 +123,29 @@ export function describe(event: Event): string[] {
       ];
     case "proven":
       // What was not accepted ends the run, and is told as its error.
-      return event.finding.result === "accepted" ? [`mxtoken: ${showFinding(event.finding)}`] : [];
+      return event.findings
+        .filter(({ result }) => result === "accepted")
+        .map((finding) => `mxtoken: ${showFinding(finding)}`);
   }
+}
+
+function askingForApplication({
+  client,
+  scope,
+}: Extract<Event, { is: "askingForApplication" }>): string {
+  const { serviceAccount, certificate, id } = client;
+  const who =
+    serviceAccount === undefined
+      ? `the application ${id}, by its ${certificate === undefined ? "secret" : "certificate"}`
+      : `the service account ${serviceAccount.email}`;
+  return `asking for an access token for ${who}, with the scope ${scope}`;
+}
+
+function scopesMissing({ scopes, isStored }: Extract<Event, { is: "scopesMissing" }>): string {
+  const what = `mxtoken: warning: the scope ${scopes.join(" ")} was not granted`;
+  return isStored
+    ? `${what} when somebody signed in; to add it, sign in anew with --startover and the same options`
+    : `${what}, though it was asked for: what needs it will be refused`;
 }
 
 function certificateMade(event: Extract<Event, { is: "certificateMade" }>): string[] {

@@ -30,7 +30,9 @@ const explanation =
 
 const titles = [
   ["account", "Account"],
+  ["login", "Login"],
   ["provider", "Provider"],
+  ["flow", "Flow"],
   ["app", "App"],
   ["client", "Client"],
   ["tenant", "Tenant"],
@@ -72,6 +74,8 @@ function parseNotes(lines: readonly string[]): TokenNotes {
   const text = (title: string) => found.get(title);
   return {
     account: text("Account"),
+    login: text("Login"),
+    flow: text("Flow"),
     provider: text("Provider"),
     app: text("App"),
     client: text("Client"),

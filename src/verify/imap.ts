@@ -1,6 +1,6 @@
 import type { Endpoint, Mechanism } from "../catalog/provider-row.ts";
 import { showEndpoint } from "../config/endpoint.ts";
-import type { Mailbox } from "../config/mailbox.ts";
+import { type Mailbox, serverOf } from "../config/mailbox.ts";
 import { MxtokenError } from "../errors.ts";
 import { blackOut, harmless, Secret } from "../secret.ts";
 import { whenAborted } from "../world/when-aborted.ts";
@@ -26,7 +26,7 @@ export async function proveByImap(
   mailbox: Mailbox,
   accessToken: Secret,
 ): Promise<Finding> {
-  const { imap } = mailbox;
+  const imap = serverOf(mailbox, "imap");
   const user = mailbox.address.text;
   const say = (words: string) =>
     harmless(blackOut(words, [accessToken, ...saslForms(user, imap, accessToken)]));
@@ -88,7 +88,8 @@ async function imapClient(
   say: (words: string) => string,
 ) {
   const { ImapFlow } = await import("imapflow");
-  const { imap, mechanisms } = mailbox;
+  const { mechanisms } = mailbox;
+  const imap = serverOf(mailbox, "imap");
   const where = showEndpoint(imap);
   const logIn: unknown = Reflect.get(ImapFlow.prototype, "authenticate");
 
@@ -165,8 +166,9 @@ function tlsOptions(world: World, mailbox: Mailbox) {
 }
 
 /** The server, and the proxy on the way to it, whose password is not shown. */
-function placeOf({ imap, proxy }: Mailbox): string {
-  const server = showEndpoint(imap);
+function placeOf(mailbox: Mailbox): string {
+  const { proxy } = mailbox;
+  const server = showEndpoint(serverOf(mailbox, "imap"));
   return proxy === undefined ? server : `${server} (through the proxy ${new URL(proxy).host})`;
 }
 

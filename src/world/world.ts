@@ -8,7 +8,7 @@ export type Output = Writable & { isTTY?: boolean; columns?: number };
 
 /** One HTTPS request. Redirects are never followed: a token request must not travel on. */
 export interface HttpRequest {
-  readonly method: "POST";
+  readonly method: "GET" | "POST";
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;

@@ -12,22 +12,34 @@ const signInAgain: ReadonlySet<string> = new Set([
 /** The server's own trouble, in OAuth's words. */
 const serverTrouble: ReadonlySet<string> = new Set(["server_error", "temporarily_unavailable"]);
 
+/** An endpoint of the authorization server, and what it grants. */
+export interface Asked {
+  /** for the error */
+  readonly host: string;
+  /** as in "did not answer as … does" */
+  readonly endpoint: string;
+  /** the member without which an answer grants nothing; undefined: an empty answer will do */
+  readonly member: string | undefined;
+  /** no person can sign in: whatever is refused is refused to the application */
+  readonly isForApplication?: boolean;
+}
+
 /**
- * Sorts a token endpoint's answer into granted, refused, unreachable and not understandable, and
- * tidies a grant for the protocol library: real servers send `expires_in` as a string, or leave
- * `token_type` out, and a rotated refresh token must not be lost for that.
+ * Sorts the answer of an authorization server's endpoint into granted, refused, unreachable and not
+ * understandable (RFC 6749 sections 5.1 and 5.2, RFC 8628 sections 3.2 and 3.5, RFC 7009).
  *
- * @param host whom we asked, for the error
  * @param say makes the server's words fit to be shown
- * @returns the response's members
- * @throws MxtokenError `signInNeeded`, `applicationRefused`, `unreachable`, `notUnderstood`
+ * @returns the answer's members
+ * @throws MxtokenError `signInNeeded`, `applicationRefused`, `unreachable`, `notUnderstood`; with
+ * `oauthError` where the server sent one
  */
-export function judgeTokenReply(
+export function judgeReply(
   reply: HttpReply,
-  host: string,
+  asked: Asked,
   say: (words: string) => string,
 ): Record<string, unknown> {
   const { status } = reply;
+  const { host, endpoint, member } = asked;
   const members = parseObject(reply);
   const code = typeof members?.["error"] === "string" ? members["error"] : undefined;
   const overloaded = status === 408 || status === 429 || status >= 500;
@@ -35,21 +47,23 @@ export function judgeTokenReply(
   if (overloaded || gatekeeper || (code !== undefined && serverTrouble.has(code))) {
     throw unreachable(reply, host, say(wordsOf(members)));
   }
+  const isFilled = member === undefined || isFilledText(members?.[member]);
   // Some servers send their refusal with status 200.
-  if (code !== undefined && (status >= 400 || members?.["access_token"] === undefined)) {
-    throw refusal(code, host, say(code), say(wordsOf(members)));
+  if (code !== undefined && (status >= 400 || member === undefined || !isFilled)) {
+    throw refusal(code, asked, say(code), say(wordsOf(members)));
   }
   const isGranted = status >= 200 && status < 300;
-  if (!isGranted || members === undefined || !isFilledText(members["access_token"])) {
+  if (isGranted && member === undefined) return members ?? {};
+  if (!isGranted || members === undefined || !isFilled) {
     throw new MxtokenError(
       "notUnderstood",
-      `${host} did not answer as a token endpoint does: ${describe(reply, members)}`,
+      `${host} did not answer as ${endpoint} does: ${describe(reply, members, member)}`,
       {
-        hint: "is the token endpoint right, and is there a sign-in page of the network in between?",
+        hint: `is ${endpoint.replace(/^an? /, "the ")} right, and is there a sign-in page of the network in between?`,
       },
     );
   }
-  return tidy(members);
+  return members;
 }
 
 function parseObject(reply: HttpReply): Record<string, unknown> | undefined {
@@ -63,7 +77,11 @@ function parseObject(reply: HttpReply): Record<string, unknown> | undefined {
   }
 }
 
-function tidy(members: Record<string, unknown>): Record<string, unknown> {
+/**
+ * Tidies a grant for the protocol library: real servers send `expires_in` as a string, or leave
+ * `token_type` out, and a rotated refresh token must not be lost for that.
+ */
+export function tidyGrant(members: Record<string, unknown>): Record<string, unknown> {
   const expiresIn = Number(members["expires_in"] ?? Number.NaN);
   // Ten years: what is longer is a mistake, and no date.
   const plausible = expiresIn > 0 && expiresIn < 315_360_000;
@@ -73,6 +91,8 @@ function tidy(members: Record<string, unknown>): Record<string, unknown> {
     token_type: "bearer",
     ...(isFilledText(members["refresh_token"]) ? { refresh_token: members["refresh_token"] } : {}),
     ...(plausible ? { expires_in: expiresIn } : {}),
+    // Under another name, so that the library, which would want all of it checked, leaves it alone.
+    ...(isFilledText(members["id_token"]) ? { unverified_id_token: members["id_token"] } : {}),
     ...(isFilledText(members["scope"]) ? { scope: members["scope"] } : {}),
   };
 }
@@ -89,13 +109,19 @@ function unreachable(reply: HttpReply, host: string, words: string): MxtokenErro
   );
 }
 
-function refusal(code: string, host: string, name: string, words: string): MxtokenError {
+function refusal(
+  oauthError: string,
+  { host, isForApplication = false }: Asked,
+  name: string,
+  words: string,
+): MxtokenError {
   const said = words === "" ? name : words;
-  if (signInAgain.has(code)) {
-    return new MxtokenError("signInNeeded", `${host} wants a new sign-in: ${said}`);
+  if (signInAgain.has(oauthError) && !isForApplication) {
+    return new MxtokenError("signInNeeded", `${host} wants a new sign-in: ${said}`, { oauthError });
   }
   return new MxtokenError("applicationRefused", `${host} refuses the application: ${said}`, {
-    hint: applicationHints.get(code),
+    hint: applicationHints.get(oauthError),
+    oauthError,
   });
 }
 
@@ -115,13 +141,22 @@ function wordsOf(members: Record<string, unknown> | undefined): string {
 }
 
 /** What came instead, without quoting it: the body may hold anything. */
-function describe(reply: HttpReply, members: Record<string, unknown> | undefined): string {
+function describe(
+  reply: HttpReply,
+  members: Record<string, unknown> | undefined,
+  member: string | undefined,
+): string {
   const { status } = reply;
   if (status >= 300 && status < 400) return `status ${status}, a redirect, which is not followed`;
   if (reply.truncated) return `status ${status} with over 1 MiB`;
-  if (members !== undefined) return `status ${status}, JSON without an access token`;
+  if (members !== undefined)
+    return `status ${status}, JSON without ${withArticle(member ?? "answer")}`;
   const html = /^\s*<(!doctype|html)/i.test(reply.body);
   return `status ${status}, ${html ? "an HTML page" : "not a JSON object"}`;
+}
+
+function withArticle(member: string): string {
+  return `${/^[aeiou]/.test(member) ? "an" : "a"} ${member.replaceAll("_", " ")}`;
 }
 
 /**

@@ -1,0 +1,51 @@
+import { readFile, stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { MxtokenError, systemReason } from "../errors.ts";
+import type { World } from "../world/world.ts";
+
+/** No key and no certificate is that long. */
+const sizeLimit = 256 * 1024;
+
+/** A file that an option names. */
+export interface GivenFile {
+  /** absolute */
+  readonly path: string;
+  readonly text: string;
+  /** whether everybody on this machine can read it */
+  readonly isReadableByEverybody: boolean;
+}
+
+/**
+ * Reads a file that an option names.
+ *
+ * @param option the option's name, for the error
+ * @throws MxtokenError `configuration` where it cannot be read
+ */
+export async function readGivenFile(
+  world: World,
+  option: string,
+  name: string,
+): Promise<GivenFile> {
+  const path = resolve(world.cwd, name);
+  try {
+    const found = await stat(path);
+    // Reading a named pipe would wait for its writer.
+    if (!found.isFile() || found.size > sizeLimit) {
+      const what = found.isFile() ? "is too large" : "is not a regular file";
+      throw new MxtokenError("configuration", `--${option}: ${path} ${what}`);
+    }
+    return {
+      path,
+      text: await readFile(path, "utf8"),
+      // Windows protects by access lists, and its file modes tell nothing of them.
+      isReadableByEverybody: world.user !== undefined && (found.mode & 0o004) !== 0,
+    };
+  } catch (error) {
+    if (error instanceof MxtokenError) throw error;
+    throw new MxtokenError(
+      "configuration",
+      `--${option}: cannot read ${path}: ${systemReason(error)}`,
+      { cause: error },
+    );
+  }
+}

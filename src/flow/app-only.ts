@@ -1,0 +1,136 @@
+import type { OAuthClient } from "../config/client.ts";
+import { exchangePermissions } from "../consumer/exchange-permissions.ts";
+import { MxtokenError } from "../errors.ts";
+import { requestClientCredentials } from "../grant/client-credentials.ts";
+import { requestByAssertion } from "../grant/jwt-bearer.ts";
+import type { TokenRequestContext } from "../grant/request-context.ts";
+import { withServerClock } from "../grant/server-clock.ts";
+import { rehearseReplacement } from "../store/atomic.ts";
+import { type Token, type TokenResponse, tokenFrom } from "../token.ts";
+import { type Claims, readClaims } from "../verify/identity.ts";
+import type { Outcome } from "./events.ts";
+import { type Job, withTokenFileLock, withTokenRequest } from "./job.ts";
+import { proveAndStore } from "./new-token.ts";
+
+/**
+ * Gets a token for the application itself, or by a service account's assertion; proves it and stores
+ * it. There is no refresh token: whenever one is needed, it is asked for anew.
+ *
+ * @throws MxtokenError; Interrupted
+ */
+export async function obtainForApplication(job: Job): Promise<Outcome> {
+  const { world, tokenFile, gid } = job;
+  await withTokenFileLock(job, () => rehearseReplacement(world, tokenFile, gid));
+  const token = await requestForApplication(job);
+  try {
+    return await proveAndStore(job, token, "issued");
+  } catch (error) {
+    throw withPermissions(job, error, readClaims(token.accessToken));
+  }
+}
+
+/**
+ * Asks for a token of an application. Asking twice does no harm: nothing is spent by it.
+ *
+ * @throws MxtokenError `applicationRefused` also for a token that lacks the role it needs; Interrupted
+ */
+export async function requestForApplication(job: Job): Promise<Token> {
+  const { client, tell, world } = job;
+  const { scope, alternativeScope } = client;
+  tell({ is: "askingForApplication", client, scope });
+  let asked = scope;
+  let response: TokenResponse;
+  try {
+    response = await request(job, scope);
+  } catch (error) {
+    const isNotDelegated =
+      error instanceof MxtokenError && error.oauthError === "unauthorized_client";
+    if (!isNotDelegated || alternativeScope === undefined) throw explained(job, error);
+    tell({ is: "scopeNotDelegated", scope, instead: alternativeScope });
+    asked = alternativeScope;
+    response = await request(job, asked).catch((again) => {
+      throw explained(job, again);
+    });
+  }
+  const { unechoedScopes } = client;
+  const token = tokenFrom(response, world.now(), { scope: asked, unechoedScopes }, undefined);
+  tell({ is: "issued" });
+  requireRoles(job, readClaims(token.accessToken));
+  // Whatever the server sent beside it, an application has no use for a refresh token.
+  return { ...token, refreshToken: undefined };
+}
+
+function request(job: Job, scope: string): Promise<TokenResponse> {
+  const { client, tell, mailbox } = job;
+  const { host } = new URL(client.tokenEndpoint);
+  const send = (context: TokenRequestContext) =>
+    client.serviceAccount === undefined
+      ? requestClientCredentials(context)
+      : requestByAssertion(context, client.serviceAccount, mailbox.address.text, scope);
+  return withTokenRequest(job, (context) =>
+    withServerClock(context, send, (ahead) => tell({ is: "clockDiffers", ahead, host })),
+  );
+}
+
+/** What an administrator has to do where a service account has no right to what it asks for. */
+function explained({ client, mailbox }: Job, error: unknown): unknown {
+  if (!(error instanceof MxtokenError) || client.serviceAccount === undefined) return error;
+  const { oauthError, message } = error;
+  const scopes = [client.scope, client.alternativeScope].filter((scope) => scope !== undefined);
+  if (oauthError === "unauthorized_client") {
+    return new MxtokenError("applicationRefused", message, {
+      oauthError,
+      hint: `an administrator of the domain must delegate to the client ${client.id} one of the scopes ${scopes.join(" or ")} (Google's Admin console: Security, Access and data control, API controls, Domain-wide delegation); it may take a while to be in force`,
+    });
+  }
+  if (oauthError !== "invalid_grant") return error;
+  return new MxtokenError("applicationRefused", message, {
+    oauthError,
+    hint: `is ${mailbox.address.text} a user of the domain that delegates to ${client.serviceAccount.email}, and is this machine's clock right?`,
+  });
+}
+
+/**
+ * Microsoft issues a token also to an application without any right. What the token itself says is
+ * told before a login fails; one that cannot be read is not judged.
+ *
+ * @throws MxtokenError `applicationRefused`
+ */
+function requireRoles(job: Job, claims: Claims | undefined): void {
+  const { roles: needed } = job;
+  if (needed === undefined || claims === undefined) return;
+  const given = Array.isArray(claims["roles"]) ? claims["roles"] : [];
+  const missing = needed.filter((role) => !given.includes(role));
+  if (missing.length === 0) return;
+  throw new MxtokenError(
+    "applicationRefused",
+    `the token has no role ${missing.join(", ")}, so no mailbox opens with it (its roles: ${given.join(", ") || "none"})`,
+    {
+      hint: `in Entra, give the application ${job.client.id} the application permission ${missing.join(", ")} of Office 365 Exchange Online and grant admin consent; then let it into the mailbox, in Exchange Online PowerShell:`,
+      commands: permissionsFor(job, claims),
+    },
+  );
+}
+
+/** Where the mailbox refuses an application's token, it is its permission that is missing. */
+function withPermissions(job: Job, error: unknown, claims: Claims | undefined): unknown {
+  const isRefused = error instanceof MxtokenError && error.code === "mailboxRefused";
+  if (!isRefused || job.roles === undefined) return error;
+  return new MxtokenError("mailboxRefused", error.message, {
+    hint: "the application needs a right to this mailbox, and its service principal in Exchange the Object ID of Enterprise applications, not of App registrations; an administrator gives it in Exchange Online PowerShell (and it takes a while to be in force):",
+    commands: permissionsFor(job, claims),
+  });
+}
+
+function permissionsFor({ mailbox, client, access }: Job, claims: Claims | undefined): string[] {
+  return exchangePermissions(mailbox.address.text, idsOf(client, claims), access.includes("smtp"));
+}
+
+/** The ids as the token has them; Microsoft's `oid` is the service principal's Object ID. */
+function idsOf({ id, tenant }: OAuthClient, claims: Claims | undefined) {
+  const text = (name: string) => {
+    const value = claims?.[name];
+    return typeof value === "string" ? value : undefined;
+  };
+  return { tenant: text("tid") ?? tenant, application: id, servicePrincipal: text("oid") };
+}

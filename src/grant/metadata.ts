@@ -1,0 +1,112 @@
+import * as oauth from "oauth4webapi";
+import type { ServerMetadata } from "../config/server-metadata.ts";
+import { MxtokenError } from "../errors.ts";
+import { harmless } from "../secret.ts";
+import type { World } from "../world/world.ts";
+
+const timeout = 30_000;
+
+/** Where the metadata may stand: RFC 8414 section 3, then OpenID Connect Discovery section 4. */
+const places = ["oauth2", "oidc"] as const;
+
+/**
+ * Fetches what an authorization server says of itself, from the well-known places below its issuer.
+ * The issuer in it must be exactly the one that was asked for (RFC 8414 section 3.3), and no
+ * redirect is followed.
+ *
+ * @throws MxtokenError `unreachable`, `notUnderstood`; `configuration` where there is none
+ */
+export async function fetchMetadata(
+  world: World,
+  issuer: string,
+  ca: string | undefined,
+): Promise<ServerMetadata> {
+  const signal = AbortSignal.any([world.deadline(timeout), world.interrupted]);
+  for (const algorithm of places) {
+    const response = await oauth.discoveryRequest(new URL(issuer), {
+      algorithm,
+      signal,
+      [oauth.customFetch]: (url, { headers }) => get(world, url, headers, ca, signal),
+    });
+    if (response.status === 404 || response.status === 410) continue;
+    return read(issuer, response);
+  }
+  throw new MxtokenError("configuration", `${issuer} has no metadata (RFC 8414, OpenID Connect)`, {
+    hint: "is --issuer right? Else give its endpoints: --authorize-uri --token-uri",
+  });
+}
+
+async function get(
+  world: World,
+  url: string,
+  headers: Record<string, string>,
+  ca: string | undefined,
+  signal: AbortSignal,
+): Promise<Response> {
+  world.trace(`GET ${url}`);
+  const reply = await world.http({ method: "GET", url, headers, ca, signal });
+  world.trace(`${url} answered ${reply.status}`);
+  const { host } = new URL(url);
+  if (reply.status === 429 || reply.status >= 500) {
+    throw new MxtokenError("unreachable", `${host} could not answer now: status ${reply.status}`);
+  }
+  const isGone = reply.status === 404 || reply.status === 410;
+  if (reply.truncated || (reply.status !== 200 && !isGone)) {
+    throw notMetadata(host, `status ${reply.status}`);
+  }
+  // Some servers leave the content type out; what it is, its text shows.
+  return new Response(reply.body, {
+    status: reply.status,
+    headers: { "content-type": "application/json" },
+  });
+}
+
+async function read(issuer: string, response: Response): Promise<ServerMetadata> {
+  const members = parseObject(await response.text());
+  if (members === undefined) throw notMetadata(new URL(issuer).host, "not a JSON object");
+  const { issuer: named } = members;
+  if (named !== issuer) {
+    const other = typeof named === "string" ? harmless(named, 200) : "nobody";
+    throw new MxtokenError(
+      "notUnderstood",
+      `the metadata of ${issuer} is of another issuer: ${other}`,
+      { hint: "the issuer is compared letter by letter, also the slash at its end" },
+    );
+  }
+  const text = (name: string) => {
+    const value = members[name];
+    return typeof value === "string" ? harmless(value, 2000) : undefined;
+  };
+  const list = (name: string) => {
+    const value = members[name];
+    return Array.isArray(value) ? value.filter((one) => typeof one === "string") : undefined;
+  };
+  return {
+    issuer,
+    authorizationEndpoint: text("authorization_endpoint"),
+    tokenEndpoint: text("token_endpoint"),
+    deviceAuthorizationEndpoint: text("device_authorization_endpoint"),
+    revocationEndpoint: text("revocation_endpoint"),
+    grantTypes: list("grant_types_supported"),
+    scopes: list("scopes_supported"),
+    challengeMethods: list("code_challenge_methods_supported"),
+    authenticationMethods: list("token_endpoint_auth_methods_supported"),
+  };
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isObject ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function notMetadata(host: string, what: string): MxtokenError {
+  return new MxtokenError(
+    "notUnderstood",
+    `${host} did not answer with an authorization server's metadata: ${what}`,
+  );
+}

@@ -1,0 +1,88 @@
+import { isAddressLike } from "../address.ts";
+import type { Secret } from "../secret.ts";
+import { harmless } from "../secret.ts";
+import type { World } from "../world/world.ts";
+
+/** The claims of a token that is a JWT (RFC 7519); nobody has checked its signature. */
+export type Claims = Readonly<Record<string, unknown>>;
+
+/** Longer than any token seen; what is larger is not looked into. */
+const sizeLimit = 64 * 1024;
+const tokenInfoTimeout = 10_000;
+
+/** @returns undefined for a token that is opaque */
+export function readClaims(token: Secret | undefined): Claims | undefined {
+  const [, payload = ""] = token?.reveal().split(".") ?? [];
+  if (payload === "" || payload.length > sizeLimit) return undefined;
+  try {
+    const value: unknown = JSON.parse(Buffer.from(payload, "base64url").toString("utf8"));
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isObject ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Claims in which servers name the account, the surest first (OpenID Connect Core section 5.1; Microsoft's). */
+const accountClaims = ["email", "preferred_username", "upn", "unique_name", "sub"];
+
+/** Names of the account in the claims, as far as they look like addresses. */
+export function accountsIn(claims: Claims | undefined): string[] {
+  return accountClaims.flatMap((name) => {
+    const value = claims?.[name];
+    return typeof value === "string" && isAddressLike(value) ? [harmless(value, 320)] : [];
+  });
+}
+
+/**
+ * Whether a token is somebody else's.
+ *
+ * @param expected every address that it may belong to
+ * @param accounts the account's names, as the token or the server tell them
+ * @returns the other account; undefined where it is an expected one, or nobody knows
+ */
+export function otherAccount(
+  expected: readonly string[],
+  accounts: readonly string[],
+): string | undefined {
+  const wanted = new Set(expected.map((address) => address.toLowerCase()));
+  return accounts.some((account) => wanted.has(account.toLowerCase())) ? undefined : accounts[0];
+}
+
+/**
+ * Asks the provider whose an opaque access token is (Google's tokeninfo, which tells the address
+ * only where the scope `email` was granted too). What cannot be asked is not known: the login tells
+ * the rest.
+ *
+ * @throws Interrupted
+ */
+export async function askTokenInfo(
+  world: World,
+  endpoint: string,
+  accessToken: Secret,
+  ca: string | undefined,
+): Promise<string[]> {
+  const signal = AbortSignal.any([world.deadline(tokenInfoTimeout), world.interrupted]);
+  world.trace(`POST ${endpoint} (authorization: [secret])`);
+  try {
+    const reply = await world.http({
+      method: "POST",
+      url: endpoint,
+      // As Google's own library asks: in the address a token would end in logs.
+      headers: {
+        "content-type": "application/x-www-form-urlencoded;charset=UTF-8",
+        accept: "application/json",
+        authorization: `Bearer ${accessToken.reveal()}`,
+      },
+      ca,
+      signal,
+    });
+    world.trace(`${endpoint} answered ${reply.status}`);
+    if (reply.status !== 200 || reply.truncated) return [];
+    const value: unknown = JSON.parse(reply.body);
+    return typeof value === "object" && value !== null ? accountsIn({ ...value }) : [];
+  } catch {
+    world.interrupted.throwIfAborted();
+    return [];
+  }
+}
