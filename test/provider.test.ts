@@ -494,7 +494,7 @@ describe("mxtoken provider", () => {
       /^POP\s+outlook\.office365\.com:995$/m,
       /^token\s+https:\/\/login\.microsoftonline\.com\/common\/oauth2\/v2\.0\/token$/m,
       /^scope SMTP\s+https:\/\/outlook\.office\.com\/SMTP\.Send offline_access$/m,
-      /^flows\s+code$/m,
+      /^flows\s+code, device, client-credentials$/m,
       /^application\s+thunderbird: 9e5f94bc\S+, back to https:\/\/localhost$/m,
       /^application\s+imapsync: c46947ca\S+, back to \S+, by paste, with a secret that you must bring$/m,
     ]) {

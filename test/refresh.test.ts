@@ -420,7 +420,7 @@ describe("an IMAP server that misbehaves", () => {
       assert.equal(refreshToken, scene.account.current);
       assert.match(
         scene.read() ?? "",
-        /^# Verified: no, unverified: localhost:\d+ was not reachable at /m,
+        /^# Verified: no, unverified: IMAP at localhost:\d+ was not reachable at /m,
       );
       assertTidy();
     });

@@ -46,6 +46,7 @@ export const mailboxOptions = {
   ...homeOption,
   ...dnsOption,
   "ca-file": text("one more certificate authority (PEM) for every TLS connection"),
+  login: text("address of the person who signs in, when the mailbox is somebody else's"),
   proxy: text(
     "HTTP CONNECT or SOCKS proxy for IMAP, SMTP and POP; HTTPS requests follow HTTPS_PROXY",
   ),

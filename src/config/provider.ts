@@ -45,17 +45,16 @@ export function explicitProvider(
     );
   }
   if (isAddressAsked) return undefined;
-  if (remembered.provider === customProvider) {
-    throw new MxtokenError(
-      "configuration",
-      `${tokenFile} was made for a provider that is given by its values: these are needed again: ${optionsOf(missing)}`,
-      { hint: "or --issuer, where the server tells its endpoints" },
-    );
-  }
   throw new MxtokenError(
     "noProvider",
     `${tokenFile} was made for ${remembered.provider}, which is not in the catalogue`,
-    { hint: providerByHand, reason: "notInCatalogue" },
+    {
+      hint:
+        remembered.provider === customProvider
+          ? `give its values again: ${optionsOf(missing)}; or --issuer, where the server tells its endpoints`
+          : providerByHand,
+      reason: "notInCatalogue",
+    },
   );
 }
 
