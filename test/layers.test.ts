@@ -132,7 +132,9 @@ test("secrets leave their type only where they are sent, stored or compared", ()
     // a private key is made use of, and stored
     "grant/certificate.ts",
     "grant/loopback-server.ts",
+    "verify/exchange.ts",
     "verify/imap.ts",
+    "verify/sasl.ts",
     "store/token-file.ts",
     "store/certificate-files.ts",
   ]);

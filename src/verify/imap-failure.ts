@@ -1,6 +1,6 @@
 import { MxtokenError } from "../errors.ts";
-import { mayHaveArrived, networkError } from "../world/network-error.ts";
-import type { NotAccepted } from "./finding.ts";
+import { challengeWords } from "./sasl.ts";
+import { noStartTls, troubleWords, type Verdict, verdictOf } from "./verdict.ts";
 
 /** How far the proof had come. */
 export type Stage = "login" | "mailbox";
@@ -17,9 +17,6 @@ const refusals: ReadonlySet<string> = new Set([
   "CONTACTADMIN",
 ]);
 
-const troubleWords =
-  /too many simultaneous connections|request is throttled|temporar(?:y|ily)|try again later/i;
-
 /** imapflow's codes for a connection that the server ended. */
 const closedCodes: ReadonlySet<string> = new Set([
   "NoConnection",
@@ -29,8 +26,6 @@ const closedCodes: ReadonlySet<string> = new Set([
 ]);
 
 const notConnected = /authenticated but not connected/i;
-
-type Verdict = Pick<NotAccepted, "result" | "reason" | "hint">;
 
 /**
  * Tells a refusal of the token from a server that could not decide, from imapflow's error.
@@ -44,10 +39,7 @@ export function judgeImapFailure(
   where: string,
   say: (words: string) => string,
 ): Verdict {
-  if (error instanceof MxtokenError) {
-    const result = error.code === "unreachable" ? "unreachable" : "refused";
-    return { result, reason: error.message, hint: error.hint };
-  }
+  if (error instanceof MxtokenError) return verdictOf(error, where);
   const failure = membersOf(error);
   const words = say(failure.words);
   const code = failure.serverCode ?? "";
@@ -75,19 +67,7 @@ export function judgeImapFailure(
   if (failure.goodbye !== undefined) {
     return { result: "unreachable", reason: `${where} hung up: ${say(failure.goodbye)}` };
   }
-  if (failure.noStartTls) {
-    return {
-      result: "unreachable",
-      reason: `${where} offers no STARTTLS, and a token is never sent without TLS`,
-      hint: "is there a port with TLS at once, usually 993?",
-    };
-  }
-  const { message, hint } = networkError(where, error);
-  return {
-    result: "unreachable",
-    reason: message,
-    hint: hint === mayHaveArrived ? undefined : hint,
-  };
+  return failure.noStartTls ? noStartTls(where, 993) : verdictOf(error, where);
 }
 
 interface Members {
@@ -109,10 +89,11 @@ function membersOf(error: unknown): Members {
   const serverCode = text("serverResponseCode");
   const status = text("responseStatus");
   const response = text("responseText") ?? text("response") ?? "";
+  const challenge = challengeWords(value["oauthError"]);
   return {
     isBad: status === "BAD",
     answered: status === "NO" || status === "BAD",
-    words: [serverCode && `[${serverCode}]`, response, challengeWords(value["oauthError"])]
+    words: [serverCode && `[${serverCode}]`, response, challenge && `(${challenge})`]
       .filter(Boolean)
       .join(" "),
     serverCode,
@@ -121,13 +102,4 @@ function membersOf(error: unknown): Members {
     noStartTls:
       value["tlsFailed"] === true && error instanceof Error && /STARTTLS/.test(error.message),
   };
-}
-
-/** The decoded error challenge (RFC 7628 section 3.2.2; Google's XOAUTH2 has the same form). */
-function challengeWords(challenge: unknown): string {
-  if (typeof challenge !== "object" || challenge === null) return "";
-  const parts = Object.entries(challenge)
-    .filter(([name, value]) => ["status", "scope", "schemes"].includes(name) && value !== "")
-    .map(([name, value]) => `${name} ${String(value)}`);
-  return parts.length === 0 ? "" : `(${parts.join(", ")})`;
 }

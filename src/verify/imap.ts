@@ -1,16 +1,21 @@
-import type { Endpoint, Mechanism } from "../catalog/provider-row.ts";
+import type { Mechanism } from "../catalog/provider-row.ts";
 import { showEndpoint } from "../config/endpoint.ts";
 import { type Mailbox, serverOf } from "../config/mailbox.ts";
 import { MxtokenError } from "../errors.ts";
-import { blackOut, harmless, Secret } from "../secret.ts";
+import type { Secret } from "../secret.ts";
 import { whenAborted } from "../world/when-aborted.ts";
 import type { World } from "../world/world.ts";
+import {
+  connectTimeout,
+  goodbyeTimeout,
+  placeOf,
+  tlsOptions,
+  tooLate,
+  wholeTimeout,
+} from "./connection.ts";
 import type { Finding } from "./finding.ts";
 import { judgeImapFailure, type Stage } from "./imap-failure.ts";
-
-const connectTimeout = 20_000;
-const wholeTimeout = 30_000;
-const goodbyeTimeout = 2_000;
+import { mechanismsByStrength, sayWithout } from "./sasl.ts";
 
 /**
  * Logs in with the token and opens the mailbox for reading: LIST, then EXAMINE of INBOX, never
@@ -28,8 +33,8 @@ export async function proveByImap(
 ): Promise<Finding> {
   const imap = serverOf(mailbox, "imap");
   const user = mailbox.address.text;
-  const say = (words: string) =>
-    harmless(blackOut(words, [accessToken, ...saslForms(user, imap, accessToken)]));
+  const where = placeOf(imap, mailbox.proxy);
+  const say = sayWithout(user, imap, accessToken);
   const server = { probe: "imap", host: imap.host, port: imap.port, user } as const;
   let stage: Stage = "login";
   world.interrupted.throwIfAborted();
@@ -58,17 +63,8 @@ export async function proveByImap(
     };
   } catch (error) {
     world.interrupted.throwIfAborted();
-    if (deadline.aborted) {
-      return {
-        ...server,
-        result: "unreachable",
-        reason: `${placeOf(mailbox)} did not finish within ${wholeTimeout / 1000} seconds`,
-      };
-    }
-    return {
-      ...server,
-      ...judgeImapFailure(client.throttled ?? error, stage, placeOf(mailbox), say),
-    };
+    if (deadline.aborted) return { ...server, ...tooLate(where) };
+    return { ...server, ...judgeImapFailure(client.throttled ?? error, stage, where, say) };
   } finally {
     // imapflow leaves its socket open when connect() rejects.
     client.close();
@@ -104,9 +100,7 @@ async function imapClient(
           `${where} asks for no login, which proves nothing`,
         );
       }
-      const offered = (["OAUTHBEARER", "XOAUTH2"] as const).filter((name) =>
-        this.capabilities.has(`AUTH=${name}`),
-      );
+      const offered = mechanismsByStrength.filter((name) => this.capabilities.has(`AUTH=${name}`));
       this.mechanism = offered.find((name) => mechanisms.includes(name));
       if (this.mechanism === undefined) {
         const offers = [...this.capabilities.keys()].filter((name) => name.startsWith("AUTH="));
@@ -157,25 +151,4 @@ async function imapClient(
   // What goes wrong also rejects the call that is waited for.
   client.on("error", silent);
   return client;
-}
-
-/** Said aloud, because NODE_TLS_REJECT_UNAUTHORIZED=0 would switch verification off. */
-function tlsOptions(world: World, mailbox: Mailbox) {
-  const secureContext = world.trust(mailbox.ca);
-  return { rejectUnauthorized: true, ...(secureContext === undefined ? {} : { secureContext }) };
-}
-
-/** The server, and the proxy on the way to it, whose password is not shown. */
-function placeOf(mailbox: Mailbox): string {
-  const { proxy } = mailbox;
-  const server = showEndpoint(serverOf(mailbox, "imap"));
-  return proxy === undefined ? server : `${server} (through the proxy ${new URL(proxy).host})`;
-}
-
-/** The initial responses that hold the token, as they might be quoted in an error. */
-function saslForms(user: string, imap: Endpoint, token: Secret): Secret[] {
-  const bearer = `auth=Bearer ${token.reveal()}`;
-  const xoauth2 = `user=${user}\x01${bearer}\x01\x01`;
-  const oauthbearer = `n,a=${user},\x01host=${imap.host}\x01port=${imap.port}\x01${bearer}\x01\x01`;
-  return [xoauth2, oauthbearer].map((text) => new Secret(Buffer.from(text).toString("base64")));
 }
