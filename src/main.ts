@@ -6,11 +6,21 @@ import type { Command } from "./commands/command.ts";
 import { getCommand } from "./commands/get.ts";
 import type { Arguments } from "./commands/options.ts";
 import { providerCommand } from "./commands/provider.ts";
+import { revokeCommand } from "./commands/revoke.ts";
+import { showCommand } from "./commands/show.ts";
+import { withDashes } from "./commands/spelling.ts";
 import { MxtokenError } from "./errors.ts";
 import { Report } from "./report/report.ts";
 import type { World } from "./world/world.ts";
 
-const commands: readonly Command[] = [getCommand, checkCommand, providerCommand, certCommand];
+const commands: readonly Command[] = [
+  getCommand,
+  showCommand,
+  checkCommand,
+  providerCommand,
+  revokeCommand,
+  certCommand,
+];
 
 /**
  * The program: one function of its arguments and a world.
@@ -26,6 +36,8 @@ export async function main(argv: readonly string[], world: World): Promise<numbe
     verbose: has("--verbose", "--debug"),
   });
   try {
+    // From here on a signal ends nothing at once: a refresh that is on the wire must be saved first.
+    world.interrupted.throwIfAborted();
     if (has("--quiet") && has("--verbose", "--debug")) {
       throw new MxtokenError("configuration", "--quiet and --verbose contradict each other");
     }
@@ -42,15 +54,6 @@ export async function main(argv: readonly string[], world: World): Promise<numbe
   } catch (error) {
     return report.failed(error);
   }
-}
-
-/**
- * oauth2_imap's ways to write an option: `--token_file` and `-token_file` are `--token-file`,
- * whatever stands behind `=`.
- */
-function withDashes(word: string): string {
-  const [, name, value = ""] = /^--?([a-z][a-z0-9_-]+)(=.*)?$/is.exec(word) ?? [];
-  return name === undefined ? word : `--${name.replaceAll("_", "-")}${value}`;
 }
 
 interface Parsed {

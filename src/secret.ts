@@ -1,4 +1,5 @@
-import { inspect } from "node:util";
+/** `inspect.custom` of `node:util`, which takes its time to load. */
+const inspectCustom = Symbol.for("nodejs.util.inspect.custom");
 
 const shown = "[secret]";
 
@@ -36,7 +37,7 @@ export class Secret {
     return shown;
   }
 
-  [inspect.custom](): string {
+  [inspectCustom](): string {
     return shown;
   }
 }

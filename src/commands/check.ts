@@ -18,7 +18,7 @@ export const checkCommand: Command = {
   },
   async run(world, args, report) {
     const request = {
-      settings: readSettings(args, world, report),
+      settings: readSettings(args, world, (text) => report.warning(text)),
       accessTokenFromInput: args["access-token-stdin"] === true,
     };
     await report.checked(await check(world, request, (event) => report.event(event)));

@@ -21,7 +21,7 @@ export const getCommand: Command = {
   },
   async run(world, args, report) {
     const request = {
-      settings: readSettings(args, world, report),
+      settings: readSettings(args, world, (text) => report.warning(text)),
       startover: args["startover"] === true,
       refreshTokenFromInput: args["refresh-token-stdin"] === true,
       browser: readBrowserSettings(args, world),

@@ -144,6 +144,25 @@ export function numberOption(
   return Number(given);
 }
 
+const unitMs = { "": 1000, s: 1000, m: 60_000, h: 3_600_000 } as const;
+
+/**
+ * A length of time like `90s`, `5m` or `1h`; a number alone counts seconds.
+ *
+ * @returns ms
+ * @throws MxtokenError `usage`
+ */
+export function durationOption(args: Arguments, world: World, name: string): number | undefined {
+  const given = textOption(args, world, name);
+  if (given === undefined) return undefined;
+  const [, number, unit = ""] = /^(\d{1,7})([smh]?)$/.exec(given.trim().toLowerCase()) ?? [];
+  const ms = Number(number) * unitMs[unit as keyof typeof unitMs];
+  if (number !== undefined && ms <= largestNumber * 1000) return ms;
+  throw new MxtokenError("usage", `--${name}: ${JSON.stringify(given)} is no length of time`, {
+    hint: `for example --${name} 90s, --${name} 5m or --${name} 1h`,
+  });
+}
+
 /**
  * An option's value, or its `MXTOKEN_*` from the environment.
  *

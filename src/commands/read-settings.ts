@@ -3,7 +3,6 @@ import type { Flow, Protocol } from "../catalog/provider-row.ts";
 import { flows } from "../config/flow.ts";
 import type { ClientSecretSource, Settings } from "../config/settings.ts";
 import { MxtokenError } from "../errors.ts";
-import type { Report } from "../report/report.ts";
 import type { World } from "../world/world.ts";
 import {
   type Arguments,
@@ -16,13 +15,26 @@ import {
 /**
  * Reads the settings from the options, then from `MXTOKEN_*`, for whatever is a word or a number.
  *
+ * @param warn tells what works and should not be done
  * @throws MxtokenError `usage`, `configuration`
  */
-export function readSettings(args: Arguments, world: World, report: Report): Settings {
+export function readSettings(
+  args: Arguments,
+  world: World,
+  warn: (text: string) => void,
+): Settings {
+  return { address: onlyAddress(args), ...readSettingsOfMany(args, world, warn) };
+}
+
+/** As {@link readSettings}, for a command that is about more than one mailbox. */
+export function readSettingsOfMany(
+  args: Arguments,
+  world: World,
+  warn: (text: string) => void,
+): Omit<Settings, "address"> {
   const value = (name: string) => textOption(args, world, name);
   const verify = verifyList(args, world);
   return {
-    address: onlyAddress(args),
     provider: value("provider"),
     app: application(args, world),
     tenant: value("tenant"),
@@ -38,7 +50,7 @@ export function readSettings(args: Arguments, world: World, report: Report): Set
     redirectUri: value("redirect-uri"),
     scope: value("scope"),
     clientId: value("client-id"),
-    clientSecret: clientSecret(args, world, report),
+    clientSecret: clientSecret(args, world, warn),
     clientCertificate: value("client-certificate"),
     clientKey: value("client-key"),
     serviceAccountKey: value("service-account-key"),
@@ -110,7 +122,11 @@ function application(args: Arguments, world: World): string | undefined {
   return "thunderbird";
 }
 
-function clientSecret(args: Arguments, world: World, report: Report): ClientSecretSource {
+function clientSecret(
+  args: Arguments,
+  world: World,
+  warn: (text: string) => void,
+): ClientSecretSource {
   const names = ["client-secret", "client-secret-file", "client-secret-command"] as const;
   const byOption = names.filter((name) => args[name] !== undefined);
   // An option replaces whatever the environment says, whichever kind of source it names.
@@ -124,7 +140,7 @@ function clientSecret(args: Arguments, world: World, report: Report): ClientSecr
     );
   }
   if (byOption[0] === "client-secret") {
-    report.warning(
+    warn(
       "--client-secret can be read by everybody on this machine; use MXTOKEN_CLIENT_SECRET, --client-secret-file or --client-secret-command",
     );
   }

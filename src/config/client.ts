@@ -15,7 +15,7 @@ import {
   resolveTenant,
 } from "./authorization-server.ts";
 import { type ClientCertificate, readClientCertificate } from "./client-certificate.ts";
-import { resolveFlow } from "./flow.ts";
+import { isAppOnly, resolveFlow } from "./flow.ts";
 import type { Purpose } from "./provider.ts";
 import { alternativeScope, requireScope, resolveScope } from "./scope.ts";
 import { judgeMetadata, type ServerMetadata, wantsBasic } from "./server-metadata.ts";
@@ -95,14 +95,15 @@ export async function resolveClient(
   const tenant = resolveTenant(settings, row, remembered, flow);
   const asked = { settings, row, application, flow };
   const scope = resolveScope(asked);
-  if (purpose === "newToken") requireScope(scope, asked);
+  const isNew = purpose === "newToken" || (purpose === "refresh" && isAppOnly(flow));
+  if (isNew) requireScope(scope, asked);
   return {
     flow,
     ...credentials,
     app: application.name,
     id: application.clientId,
     ...redirectUriOf(settings, application),
-    ...endpointsOf(settings, row, metadata, tenant, purpose === "newToken" ? flow : purpose),
+    ...endpointsOf(settings, row, metadata, tenant, isNew ? flow : purpose),
     isTokenEndpointNamed: settings.tokenUri !== undefined || metadata !== undefined,
     issuer: resolveIssuer(settings, row, metadata),
     scope: scope ?? "",
@@ -113,9 +114,7 @@ export async function resolveClient(
     tenant,
     consentName: application.row?.consentName,
     shortcomings:
-      metadata === undefined || purpose !== "newToken"
-        ? []
-        : judgeMetadata(metadata, flow, scope ?? ""),
+      metadata === undefined || !isNew ? [] : judgeMetadata(metadata, flow, scope ?? ""),
   };
 }
 
@@ -133,6 +132,8 @@ async function resolveCredentials(
 ): Promise<Credentials> {
   if (flow === "service-account") return serviceAccountOf(world, settings, remembered, purpose);
   const application = resolveApplication(settings, row, remembered);
+  // Nobody is asked, so nobody has to be convinced.
+  if (purpose === "remove") return { application, ...withoutCredentials };
   const certificate = await readClientCertificate(world, settings);
   const secret =
     certificate === undefined ? await resolveSecret(world, settings, application) : undefined;
@@ -148,16 +149,17 @@ async function serviceAccountOf(
   remembered: Remembered,
   purpose: Purpose,
 ): Promise<Credentials> {
-  const withoutClient = { secret: undefined, certificate: undefined };
   const name = "service-account";
-  if (serviceAccountKey === undefined && purpose === "revoke") {
+  if (purpose === "revoke" || purpose === "remove") {
     const application = { name, clientId: remembered.client ?? "", row: undefined };
-    return { ...withoutClient, serviceAccount: undefined, application };
+    return { ...withoutCredentials, application };
   }
   const serviceAccount = await readServiceAccount(world, serviceAccountKey);
   const application = { name, clientId: serviceAccount.clientId, row: undefined };
-  return { ...withoutClient, serviceAccount, application };
+  return { ...withoutCredentials, serviceAccount, application };
 }
+
+const withoutCredentials = { secret: undefined, certificate: undefined, serviceAccount: undefined };
 
 function redirectUriOf(
   settings: Settings,
@@ -201,7 +203,7 @@ function endpointsOf(
     authorizationEndpoint: authorize("authorize-uri", authorizeUri, known?.authorizationEndpoint),
     // Whoever revokes may know no more than where.
     tokenEndpoint:
-      needed === "revoke"
+      needed === "revoke" || needed === "remove"
         ? (optional("token-uri", tokenUri, known?.tokenEndpoint) ?? revokeUri ?? "")
         : required("token-uri", tokenUri, known?.tokenEndpoint),
     deviceAuthorizationEndpoint: device(

@@ -1,6 +1,6 @@
-import { isIPv6 } from "node:net";
 import type { Endpoint } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
+import { isIP } from "../world/builtins.ts";
 
 const startTlsPorts: ReadonlySet<number> = new Set([143, 587, 25, 110]);
 
@@ -23,7 +23,7 @@ export function parseEndpoint(
   const host = match?.[1] ?? match?.[2];
   const port = match?.[3] === undefined ? undefined : Number(match[3]);
   const wrongPort = port !== undefined && (port < 1 || port > 65535);
-  if (host === undefined || wrongPort || (match?.[1] !== undefined && !isIPv6(match[1]))) {
+  if (host === undefined || wrongPort || (match?.[1] !== undefined && isIP(match[1]) !== 6)) {
     throw new MxtokenError("usage", `--${option}: ${JSON.stringify(text)} is not HOST[:PORT]`, {
       hint: `for example --${option} mail.example.com:${ports.implicit}, or --${option} starttls://mail.example.com:${ports.starttls}`,
     });
@@ -36,6 +36,6 @@ export function parseEndpoint(
 
 /** `host:port`, with brackets where the host is an IPv6 address. */
 export function showEndpoint(endpoint: { host: string; port: number }): string {
-  const host = isIPv6(endpoint.host) ? `[${endpoint.host}]` : endpoint.host;
+  const host = isIP(endpoint.host) === 6 ? `[${endpoint.host}]` : endpoint.host;
   return `${host}:${endpoint.port}`;
 }

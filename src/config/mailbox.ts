@@ -1,9 +1,9 @@
-import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Address } from "../address.ts";
 import type { Endpoint, Mechanism, Protocol, ProviderRow } from "../catalog/provider-row.ts";
 import { MxtokenError, systemReason } from "../errors.ts";
+import { isCertificate } from "../world/builtins.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { customProvider } from "./provider.ts";
 import type { Remembered, Settings } from "./settings.ts";
@@ -106,12 +106,7 @@ function readCa(path: string): string {
   }
   const certificates =
     pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  try {
-    for (const certificate of certificates) new X509Certificate(certificate);
-    if (certificates.length > 0) return pem;
-  } catch {
-    // Told below: what OpenSSL says of a broken certificate helps nobody.
-  }
+  if (certificates.length > 0 && certificates.every(isCertificate)) return pem;
   throw new MxtokenError("unreadable", `--ca-file: ${path} holds no certificate in PEM form`);
 }
 

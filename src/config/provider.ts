@@ -1,7 +1,7 @@
 import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
 import { passwordOnlyProviderByName, providerByName, providers } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
-import { flowWanted } from "./flow.ts";
+import { flowWanted, isAppOnly } from "./flow.ts";
 import type { Remembered, Settings } from "./settings.ts";
 
 /** The name of a provider that was given by its values instead of by name. */
@@ -12,8 +12,11 @@ export type ExplicitProvider =
   | { readonly by: "name" | "tokenFile"; readonly row: ProviderRow }
   | { readonly by: "values"; readonly row: undefined };
 
-/** What a run needs of the authorization server: a new token, a refresh of an old one, or its end. */
-export type Purpose = "newToken" | "refresh" | "revoke";
+/**
+ * What a run needs of the authorization server: a new token, a token without a person, the end of
+ * one, or nothing at all.
+ */
+export type Purpose = "newToken" | "refresh" | "revoke" | "remove";
 
 /**
  * The provider that `--provider` names, else the one that the token file was made with, else the
@@ -108,14 +111,17 @@ const valuesOfProvider = [
 
 /** The same for what a run is about; an issuer's metadata tell the endpoints. */
 function valuesFor(settings: Settings, remembered: Remembered, purpose: Purpose): Values {
+  if (purpose === "remove") return [];
   const flow = flowWanted(settings, remembered);
   const client = flow === "service-account" || remembered.client !== undefined ? [] : [clientId];
   if (purpose === "revoke") {
     return [...unlessMetadata(settings, [["revoke-uri", "revokeUri"]]), ...client];
   }
-  if (purpose === "refresh") return [...unlessMetadata(settings, [tokenUri]), ...client];
+  if (purpose === "refresh" && !isAppOnly(flow))
+    return [...unlessMetadata(settings, [tokenUri]), ...client];
   const first = firstEndpoint[flow];
   const endpoints = unlessMetadata(settings, first === undefined ? [tokenUri] : [first, tokenUri]);
+  // With none to prove it, a token can be had without a server to use it at.
   const servers = settings.verify.includes("imap") ? [imapServer] : [];
   return [...endpoints, ["scope", "scope"], ...client, ...servers];
 }

@@ -1,5 +1,5 @@
-import { isIP } from "node:net";
 import { MxtokenError } from "../errors.ts";
+import { isIP } from "../world/builtins.ts";
 import type { World } from "../world/world.ts";
 
 /** A recursive resolver of the domain name system. */

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { existsSync, lstatSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Address } from "../address.ts";
+import { sha256 } from "../world/builtins.ts";
 import type { World } from "../world/world.ts";
 import type { Settings } from "./settings.ts";
 
@@ -19,6 +19,13 @@ export function defaultTokenFile(world: World, settings: Settings, provider?: st
   const typed = join(directory, fileName(settings.address.text, suffix));
   if (existsSync(typed)) return typed;
   return join(directory, fileName(canonical(settings.address), suffix));
+}
+
+/** The token file that is named, else the default one; absolute. */
+export function tokenFileOf(world: World, settings: Settings): string {
+  return settings.tokenFile === undefined
+    ? defaultTokenFile(world, settings)
+    : resolve(world.cwd, settings.tokenFile);
 }
 
 /**
@@ -50,7 +57,7 @@ function fileName(address: string, suffix: string): string {
   const safe = address.replace(/[\p{C}\p{Z}%/\\:*?"<>|]/gu, percentEncoded);
   const name = `oauth2_tokens_${safe}${suffix}.txt`;
   if (Buffer.byteLength(name) <= nameLimit) return name;
-  const digest = createHash("sha256").update(address).digest("hex").slice(0, 32);
+  const digest = sha256(address).slice(0, 32);
   return `oauth2_tokens_${digest}${suffix}.txt`;
 }
 

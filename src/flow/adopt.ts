@@ -75,6 +75,6 @@ async function moveAside(job: Job): Promise<string> {
 }
 
 /** A name of its own: what an earlier run has left there may be somebody's only token. */
-function besideOf(tokenFile: string): string {
+export function besideOf(tokenFile: string): string {
   return `${tokenFile}.unproven-${randomBytes(4).toString("hex")}`;
 }

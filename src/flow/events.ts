@@ -94,6 +94,15 @@ export type Event =
   | { is: "keptUntilProven"; path: string }
   | { is: "oldTokensKept"; path: string }
   | { is: "noRefreshToken" }
+  /** what else a revocation ends */
+  | { is: "beforeRevocation"; text: string }
+  | { is: "revoking"; host: string }
+  | { is: "alreadyRevoked"; host: string }
+  | { is: "revokedByHand"; provider: string; how: string | undefined }
+  | { is: "applicationNotRevoked"; expiresAt: number | undefined }
+  | { is: "removed"; account: string; tokenFile: string; isRevoked: boolean }
+  | { is: "tokensBeside"; path: string }
+  | { is: "notRevoked"; tokenFile: string; reason: string }
   | { is: "proven"; findings: readonly Finding[] };
 
 export type Tell = (event: Event) => void;

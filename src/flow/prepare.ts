@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import type { Protocol, ProviderRow } from "../catalog/provider-row.ts";
 import { providerByName } from "../catalog/providers.ts";
 import { checkIssuer } from "../config/authorization-server.ts";
@@ -7,7 +6,7 @@ import { type Mailbox, resolveMailbox, serverOf } from "../config/mailbox.ts";
 import { customProvider, explicitProvider, type Purpose } from "../config/provider.ts";
 import type { ServerMetadata } from "../config/server-metadata.ts";
 import type { Remembered, Settings } from "../config/settings.ts";
-import { defaultTokenFile } from "../config/token-file-path.ts";
+import { defaultTokenFile, tokenFileOf } from "../config/token-file-path.ts";
 import { MxtokenError } from "../errors.ts";
 import type { ProviderEvidence } from "../provider/discover.ts";
 import { readTokenFile } from "../store/read.ts";
@@ -38,6 +37,8 @@ export interface Prepared extends Stored {
   readonly foundRow: ProviderRow | undefined;
   /** what the token shall open */
   readonly access: readonly Protocol[];
+  /** undefined when everything that a row says was given by options */
+  readonly row: ProviderRow | undefined;
   /** the roles that an application's own token must have, where the provider has such */
   readonly roles: readonly string[] | undefined;
 }
@@ -68,7 +69,7 @@ export async function prepare(
   const notes = stored.record?.notes ?? {};
   const mailbox = resolveMailbox(settings, row, notes, world.cwd);
   if (purpose === "newToken") for (const protocol of settings.verify) serverOf(mailbox, protocol);
-  const metadata = await metadataFor(world, settings, evidence, mailbox.ca, tell);
+  const metadata = await metadataFor(world, settings, evidence, mailbox.ca, tell, purpose);
   const client = await resolveClient(world, settings, row, notes, metadata, purpose);
   if (!startover) checkSameOwner(stored.tokenFile, notes, ownerOf({ mailbox, client }));
   const beforeSignIn = [
@@ -85,6 +86,7 @@ export async function prepare(
     beforeSignIn,
     evidence,
     foundRow,
+    row,
     access,
     roles: roles && access.map((protocol) => roles[protocol]),
   };
@@ -97,11 +99,14 @@ async function metadataFor(
   evidence: ProviderEvidence,
   ca: string | undefined,
   tell: Tell,
+  purpose: Purpose,
 ): Promise<ServerMetadata | undefined> {
   const { authorizeUri, deviceUri, tokenUri, issuer } = settings;
   const isEndpointGiven = [authorizeUri, deviceUri, tokenUri].some((uri) => uri !== undefined);
   const isRowNamed = evidence.by === "name" || evidence.by === "tokenFile";
-  if (issuer === undefined || isEndpointGiven || isRowNamed) return undefined;
+  if (issuer === undefined || isEndpointGiven || isRowNamed || purpose === "remove") {
+    return undefined;
+  }
   tell({ is: "askingIssuer", issuer: checkIssuer(issuer) });
   const { fetchMetadata } = await import("../grant/metadata.ts");
   return fetchMetadata(world, issuer, ca);
@@ -225,10 +230,9 @@ async function chooseTokenFile(
   );
 }
 
-function tokenFileOf(world: World, settings: Settings): string {
-  return settings.tokenFile === undefined
-    ? defaultTokenFile(world, settings)
-    : resolve(world.cwd, settings.tokenFile);
+/** What stands in the token file that is named, or in the default one, whosever it is. */
+export async function readStored(world: World, settings: Settings): Promise<Stored> {
+  return read(tokenFileOf(world, settings), false);
 }
 
 async function read(tokenFile: string, startover: boolean): Promise<Stored> {

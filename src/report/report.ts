@@ -4,6 +4,7 @@ import type { ListenerCertificate } from "../flow/certificate.ts";
 import type { CheckOutcome } from "../flow/check.ts";
 import type { Event, Outcome } from "../flow/events.ts";
 import type { FoundProvider } from "../flow/identify-provider.ts";
+import type { Revoked } from "../flow/revoke.ts";
 import { isoSeconds } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
 import { failureOf } from "./failure.ts";
@@ -33,6 +34,19 @@ const neverQuiet: ReadonlySet<Event["is"]> = new Set([
   "finishingRequest",
 ]);
 
+/** What went another way than the person may think. */
+const warnings: ReadonlySet<Event["is"]> = new Set([
+  "scopeNotDelegated",
+  "clockDiffers",
+  "scopesMissing",
+  "keptUntilProven",
+  "waitingForLock",
+]);
+
+function isWarning(event: Event): boolean {
+  return warnings.has(event.is);
+}
+
 /** Tells what happened. Everything but what was asked for goes to standard error. */
 export class Report {
   readonly #world: World;
@@ -51,6 +65,11 @@ export class Report {
     const lines = describe(event, this.#columns);
     if (this.#options.quiet && !neverQuiet.has(event.is)) return;
     this.#say(lines);
+  }
+
+  /** The same for a program that wants a token and nothing else: only with --verbose is it told. */
+  detail(event: Event): void {
+    if (this.#options.verbose || neverQuiet.has(event.is) || isWarning(event)) this.event(event);
   }
 
   warning(text: string): void {
@@ -96,6 +115,24 @@ export class Report {
       findings: outcome.findings,
       imapsync: sides && { host1: sides[0], host2: sides[1] },
     });
+  }
+
+  /** The result of `mxtoken show`: what was asked for, and nothing beside it. */
+  async shown(text: string): Promise<void> {
+    await this.#write(text);
+  }
+
+  /** The result of `mxtoken revoke`. */
+  async revoked(accounts: readonly Revoked[]): Promise<void> {
+    if (accounts.length === 0 && !this.#options.quiet) {
+      this.#say(["mxtoken: there is no account here"]);
+    }
+    await this.#answer(undefined, { revoked: accounts });
+  }
+
+  /** What is known all the same when an error is told, as data. */
+  beside(known: object): void {
+    this.#besideError = known;
   }
 
   /** The result of `mxtoken check`. */
@@ -172,9 +209,12 @@ export class Report {
 
   async #answer(text: string | undefined, document: object): Promise<void> {
     const answer = this.#options.json ? JSON.stringify({ ok: true, ...document }, null, 2) : text;
-    if (answer === undefined) return;
+    if (answer !== undefined) await this.#write(`${answer}\n`);
+  }
+
+  async #write(text: string): Promise<void> {
     try {
-      await writeAll(this.#world.stdout, `${answer}\n`);
+      await writeAll(this.#world.stdout, text);
     } catch (error) {
       throw new MxtokenError(
         "unwritable",

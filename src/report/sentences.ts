@@ -121,6 +121,30 @@ export function describe(event: Event, columns?: number): string[] {
       return [
         "mxtoken: warning: the server gave no refresh token: when this access token ends, somebody must sign in again",
       ];
+    case "beforeRevocation":
+      return [`mxtoken: note: ${event.text}`];
+    case "revoking":
+      return [`mxtoken: revoking the token at ${event.host}`];
+    case "alreadyRevoked":
+      return [`mxtoken: ${event.host} did not know the token any more`];
+    case "revokedByHand":
+      return [
+        event.how === undefined
+          ? `mxtoken: ${event.provider} is not known to have a revocation endpoint: take the consent back in the settings of the account there`
+          : `mxtoken: ${event.how}`,
+      ];
+    case "applicationNotRevoked":
+      return [
+        `mxtoken: an application's own token is not revoked: it ends by itself${event.expiresAt === undefined ? "" : ` at ${isoSeconds(event.expiresAt)}`}, and no new one is issued when its right, its secret or its key is taken away`,
+      ];
+    case "removed":
+      return [
+        `mxtoken: ${event.account}: ${event.isRevoked ? "revoked, and " : ""}${event.tokenFile} is removed`,
+      ];
+    case "tokensBeside":
+      return [`mxtoken: warning: ${event.path} holds tokens too, and is left alone`];
+    case "notRevoked":
+      return [`mxtoken: ${event.tokenFile}: ${event.reason}`];
     case "proven":
       // What was not accepted ends the run, and is told as its error.
       return event.findings

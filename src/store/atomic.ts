@@ -182,7 +182,7 @@ async function renameOver(world: World, from: string, to: string): Promise<void>
 }
 
 /** A rename is only on the disk when its directory is. Windows knows no such thing. */
-async function syncDirectory(world: World, path: string): Promise<void> {
+export async function syncDirectory(world: World, path: string): Promise<void> {
   if (world.platform === "win32") return;
   const directory = await open(path, constants.O_RDONLY);
   try {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import tls, { type SecureContext } from "node:tls";
+import type { SecureContext } from "node:tls";
 
 /** The contexts that were made, by what they trust beside Node's own list. */
 const contexts = new Map<string, SecureContext>();
@@ -20,12 +20,14 @@ export function trustAlso(
   const key = JSON.stringify([extra, extraFile]);
   const former = contexts.get(key);
   if (former !== undefined) return former;
+  const tls = process.getBuiltinModule("node:tls");
   const context = tls.createSecureContext({ ca: [...knownAuthorities(extraFile), extra] });
   contexts.set(key, context);
   return context;
 }
 
 function knownAuthorities(extraFile: string | undefined): string[] {
+  const tls = process.getBuiltinModule("node:tls");
   // Node 22.15 and newer know their own list, with NODE_EXTRA_CA_CERTS and --use-system-ca in it.
   if ("getCACertificates" in tls && typeof tls.getCACertificates === "function") {
     return tls.getCACertificates("default");

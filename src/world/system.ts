@@ -1,29 +1,26 @@
-import { spawn } from "node:child_process";
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { Interrupted } from "../errors.ts";
-import { openBrowser } from "./browser.ts";
 import { trustAlso } from "./certificate-authorities.ts";
-import { sendRequest } from "./http.ts";
-import { systemResolvers } from "./resolvers.ts";
-import type { CommandResult, World } from "./world.ts";
+import type { Output, World } from "./world.ts";
 
-/** The world as it is: this process, the real clock, the real network. */
+/**
+ * The world as it is: this process, the real clock, the real network. Whatever takes time to load
+ * is only loaded when it is used: `mxtoken show` reads a file and writes a line.
+ */
 export function systemWorld(): World {
   const env = process.env;
-  const { signal: interrupted, interrupt } = interruption();
-  for (const stream of [process.stdout, process.stderr]) {
-    // A reader that went away (`| head`, a closed terminal) must not end the program in the middle
-    // of a refresh: whoever writes sees the error in the callback of the write.
-    stream.on("error", () => undefined);
-  }
+  const interruption = once(listenToSignals);
   surviveBackgroundErrors();
   return {
     get stdin() {
       return process.stdin;
     },
-    stdout: process.stdout,
-    stderr: process.stderr,
+    get stdout() {
+      return withoutErrors(process.stdout);
+    },
+    get stderr() {
+      return withoutErrors(process.stderr);
+    },
     env,
     platform: process.platform,
     cwd: process.cwd(),
@@ -31,26 +28,50 @@ export function systemWorld(): World {
       process.geteuid && process.getegid
         ? { uid: process.geteuid(), gid: process.getegid() }
         : undefined,
-    dataDirectory: dataDirectory(process.platform, env),
-    interrupted,
-    interrupt,
+    get dataDirectory() {
+      return dataDirectory(process.platform, env);
+    },
+    get interrupted() {
+      return interruption().signal;
+    },
+    interrupt: (name) => interruption().interrupt(name),
     now: Date.now,
-    sleep: (ms, stop = interrupted) => sleep(ms, stop),
+    sleep: (ms, stop = interruption().signal) => sleep(ms, stop),
     deadline,
-    http: (request) => sendRequest(request, env),
-    resolvers: systemResolvers,
+    http: async (request) => (await import("./http.ts")).sendRequest(request, env),
+    resolvers: async () => (await import("./resolvers.ts")).systemResolvers(),
     trust: (ca) => trustAlso(ca, env["NODE_EXTRA_CA_CERTS"]),
-    run: (command) => run(command, interrupted),
-    openBrowser,
+    run: async (command) => (await import("./run.ts")).run(command, interruption().signal),
+    openBrowser: async (url) => (await import("./browser.ts")).openBrowser(url),
     trace: () => undefined,
   };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+const guarded = new WeakSet<Output>();
+
+/**
+ * A reader that went away (`| head`, a closed terminal) must not end the program in the middle of a
+ * refresh: whoever writes sees the error in the callback of the write.
+ */
+function withoutErrors(stream: Output): Output {
+  if (!guarded.has(stream)) stream.on("error", () => undefined);
+  guarded.add(stream);
+  return stream;
 }
 
 /**
  * Ctrl-C, `kill` and a closed terminal ask the program to end. They never end it at once: a
  * refresh that is on the wire must be saved first, so a second signal changes nothing either.
  */
-function interruption() {
+function listenToSignals() {
   const controller = new AbortController();
   const interrupt = (name: Interrupted["signal"]) => controller.abort(new Interrupted(name));
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -106,6 +127,7 @@ export function dataDirectory(
   platform: NodeJS.Platform,
   env: Readonly<Record<string, string | undefined>>,
 ): string {
+  const { homedir } = process.getBuiltinModule("node:os");
   if (platform === "win32") {
     return join(env["LOCALAPPDATA"] ?? join(homedir(), "AppData", "Local"), "mxtoken");
   }
@@ -113,30 +135,4 @@ export function dataDirectory(
   const xdg = env["XDG_DATA_HOME"];
   // The specification: a relative path is invalid and to be ignored.
   return xdg?.startsWith("/") ? resolve(xdg, "mxtoken") : join(homedir(), ".local/share/mxtoken");
-}
-
-function run(
-  command: { shell: string } | { file: string; args: string[] },
-  signal: AbortSignal,
-): Promise<CommandResult> {
-  const child =
-    "shell" in command
-      ? spawn(command.shell, { shell: true, stdio: ["ignore", "pipe", "inherit"], signal })
-      : spawn(command.file, command.args, { stdio: ["ignore", "pipe", "inherit"], signal });
-  return new Promise((resolve, reject) => {
-    let stdout = "";
-    child.stdout.setEncoding("utf8");
-    child.stdout.on("data", (chunk: string) => {
-      stdout += chunk;
-      if (stdout.length > 1024 * 1024) giveUp();
-    });
-    // A shell's own children live on after it; without a reader they end, or are not waited for.
-    const giveUp = () => {
-      child.stdout.destroy();
-      child.kill();
-    };
-    signal.addEventListener("abort", giveUp);
-    child.on("error", reject);
-    child.on("close", (status) => resolve({ status, stdout }));
-  });
 }

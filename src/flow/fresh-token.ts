@@ -1,0 +1,91 @@
+import { providerByName } from "../catalog/providers.ts";
+import type { Settings } from "../config/settings.ts";
+import { defaultTokenFile, tokenFileOf } from "../config/token-file-path.ts";
+import type { Secret } from "../secret.ts";
+import { readTokenFile } from "../store/read.ts";
+import type { TokenRecord } from "../store/token-file.ts";
+import type { World } from "../world/world.ts";
+import { belongsTo, checkSameOwner } from "./owner.ts";
+
+/** What a program is shown of a token. */
+export interface ShownToken {
+  readonly accessToken: Secret;
+  readonly refreshToken: Secret | undefined;
+  /** milliseconds since 1970; undefined when nobody knows */
+  readonly expiresAt: number | undefined;
+  /** space-separated */
+  readonly scope: string | undefined;
+  /** the mailbox */
+  readonly account: string;
+  /** the person who signed in; the mailbox itself, unless it is shared or delegated */
+  readonly login: string;
+  /** undefined when nobody knows */
+  readonly provider: string | undefined;
+}
+
+/** Which token will do. */
+export interface Freshness {
+  readonly settings: Settings;
+  /** ms that it must still be good for */
+  readonly minLife: number;
+}
+
+/**
+ * The stored token, if it is good for long enough. This is what programs ask for every few minutes,
+ * so it reads one file and loads nothing that the network needs.
+ *
+ * @throws MxtokenError `unreadable`; `configuration` for a file that belongs to something else
+ */
+export async function freshToken(
+  world: World,
+  { settings, minLife }: Freshness,
+): Promise<ShownToken | undefined> {
+  const { tokenFile, record } = await findRecord(world, settings);
+  if (record === undefined || !isFresh(world, record, minLife)) return undefined;
+  const { clientId: client, tenant } = settings;
+  const owner = { account: settings.address.text, client, tenant, tokenHost: undefined };
+  checkSameOwner(tokenFile, record.notes, owner);
+  return shownToken(settings, record);
+}
+
+/** Whether the access token is there and known to be good for at least `minLife` ms. */
+export function isFresh(world: World, record: TokenRecord, minLife: number): boolean {
+  const { expiresAt } = record.notes;
+  const isLasting = expiresAt !== undefined && expiresAt - world.now() >= minLife;
+  return record.accessToken !== undefined && isLasting;
+}
+
+/** @returns undefined without an access token */
+export function shownToken(settings: Settings, record: TokenRecord): ShownToken | undefined {
+  const { accessToken, refreshToken, notes } = record;
+  if (accessToken === undefined) return undefined;
+  const account = settings.address.text;
+  return {
+    accessToken,
+    refreshToken,
+    expiresAt: notes.expiresAt,
+    scope: notes.scope,
+    account,
+    login: settings.login ?? notes.login ?? account,
+    provider: notes.provider,
+  };
+}
+
+/** The token file of the mailbox at the provider that is named, or at any where none is. */
+async function findRecord(
+  world: World,
+  settings: Settings,
+): Promise<{ tokenFile: string; record: TokenRecord | undefined }> {
+  const tokenFile = tokenFileOf(world, settings);
+  const record = await readTokenFile(tokenFile);
+  const named = settings.provider === undefined ? undefined : providerByName(settings.provider);
+  if (settings.provider === undefined) return { tokenFile, record };
+  if (named === undefined) return { tokenFile, record: undefined };
+  if (belongsTo(record?.notes, named.name)) return { tokenFile, record };
+  if (settings.tokenFile !== undefined) return { tokenFile, record: undefined };
+  // The same address at two providers, in the middle of a move.
+  const second = defaultTokenFile(world, settings, named.name);
+  const other = await readTokenFile(second);
+  const isTheirs = belongsTo(other?.notes, named.name);
+  return { tokenFile: second, record: isTheirs ? other : undefined };
+}

@@ -1,0 +1,212 @@
+import { dirname } from "node:path";
+import { parseAddress } from "../address.ts";
+import { isAppOnly } from "../config/flow.ts";
+import type { Settings } from "../config/settings.ts";
+import { defaultTokenFile } from "../config/token-file-path.ts";
+import { MxtokenError } from "../errors.ts";
+import { revokeToken } from "../grant/revoke.ts";
+import { removeTokenFile, tokenFilesBeside, tokenFilesIn } from "../store/remove.ts";
+import type { TokenRecord } from "../store/token-file.ts";
+import type { World } from "../world/world.ts";
+import type { Tell } from "./events.ts";
+import { type Job, readAgain, withTokenFileLock, withTokenRequest } from "./job.ts";
+import { belongsTo } from "./owner.ts";
+import { prepare, readStored } from "./prepare.ts";
+
+/** What the person wants of `mxtoken revoke`. */
+export interface RevokeRequest {
+  readonly settings: Settings;
+  /** only the file is removed, and nobody is asked */
+  readonly isLocalOnly: boolean;
+}
+
+/** An account that is gone from here. */
+export interface Revoked {
+  readonly account: string;
+  readonly provider: string | undefined;
+  /** absolute */
+  readonly tokenFile: string;
+  /** whether the provider has revoked it, just now or before */
+  readonly isRevoked: boolean;
+}
+
+/**
+ * Revokes the account's token at the provider (RFC 7009) where that can be done, then removes its
+ * file.
+ *
+ * @throws MxtokenError `unreachable` and every other error leave the file as it is; Interrupted
+ */
+export async function revoke(world: World, request: RevokeRequest, tell: Tell): Promise<Revoked> {
+  const { settings, isLocalOnly } = request;
+  const job = await jobFor(world, settings, tell, isLocalOnly);
+  const { tokenFile } = job;
+  const outcome = await withTokenFileLock(job, async () => {
+    const record = await readAgain(job);
+    if (record === undefined) throw nothingToRevoke(tokenFile);
+    const isRevoked = isLocalOnly ? false : await revokeAtProvider(job, record);
+    await removeTokenFile(world, tokenFile);
+    return { provider: record.notes.provider, isRevoked };
+  });
+  const account = settings.address.text;
+  tell({ is: "removed", account, tokenFile, isRevoked: outcome.isRevoked });
+  for (const path of await tokenFilesBeside(tokenFile)) tell({ is: "tokensBeside", path });
+  return { account, tokenFile, ...outcome };
+}
+
+/** Without a request, nothing of the client has to be known, and no secret of it either. */
+async function jobFor(
+  world: World,
+  settings: Settings,
+  tell: Tell,
+  isLocalOnly: boolean,
+): Promise<Job> {
+  const { tokenFile, record } = await readStored(world, settings);
+  if (record === undefined && settings.provider === undefined) throw nothingToRevoke(tokenFile);
+  const purpose = isLocalOnly ? "remove" : "revoke";
+  const prepared = await prepare(world, settings, false, tell, purpose);
+  return { ...prepared, world, tell, gid: undefined, startover: false };
+}
+
+/** @returns whether it is revoked */
+async function revokeAtProvider(job: Job, record: TokenRecord): Promise<boolean> {
+  const { client, row, tell, world } = job;
+  const { expiresAt } = record.notes;
+  if (isAppOnly(client.flow)) {
+    tell({ is: "applicationNotRevoked", expiresAt });
+    return false;
+  }
+  if (client.revocationEndpoint === undefined) {
+    if (row === undefined) {
+      throw new MxtokenError(
+        "configuration",
+        "where to revoke it is not known: pass --revoke-uri",
+        {
+          hint: "or --issuer, where the server tells its endpoints; --local-only removes the file alone",
+        },
+      );
+    }
+    tell({ is: "revokedByHand", provider: row.title, how: row.revokeByHand });
+    return false;
+  }
+  const { refreshToken, accessToken } = record;
+  const token = refreshToken ?? accessToken;
+  if (token === undefined) return false;
+  if (refreshToken === undefined && expiresAt !== undefined && expiresAt <= world.now())
+    return true;
+  if (row?.beforeRevocation !== undefined)
+    tell({ is: "beforeRevocation", text: row.beforeRevocation });
+  const { host } = new URL(client.revocationEndpoint);
+  tell({ is: "revoking", host });
+  const kind = refreshToken === undefined ? "access_token" : "refresh_token";
+  const isKnown = await withTokenRequest(job, (context) => revokeToken(context, token, kind)).catch(
+    (error) => {
+      throw kept(job, error);
+    },
+  );
+  if (!isKnown) tell({ is: "alreadyRevoked", host });
+  return true;
+}
+
+function kept({ tokenFile }: Job, error: unknown): unknown {
+  if (!(error instanceof MxtokenError)) return error;
+  const { code, message, hint, oauthError, retryAfter } = error;
+  return new MxtokenError(code, `${message}; ${tokenFile} is kept`, {
+    cause: error,
+    oauthError,
+    retryAfter,
+    hint: code === "unreachable" ? hint : "--local-only removes the file alone",
+  });
+}
+
+function nothingToRevoke(tokenFile: string): MxtokenError {
+  return new MxtokenError(
+    "configuration",
+    `there are no tokens in ${tokenFile}, so nothing is revoked`,
+    {
+      hint: "is the address right, and --home or --token-file the one that it was stored with?",
+    },
+  );
+}
+
+/** What became of one account of many. */
+export type RevokeResult =
+  | { readonly is: "revoked"; readonly revoked: Revoked }
+  | { readonly is: "failed"; readonly tokenFile: string; readonly error: MxtokenError };
+
+/**
+ * Does the same for every account here; one that fails does not keep the others.
+ *
+ * @param settings without an address; a provider narrows it down
+ * @throws Interrupted
+ */
+export async function revokeAll(
+  world: World,
+  settings: Omit<Settings, "address">,
+  isLocalOnly: boolean,
+  tell: Tell,
+): Promise<readonly RevokeResult[]> {
+  const results: RevokeResult[] = [];
+  for (const tokenFile of await tokenFilesIn(directoryOf(world, settings))) {
+    world.interrupted.throwIfAborted();
+    try {
+      const own = await settingsFor(world, settings, tokenFile);
+      if (own === undefined) continue;
+      const revoked = await revoke(world, { settings: own, isLocalOnly }, tell);
+      results.push({ is: "revoked", revoked });
+    } catch (error) {
+      if (!(error instanceof MxtokenError)) throw error;
+      tell({ is: "notRevoked", tokenFile, reason: error.message });
+      results.push({ is: "failed", tokenFile, error });
+    }
+  }
+  return results;
+}
+
+function directoryOf(world: World, settings: Omit<Settings, "address">): string {
+  const address = parseAddress("anybody@example.com");
+  return dirname(defaultTokenFile(world, { ...settings, address }));
+}
+
+/**
+ * The settings for one of many files: its own account, provider and client. A client secret goes to
+ * the client that it was given for, and to nobody else.
+ *
+ * @returns undefined for a file of another provider than the one that is named
+ * @throws MxtokenError `unreadable` where the file does not tell its mailbox
+ */
+async function settingsFor(
+  world: World,
+  settings: Omit<Settings, "address">,
+  tokenFile: string,
+): Promise<Settings | undefined> {
+  const named = { ...settings, address: parseAddress("anybody@example.com"), tokenFile };
+  const { record } = await readStored(world, named);
+  const notes = record?.notes;
+  if (settings.provider !== undefined && !belongsTo(notes, settings.provider)) return undefined;
+  const isTheirs = settings.clientId !== undefined && settings.clientId === notes?.client;
+  return {
+    ...named,
+    address: parseAddress(notes?.account ?? addressInName(tokenFile)),
+    ...(isTheirs
+      ? {}
+      : {
+          clientId: undefined,
+          clientSecret: {},
+          clientCertificate: undefined,
+          clientKey: undefined,
+        }),
+    app: undefined,
+    tenant: undefined,
+    login: undefined,
+  };
+}
+
+/** oauth2_imap's files say in their name whose they are. */
+function addressInName(tokenFile: string): string {
+  const [, name = ""] = /oauth2_tokens_(.+)\.txt$/.exec(tokenFile) ?? [];
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}

@@ -1,0 +1,190 @@
+import { flowWanted, isAppOnly } from "../config/flow.ts";
+import type { Settings } from "../config/settings.ts";
+import { MxtokenError } from "../errors.ts";
+import { LineInput } from "../grant/line-input.ts";
+import type { Secret } from "../secret.ts";
+import { rehearseReplacement } from "../store/atomic.ts";
+import { groupId } from "../store/group.ts";
+import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
+import type { Token } from "../token.ts";
+import type { World } from "../world/world.ts";
+import { besideOf } from "./adopt.ts";
+import { requestForApplication } from "./app-only.ts";
+import type { Tell } from "./events.ts";
+import { type Freshness, freshToken, isFresh, type ShownToken, shownToken } from "./fresh-token.ts";
+import {
+  type Job,
+  readAgain,
+  recordOf,
+  requestRefresh,
+  unprovenNote,
+  withReservation,
+  withTokenFileLock,
+} from "./job.ts";
+import { checkTokenFits } from "./owner.ts";
+import { prepare, readStored } from "./prepare.ts";
+import { readToken } from "./read-token.ts";
+
+/** What a program wants to be shown. */
+export interface ShowRequest extends Freshness {
+  /** a new token in any case, and line 1 of the file left as it is */
+  readonly nocache: boolean;
+  /** the token is on standard input: it is only put into another form */
+  readonly accessTokenFromInput: boolean;
+  /** the refresh token is on standard input instead of in the file */
+  readonly refreshTokenFromInput: boolean;
+  /** the command by which a person gets the token that is missing */
+  readonly signInCommand: string;
+}
+
+/**
+ * A valid access token for a program: the stored one while it is fresh, else a new one, which is
+ * stored. Nobody is asked anything, and no login proves it: the program that asks is about to.
+ *
+ * @throws MxtokenError `signInNeeded` with the command to run; Interrupted
+ */
+export async function show(world: World, request: ShowRequest, tell: Tell): Promise<ShownToken> {
+  const { settings } = request;
+  if (request.accessTokenFromInput) return shownFromInput(world, settings, tell);
+  const isCacheUsed = !request.nocache && !request.refreshTokenFromInput;
+  const stored = isCacheUsed ? await freshToken(world, request) : undefined;
+  if (stored !== undefined) return stored;
+  try {
+    return await freshlyIssued(world, request, tell);
+  } catch (error) {
+    if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
+    throw new MxtokenError("signInNeeded", error.message, {
+      cause: error,
+      oauthError: error.oauthError,
+      hint: "somebody must sign in, by this command in a terminal:",
+      commands: [request.signInCommand],
+    });
+  }
+}
+
+async function shownFromInput(world: World, settings: Settings, tell: Tell): Promise<ShownToken> {
+  const accessToken = await tokenFromInput(world, tell, "access token");
+  const { address, login, provider } = settings;
+  const nothing = { refreshToken: undefined, expiresAt: undefined, scope: undefined };
+  const account = address.text;
+  return { ...nothing, accessToken, account, login: login ?? account, provider };
+}
+
+async function tokenFromInput(world: World, tell: Tell, what: string): Promise<Secret> {
+  const input = new LineInput(world);
+  try {
+    return await readToken(world, tell, input, what);
+  } finally {
+    input.close();
+  }
+}
+
+async function freshlyIssued(world: World, request: ShowRequest, tell: Tell): Promise<ShownToken> {
+  const { settings, refreshTokenFromInput } = request;
+  const { tokenFile, record } = await readStored(world, settings);
+  const isForApplication = isAppOnly(flowWanted(settings, record?.notes ?? {}));
+  if (record === undefined && !isForApplication && !refreshTokenFromInput) {
+    // Nobody has to be asked for the provider of nothing; --provider may have a file of its own.
+    if (settings.provider === undefined) throw nothingStored(tokenFile);
+  }
+  const prepared = await prepare(world, settings, false, tell, "refresh");
+  const gid = settings.group === undefined ? undefined : await groupId(world, settings.group);
+  const job: Job = { ...prepared, world, tell, gid, startover: false };
+  if (isAppOnly(job.client.flow)) return showForApplication(job, request);
+  if (!refreshTokenFromInput) return refreshAndShow(job, request);
+  const token = await tokenFromInput(world, tell, "refresh token");
+  if (prepared.foundRow !== undefined) {
+    checkTokenFits("what came on standard input seems to", token, prepared.foundRow);
+  }
+  return showByRefreshToken(job, request, token);
+}
+
+function nothingStored(tokenFile: string): MxtokenError {
+  return new MxtokenError("signInNeeded", `there are no tokens in ${tokenFile}`);
+}
+
+/** Refreshes the stored token under the lock, and stores the new one before anybody sees it. */
+async function refreshAndShow(job: Job, request: ShowRequest): Promise<ShownToken> {
+  return withTokenFileLock(job, async () => {
+    const { world, tokenFile, gid } = job;
+    const current = await readAgain(job);
+    if (current === undefined) throw nothingStored(tokenFile);
+    // Another process may have refreshed it while the lock was waited for.
+    if (!request.nocache && isFresh(world, current, request.minLife))
+      return shown(request, current);
+    const { refreshToken } = current;
+    if (refreshToken === undefined) {
+      throw new MxtokenError("signInNeeded", `there is no refresh token in ${tokenFile}`);
+    }
+    await rehearseReplacement(world, tokenFile, gid);
+    return withReservation(job, async (reservation) => {
+      const token = await requestRefresh(job, refreshToken, current.notes.scope);
+      const isNew = !refreshToken.equals(token.refreshToken);
+      const keepsLineOne = request.nocache && current.accessToken !== undefined;
+      const next = keepsLineOne
+        ? { ...current, refreshToken: token.refreshToken }
+        : renewed(job, token, current.notes.signedInAt);
+      if (isNew || !keepsLineOne) await reservation.commit(formatTokenFile(next));
+      job.tell({ is: "refreshed", newRefreshToken: isNew });
+      return shown(request, renewed(job, token, undefined));
+    });
+  });
+}
+
+/** An application's own token is asked for anew; nothing is lost when it cannot be stored. */
+async function showForApplication(job: Job, request: ShowRequest): Promise<ShownToken> {
+  if (request.nocache) {
+    return shown(request, renewed(job, await requestForApplication(job), undefined));
+  }
+  return withTokenFileLock(job, async () => {
+    const current = await readAgain(job);
+    if (current !== undefined && isFresh(job.world, current, request.minLife)) {
+      return shown(request, current);
+    }
+    return withReservation(job, async (reservation) => {
+      const token = await requestForApplication(job);
+      const next = renewed(job, token, current?.notes.signedInAt ?? job.world.now());
+      await reservation.commit(formatTokenFile(next));
+      return shown(request, next);
+    });
+  });
+}
+
+/**
+ * Uses a refresh token that the person brings. An account that is stored already is not replaced by
+ * one that nobody has proven: then only a new refresh token is kept, beside it.
+ */
+async function showByRefreshToken(
+  job: Job,
+  request: ShowRequest,
+  refreshToken: Secret,
+): Promise<ShownToken> {
+  return withTokenFileLock(job, async () => {
+    const isFree = (await readAgain(job)) === undefined;
+    const path = isFree ? job.tokenFile : besideOf(job.tokenFile);
+    return withReservation(
+      job,
+      async (reservation) => {
+        const token = await requestRefresh(job, refreshToken, undefined);
+        const isNew = !refreshToken.equals(token.refreshToken);
+        const next = renewed(job, token, job.world.now());
+        if (isNew || (isFree && !request.nocache)) {
+          await reservation.commit(formatTokenFile(next));
+          job.tell({ is: "keptUntilProven", path });
+        }
+        return shown(request, next);
+      },
+      path,
+    );
+  });
+}
+
+function renewed(job: Job, token: Token, signedInAt: number | undefined): TokenRecord {
+  return recordOf(job, token, unprovenNote(job.world.now()), signedInAt);
+}
+
+function shown({ settings }: ShowRequest, record: TokenRecord): ShownToken {
+  const token = shownToken(settings, record);
+  if (token === undefined) throw new MxtokenError("defect", "there is no access token to show");
+  return token;
+}
