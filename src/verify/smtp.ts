@@ -124,7 +124,10 @@ async function smtpClient({ world, mailbox, smtp, say }: Login, socket: Socket) 
   };
   // What goes wrong also rejects what is waited for.
   connection.on("error", () => undefined);
-  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  const closed = new Promise<void>((resolve) => {
+    if (socket.destroyed) resolve();
+    else socket.once("close", () => resolve());
+  });
   const broken = new Promise<never>((_resolve, reject) => {
     connection.once("error", reject);
     // A last reply is read before its connection's end.
