@@ -92,7 +92,11 @@ export class PopClient {
   #listen(): void {
     this.#socket.on("data", this.#take);
     this.#socket.on("error", (error) => this.fail(error));
-    this.#socket.on("close", () => this.fail(connectionError("ECONNRESET")));
+    const ended = () => this.fail(connectionError("ECONNRESET"));
+    if (this.#socket.destroyed) ended();
+    else this.#socket.on("close", ended);
+    // A socket from a proxy is paused.
+    this.#socket.resume();
   }
 
   readonly #take = (chunk: Buffer) => {

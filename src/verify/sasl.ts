@@ -59,7 +59,8 @@ export function saslForms(user: string, server: Server, token: Secret): readonly
  * responses, and pieces of these are blacked out.
  */
 export function sayWithout(user: string, server: Server, token: Secret): (words: string) => string {
-  const forms = [token, ...saslForms(user, server, token)];
+  // The token last: its own base64 may stand inside a response's.
+  const forms = [...saslForms(user, server, token), token];
   const isPiece = (run: string) => forms.some((form) => form.reveal().includes(run));
   return (words) =>
     // A server may quote a line that it has cut off.

@@ -11,6 +11,12 @@ const networkCodes: Readonly<Record<string, string>> = {
 };
 
 /**
+ * Postfix up to 3.7 at least has no other words for a Dovecot that could not ask about the token; a
+ * token that is refused there gets an error challenge first.
+ */
+const undecided = /authentication failed: \(reason unavailable\)/;
+
+/**
  * Tells a refusal of the token from a server that could not decide, from its last reply to AUTH
  * (RFC 4954 section 6): 4xx is no word about the token.
  *
@@ -25,7 +31,8 @@ export function judgeSmtpReply(
   say: (words: string) => string,
 ): Verdict {
   const words = say(`${wordsOf(reply)}${challenge && ` (${challenge})`}`);
-  if (reply.startsWith("4") || (reply.startsWith("5") && troubleWords.test(reply))) {
+  const isTrouble = troubleWords.test(reply) || (challenge === "" && undecided.test(reply));
+  if (reply.startsWith("4") || (reply.startsWith("5") && isTrouble)) {
     return { result: "unreachable", reason: `${where} could not answer now: ${words}` };
   }
   if (!reply.startsWith("5")) {

@@ -1,5 +1,8 @@
 import type { Socket } from "node:net";
-import type { SMTPConnectionCustomAuthContext } from "nodemailer/lib/smtp-connection";
+import type {
+  SMTPConnectionCustomAuthContext,
+  default as SMTPConnectionType,
+} from "nodemailer/lib/smtp-connection";
 import type { Endpoint, Mechanism } from "../catalog/provider-row.ts";
 import type { Mailbox } from "../config/mailbox.ts";
 import { MxtokenError } from "../errors.ts";
@@ -54,6 +57,8 @@ export async function proveBySmtp(
   return { probe: "smtp", host: smtp.host, port: smtp.port, user, ...result };
 }
 
+type SMTPConnectionClass = typeof SMTPConnectionType;
+
 interface Login {
   readonly world: World;
   readonly mailbox: Mailbox;
@@ -67,8 +72,10 @@ interface Login {
 async function logIn(login: Login): Promise<{ result: "accepted"; mechanism: Mechanism }> {
   const { world, mailbox, smtp, accessToken, where, say, stop } = login;
   const { login: user } = mailbox;
+  // Before the connection is opened: nobody would listen to it meanwhile.
+  const { default: SMTPConnection } = await import("nodemailer/lib/smtp-connection");
   const socket = await openConnection(world, mailbox, smtp, stop);
-  const client = await smtpClient(login, socket);
+  const client = smtpClient(SMTPConnection, login, socket);
   try {
     await Promise.race([client.greet(), client.broken]);
     const mechanism = chooseMechanism(client.offered(), mailbox, where, "SMTP", say);
@@ -93,10 +100,12 @@ async function logIn(login: Login): Promise<{ result: "accepted"; mechanism: Mec
  * told where the server offers one that it likes better, and repeats a refused XOAUTH2, which counts
  * against the mailbox as one more failed login.
  */
-async function smtpClient({ world, mailbox, smtp, say }: Login, socket: Socket) {
-  const { default: SMTPConnection } = await import("nodemailer/lib/smtp-connection");
-  type Send = Carrier["send"];
-  let run: ((send: Send) => Promise<void>) | undefined;
+function smtpClient(
+  SMTPConnection: SMTPConnectionClass,
+  { world, mailbox, smtp, say }: Login,
+  socket: Socket,
+) {
+  let run: ((send: Carrier["send"]) => Promise<void>) | undefined;
   const trace = (direction: ">" | "<", text: string) => {
     for (const line of text.split("\n")) world.trace(`SMTP ${direction} ${say(line)}`);
   };
@@ -124,7 +133,10 @@ async function smtpClient({ world, mailbox, smtp, say }: Login, socket: Socket) 
   };
   // What goes wrong also rejects what is waited for.
   connection.on("error", () => undefined);
-  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  const closed = new Promise<void>((resolve) => {
+    if (socket.destroyed) resolve();
+    else socket.once("close", () => resolve());
+  });
   const broken = new Promise<never>((_resolve, reject) => {
     connection.once("error", reject);
     // A last reply is read before its connection's end.

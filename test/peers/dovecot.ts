@@ -22,6 +22,12 @@ export interface Dovecot {
   readonly imaps: number;
   /** STARTTLS */
   readonly imap: number;
+  /** TLS at once, where POP3 was asked for */
+  readonly pop3s: number;
+  /** STLS, where POP3 was asked for */
+  readonly pop3: number;
+  /** where Postfix asks about logins (smtpd_sasl_type=dovecot) */
+  readonly authSocket: string;
   log(): string;
   close(): Promise<void>;
 }
@@ -31,20 +37,25 @@ export interface Dovecot {
  * INBOX with two messages, Sent and Archive.
  *
  * @param options `isGroupLeader` keeps the terminal's signals from it: it would not survive a hangup
- * in good order, but ends slowly
+ * in good order, but ends slowly; `pop3` serves the same mailboxes by POP3 too
  */
 export async function startDovecot(
   directory: string,
   certificates: Certificates,
   authorizationServer: AuthorizationServer,
   users: readonly string[],
-  options: { isGroupLeader?: boolean } = {},
+  options: { isGroupLeader?: boolean; pop3?: boolean } = {},
 ): Promise<Dovecot> {
   const root = join(directory, "dovecot");
   mkdirSync(root);
   chmodSync(directory, 0o755);
   checkThatOthersCanWalk(directory);
-  const [imaps, imap] = await freePorts();
+  const pop = options.pop3 ?? false;
+  if (pop && !existsSync(popLogin)) {
+    throw new Error("Dovecot has no POP3: scripts/test installs it (package dovecot-pop3d)");
+  }
+  const [imaps = 0, imap = 0, pop3s = 0, pop3 = 0] = await freePorts(4);
+  const authSocket = join(root, "run", "postfix-auth");
   for (const user of users) fillMailbox(root, user);
   const file = (name: string, text: string) => {
     writeFileSync(join(root, name), text);
@@ -54,7 +65,13 @@ export async function startDovecot(
   const key = file("key.pem", certificates.key);
   const oauth2 = file("oauth2.conf", oauth2Settings(certificates, authorizationServer));
   const log = file("log", "");
-  const config = file("dovecot.conf", settings({ root, cert, key, oauth2, log, imaps, imap }));
+  const config = file(
+    "dovecot.conf",
+    settings(
+      { root, cert, key, oauth2, log, imaps, imap, authSocket },
+      pop ? { pop3s, pop3 } : undefined,
+    ),
+  );
   const complaints = openSync(join(root, "stderr"), "w");
   const child = spawn(program(), ["-F", "-c", config], {
     stdio: ["ignore", "ignore", complaints],
@@ -64,12 +81,15 @@ export async function startDovecot(
   const end = () => child.kill("SIGTERM");
   process.once("exit", end);
   const exited = new Promise((resolve) => child.once("exit", resolve));
-  await listening(child, imaps, () =>
+  await listening("Dovecot", child, imaps, () =>
     [join(root, "stderr"), log].map((path) => readFileSync(path, "utf8")).join(""),
   );
   return {
     imaps,
     imap,
+    pop3s,
+    pop3,
+    authSocket,
     log: () => readFileSync(log, "utf8"),
     async close() {
       end();
@@ -89,6 +109,8 @@ function checkThatOthersCanWalk(directory: string): void {
   }
 }
 
+const popLogin = "/usr/lib/dovecot/pop3-login";
+
 /** Where Dovecot is installed, or undefined. */
 export function findDovecot(): string | undefined {
   return ["/usr/sbin/dovecot", "/usr/local/sbin/dovecot"].find((path) => existsSync(path));
@@ -102,15 +124,19 @@ function program(): string {
   return found;
 }
 
-function settings(place: {
-  root: string;
-  cert: string;
-  key: string;
-  oauth2: string;
-  log: string;
-  imaps: number;
-  imap: number;
-}): string {
+function settings(
+  place: {
+    root: string;
+    cert: string;
+    key: string;
+    oauth2: string;
+    log: string;
+    imaps: number;
+    imap: number;
+    authSocket: string;
+  },
+  pop: { pop3s: number; pop3: number } | undefined,
+): string {
   const { uid, gid } = mailUser();
   const own =
     process.geteuid?.() === 0
@@ -126,7 +152,7 @@ service anvil {
   chroot =
 }`;
   return `
-protocols = imap
+protocols = imap${pop === undefined ? "" : " pop3"}
 listen = 127.0.0.1
 base_dir = ${place.root}/run
 state_dir = ${place.root}/state
@@ -137,6 +163,7 @@ ssl_key = <${place.key}
 first_valid_uid = 1
 mail_location = maildir:${place.root}/mail/%u
 auth_mechanisms = xoauth2 oauthbearer
+auth_failure_delay = 0
 passdb {
   driver = oauth2
   mechanisms = xoauth2 oauthbearer
@@ -169,8 +196,27 @@ service anvil {
     mode = 0
   }
 }
+service auth {
+  unix_listener ${place.authSocket} {
+    mode = 0666
+  }
+}
+${pop === undefined ? "" : popListeners(pop)}
 ${own}
 `;
+}
+
+function popListeners({ pop3s, pop3 }: { pop3s: number; pop3: number }): string {
+  return `
+service pop3-login {
+  inet_listener pop3 {
+    port = ${pop3}
+  }
+  inet_listener pop3s {
+    port = ${pop3s}
+    ssl = yes
+  }
+}`;
 }
 
 function oauth2Settings(certificates: Certificates, server: AuthorizationServer): string {
@@ -209,24 +255,29 @@ function fillMailbox(root: string, user: string): void {
   }
 }
 
-/** Dovecot cannot say which port it got, so two free ones are looked for. */
-async function freePorts(): Promise<[number, number]> {
+/** Free ports for servers that cannot say which port they got. */
+export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = [];
-  const servers = [createServer(), createServer()];
+  const servers = Array.from({ length: count }, () => createServer());
   for (const server of servers) {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const address = server.address();
     if (typeof address === "object" && address !== null) ports.push(address.port);
   }
   for (const server of servers) await new Promise((resolve) => server.close(resolve));
-  const [first = 0, second = 0] = ports;
-  return [first, second];
+  return ports;
 }
 
-async function listening(child: ChildProcess, port: number, log: () => string): Promise<void> {
+/** Waits until a server that was just started takes connections. */
+export async function listening(
+  name: string,
+  child: ChildProcess,
+  port: number,
+  log: () => string,
+): Promise<void> {
   const end = Date.now() + 20_000;
   while (Date.now() < end) {
-    if (child.exitCode !== null) throw new Error(`Dovecot ended at once: ${log()}`);
+    if (child.exitCode !== null) throw new Error(`${name} ended at once: ${log()}`);
     const answered = await new Promise<boolean>((resolve) => {
       const socket = connect(port, "127.0.0.1", () => {
         socket.destroy();
@@ -238,5 +289,5 @@ async function listening(child: ChildProcess, port: number, log: () => string): 
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   child.kill("SIGKILL");
-  throw new Error(`Dovecot does not listen: ${log()}`);
+  throw new Error(`${name} does not listen: ${log()}`);
 }

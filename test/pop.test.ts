@@ -1,0 +1,406 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { TlsStart } from "../src/catalog/provider-row.ts";
+import type { Mailbox } from "../src/config/mailbox.ts";
+import { Interrupted } from "../src/errors.ts";
+import { Secret } from "../src/secret.ts";
+import type { Finding } from "../src/verify/finding.ts";
+import { proveByPop } from "../src/verify/pop.ts";
+import { type Certificates, issueCertificates, temporaryDirectory } from "./peers/certificates.ts";
+import { type PopAnswer, type PopPeer, startPopPeer } from "./peers/pop-peer.ts";
+import {
+  assertHidden,
+  assertNotAccepted,
+  mailboxAt,
+  startHttpProxy,
+  startMuteServer,
+  startSocksProxy,
+  tracingWorld,
+  user,
+} from "./peers/probing.ts";
+
+let directory: string;
+let certificates: Certificates;
+const token = new Secret("ya29.a-token-that-nobody-may-read-0123456789");
+
+before(async () => {
+  directory = temporaryDirectory();
+  certificates = await issueCertificates(directory);
+});
+
+const peers: PopPeer[] = [];
+after(async () => {
+  for (const peer of peers) await peer.close();
+});
+
+async function startPeer(
+  tls: TlsStart = "implicit",
+  more: Partial<PopPeer> = {},
+  own = certificates,
+): Promise<PopPeer> {
+  const peer = Object.assign(await startPopPeer(own, tls), more);
+  peers.push(peer);
+  return peer;
+}
+
+function at(peer: { port: number }, tls: TlsStart = "implicit", more: Partial<Mailbox> = {}) {
+  const pop = { host: "localhost", port: peer.port, tls };
+  return mailboxAt({ pop, ca: certificates.ca, ...more });
+}
+
+async function prove(mailbox: Mailbox, world = tracingWorld(directory), secret = token) {
+  const finding = await proveByPop(world, mailbox, secret);
+  assertHidden([finding, world.traced], secret, [user], [mailbox.pop ?? assert.fail()]);
+  return { finding, traced: world.traced };
+}
+
+describe("accepted", () => {
+  for (const tls of ["implicit", "starttls"] as const) {
+    for (const mechanism of ["OAUTHBEARER", "XOAUTH2"] as const) {
+      test(`by ${mechanism}, TLS ${tls}: the maildrop is opened, and nothing is fetched`, async () => {
+        const peer = await startPeer(tls);
+        const { finding } = await prove(at(peer, tls, { mechanisms: [mechanism] }));
+        assert.deepEqual(finding, {
+          ...{ probe: "pop", host: "localhost", port: peer.port, user },
+          ...{ result: "accepted", mechanism, messages: 7 },
+        } satisfies Finding);
+        assert.deepEqual(peer.logins, [
+          {
+            mechanism,
+            user,
+            token: token.reveal(),
+            server: mechanism === "XOAUTH2" ? ":" : `localhost:${peer.port}`,
+          },
+        ]);
+        const commands = ["CAPA", `AUTH ${mechanism}`, "STAT", "QUIT"];
+        assert.deepEqual(peer.commands, tls === "starttls" ? ["STLS", ...commands] : commands);
+      });
+    }
+  }
+
+  test("OAUTHBEARER is preferred where both are offered and allowed", async () => {
+    const { finding } = await prove(at(await startPeer()));
+    assert.ok(finding.result === "accepted");
+    assert.equal(finding.mechanism, "OAUTHBEARER");
+  });
+
+  for (const [what, capabilities] of [
+    ["knows no CAPA", undefined],
+    ["lists no mechanisms", ["TOP", "UIDL"]],
+  ] as const) {
+    test(`by a server that ${what}: the provider's first mechanism is tried`, async () => {
+      const peer = await startPeer("implicit", { capabilities });
+      const mailbox = at(peer, "implicit", { mechanisms: ["XOAUTH2", "OAUTHBEARER"] });
+      const { finding } = await prove(mailbox);
+      assert.ok(finding.result === "accepted");
+      assert.equal(finding.mechanism, "XOAUTH2");
+    });
+  }
+
+  test("by a server that wants the token on a line of its own, however short it is", async () => {
+    const peer = await startPeer("implicit", { wantsTwoLines: true });
+    const { finding } = await prove(at(peer, "implicit", { isPopTokenOnNextLine: true }));
+    assert.equal(finding.result, "accepted", JSON.stringify(finding));
+  });
+
+  for (const length of [100, 1500, 4000, 6000]) {
+    test(`with a token of ${length} characters; no command is over 255 octets`, async () => {
+      const peer = await startPeer();
+      const secret = new Secret("abcdefghij".repeat(length / 10));
+      const { finding } = await prove(at(peer), tracingWorld(directory), secret);
+      assert.equal(finding.result, "accepted");
+      assert.equal(peer.logins[0]?.token, secret.reveal());
+      assert.ok(peer.longestCommand <= 255);
+    });
+  }
+
+  test("by a server that does not read an initial response", async () => {
+    const peer = await startPeer("implicit", { login: () => "askAgain" });
+    assert.equal((await prove(at(peer))).finding.result, "accepted");
+  });
+
+  test("by a server that does not answer QUIT: it is waited for 2 seconds", async () => {
+    const peer = await startPeer("implicit", { isPolite: false });
+    const world = tracingWorld(directory);
+    world.expire(2_000);
+    assert.equal((await prove(at(peer), world)).finding.result, "accepted");
+  });
+
+  test("at an address instead of a name, over TLS and STLS", async () => {
+    for (const tls of ["implicit", "starttls"] as const) {
+      const { port } = await startPeer(tls);
+      const { finding } = await prove(at({ port }, tls, { pop: { host: "127.0.0.1", port, tls } }));
+      assert.equal(finding.result, "accepted", JSON.stringify(finding));
+    }
+  });
+});
+
+describe("not accepted", () => {
+  for (const [answer, result, reason] of [
+    [
+      "refuse",
+      "refused",
+      /refused the token: \[AUTH\] Username and password not accepted\. \(status 400, schemes Bearer, scope https:\/\/mail\.google\.com\/\)$/,
+    ],
+    ["refuseAtOnce", "refused", /refused the token: Authentication failure: unknown user name/],
+    ["authCode", "refused", /refused the token: \[AUTH\] not accepted; try again later$/],
+    ["noMaildrop", "refused", /accepted the token but not the mailbox: The mailbox cannot be/],
+    ["quote", "refused", /refused the token: not taken: \[secret\] nor \[secret\] \[secret\]$/],
+    ["temporary", "unreachable", /could not answer now: \[SYS\/TEMP\] Authentication service/],
+    ["inUse", "unreachable", /could not answer now: \[IN-USE\] Do you have another/],
+    ["loginDelay", "unreachable", /could not answer now: \[LOGIN-DELAY\] minimum time/],
+    ["bye", "unreachable", /could not answer now: \[SYS\/TEMP\] Server is going down$/],
+    ["drop", "unreachable", /cannot reach .*: the connection was dropped$/],
+    ["flood", "unreachable", /does not speak POP3: what it says has no end$/],
+    ["insist", "unreachable", /does not speak POP3: \+ bm8=$/],
+    ["gibberish", "unreachable", /does not speak POP3: HTTP\/1\.1 400 Bad Request$/],
+  ] as const satisfies [PopAnswer, Finding["result"], RegExp][]) {
+    for (const mechanism of ["OAUTHBEARER", "XOAUTH2"] as const) {
+      test(`${answer} by ${mechanism}: ${result}, after one login`, async () => {
+        const peer = await startPeer("implicit", { login: () => answer });
+        const { finding } = await prove(at(peer, "implicit", { mechanisms: [mechanism] }));
+        assertNotAccepted(finding, result, reason);
+        assert.equal(/--access pop/.test(finding.hint ?? ""), result === "refused");
+        assert.equal(peer.commands.filter((line) => line.startsWith("AUTH")).length, 1);
+      });
+    }
+  }
+
+  test("a server that goes on talking does not fill the memory", async () => {
+    const peer = await startPeer("implicit", { login: () => "chatter" });
+    const { finding } = await prove(at(peer));
+    assert.notEqual(finding.result, "accepted");
+    await peer.allClosed();
+  });
+
+  test("a list of capabilities without an end is not read to its end", async () => {
+    const peer = await startPeer("implicit", { capabilities: Array(500).fill("X-MORE") });
+    assertNotAccepted((await prove(at(peer))).finding, "unreachable", /has no end$/);
+  });
+
+  for (const [capability, offers] of [
+    ["SASL PLAIN LOGIN", "PLAIN LOGIN"],
+    ["SASL", "no mechanism at all"],
+  ] as const) {
+    test(`a server that offers ${offers} gets no token`, async () => {
+      const peer = await startPeer("implicit", { capabilities: [capability] });
+      const { finding } = await prove(at(peer));
+      assertNotAccepted(finding, "refused", /takes no OAuth 2\.0 token by OAUTHBEARER or XOAUTH2/);
+      assert.ok(finding.reason.endsWith(`it offers ${offers}`));
+      assert.equal(finding.hint, "is this the right POP server?");
+      assert.equal(peer.logins.length, 0);
+    });
+  }
+
+  for (const [greeting, reason] of [
+    ["-ERR not from your network", /hung up: not from your network$/],
+    ["-ERR", /hung up: no reason given$/],
+    ["* OK IMAP4rev1 ready", /does not speak POP3: \* OK IMAP4rev1 ready$/],
+  ] as const) {
+    test(`a server that greets with "${greeting}" is unreachable`, async () => {
+      const peer = await startPeer("implicit", { greeting });
+      assertNotAccepted((await prove(at(peer))).finding, "unreachable", reason);
+      assert.deepEqual(peer.commands, []);
+    });
+  }
+
+  test("a server that hangs up before it says a word is unreachable", async () => {
+    for (const tls of ["implicit", "starttls"] as const) {
+      const peer = await startPeer(tls, { isAway: true });
+      assertNotAccepted((await prove(at(peer, tls))).finding, "unreachable", /was dropped$/);
+    }
+  });
+
+  test("nobody there is unreachable", async () => {
+    const peer = await startPopPeer(certificates);
+    await peer.close();
+    assertNotAccepted((await prove(at(peer))).finding, "unreachable", /connection was refused$/);
+  });
+});
+
+describe("TLS", () => {
+  for (const tls of ["implicit", "starttls"] as const) {
+    for (const [what, wrong, reason] of [
+      ["for another name", { name: "elsewhere.example" }, /issued for another name/],
+      ["that has expired", { expired: true }, /it has expired/],
+    ] as const) {
+      test(`${tls}: a certificate ${what} gets no token`, async () => {
+        const bad = await issueCertificates(directory, wrong);
+        const peer = await startPeer(tls, {}, bad);
+        const { finding } = await prove(at(peer, tls, { ca: bad.ca }));
+        assertNotAccepted(finding, "unreachable", reason);
+        assert.equal(peer.logins.length, 0);
+      });
+    }
+
+    test(`${tls}: an unknown authority gets no token, whatever the environment says`, async (t) => {
+      const before = process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
+      process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
+      t.after(() => {
+        if (before === undefined) delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
+        else process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = before;
+      });
+      const peer = await startPeer(tls);
+      const { finding } = await prove(at(peer, tls, { ca: undefined }));
+      assertNotAccepted(finding, "unreachable", /its issuer is not trusted here/);
+      assert.match(finding.hint ?? "", /--ca-file/);
+      assert.equal(peer.logins.length, 0);
+    });
+  }
+
+  test("a server that offers no STARTTLS gets no token", async () => {
+    const peer = await startPeer("starttls", { startTls: "refuse" });
+    const { finding } = await prove(at(peer, "starttls"));
+    assertNotAccepted(
+      finding,
+      "unreachable",
+      /offers no STARTTLS, and a token is never sent without TLS$/,
+    );
+    assert.match(finding.hint ?? "", /usually 995/);
+    assert.deepEqual(peer.commands, ["STLS"]);
+  });
+
+  for (const injection of ["+OK\r\nSASL XOAUTH2\r\n.\r\n", "-ERR no\r\n", "-ERR [AUTH"]) {
+    test(`${JSON.stringify(injection)} in clear after STARTTLS is not listened to`, async () => {
+      const peer = await startPeer("starttls", { injection, capabilities: ["SASL OAUTHBEARER"] });
+      const { finding, traced } = await prove(at(peer, "starttls"));
+      // Either it is thrown away, or the handshake fails: it never counts.
+      if (finding.result === "accepted") assert.equal(finding.mechanism, "OAUTHBEARER");
+      else assert.equal(peer.logins.length, 0);
+      assert.ok(!traced.some((line) => /SASL XOAUTH2|-ERR/.test(line)), traced.join("\n"));
+    });
+  }
+
+  test("a server without TLS where TLS must begin at once", async () => {
+    const peer = await startPeer("starttls");
+    const { finding } = await prove(at(peer, "implicit"));
+    assertNotAccepted(finding, "unreachable", /does not speak TLS on this port/);
+  });
+});
+
+describe("time", () => {
+  for (const [what, more, tls, last] of [
+    ["answers AUTH", { login: () => "mute" }, "implicit", "AUTH"],
+    ["answers AUTH after STARTTLS", { login: () => "mute" }, "starttls", "AUTH"],
+    ["greets", { greeting: undefined }, "implicit", ""],
+    ["begins the handshake after STARTTLS", { startTls: "mute" }, "starttls", "STLS"],
+  ] as const satisfies [string, Partial<PopPeer>, TlsStart, string][]) {
+    test(`a server that never ${what} is given up after 30 seconds`, async () => {
+      const world = tracingWorld(directory);
+      const peer = await startPeer(tls, more);
+      const heard = new Promise<void>((resolve) => {
+        peer.heard = (line) => line.startsWith(last) && resolve();
+        if (last === "") void peer.connected.then(resolve);
+      });
+      const proof = prove(at(peer, tls), world);
+      await heard;
+      world.expire(30_000);
+      const { finding } = await proof;
+      await peer.allClosed();
+      assertNotAccepted(finding, "unreachable", /did not finish within 30 seconds$/);
+    });
+  }
+
+  test("a port where nobody speaks is given up after 20 seconds", async () => {
+    const mute = await startMuteServer();
+    const world = tracingWorld(directory);
+    const proof = prove(at(mute), world);
+    await mute.connected;
+    world.expire(20_000);
+    assertNotAccepted((await proof).finding, "unreachable", /nobody answered in time$/);
+    await mute.close();
+  });
+
+  for (const tls of ["implicit", "starttls"] as const) {
+    test(`${tls}: Ctrl-C ends it at once, and the connection with it`, async () => {
+      const world = tracingWorld(directory);
+      const peer = await startPeer(tls, {
+        login: () => {
+          world.interrupt("SIGINT");
+          return "mute";
+        },
+      });
+      await assert.rejects(proveByPop(world, at(peer, tls), token), Interrupted);
+      await peer.allClosed();
+      await assert.rejects(proveByPop(world, at(peer, tls), token), Interrupted);
+      assert.equal(peer.logins.length, 1);
+    });
+  }
+});
+
+describe("a proxy", () => {
+  for (const tls of ["implicit", "starttls"] as const) {
+    test(`${tls}: HTTP CONNECT is gone through, and its password is not shown`, async () => {
+      const peer = await startPeer(tls);
+      const proxy = await startHttpProxy();
+      const world = tracingWorld(directory);
+      const { finding } = await prove(
+        at(peer, tls, { proxy: `http://me:proxy-password@127.0.0.1:${proxy.port}` }),
+        world,
+      );
+      await proxy.close();
+      assert.equal(finding.result, "accepted", JSON.stringify(finding));
+      const credentials = Buffer.from("me:proxy-password").toString("base64");
+      assert.deepEqual(proxy.asked, [`localhost:${peer.port} Basic ${credentials}`]);
+      assert.doesNotMatch(world.traced.join("\n"), /proxy-password/);
+    });
+
+    test(`${tls}: SOCKS5 is gone through`, async () => {
+      const peer = await startPeer(tls);
+      const proxy = await startSocksProxy();
+      const { finding } = await prove(at(peer, tls, { proxy: `socks5://127.0.0.1:${proxy.port}` }));
+      await proxy.close();
+      assert.equal(finding.result, "accepted", JSON.stringify(finding));
+      assert.deepEqual(proxy.asked, ["localhost"]);
+    });
+  }
+
+  test("one that refuses is named, without its password", async () => {
+    const proxy = await startHttpProxy(true);
+    const mailbox = at({ port: 110 }, "implicit", {
+      proxy: `http://me:proxy-password@127.0.0.1:${proxy.port}`,
+    });
+    const { finding } = await prove(mailbox);
+    await proxy.close();
+    assertNotAccepted(finding, "unreachable", /the proxy refused$/);
+    assert.ok(finding.reason.includes(`(through the proxy 127.0.0.1:${proxy.port})`));
+    assert.doesNotMatch(finding.reason, /proxy-password/);
+  });
+
+  test("one that never answers is given up, or left at Ctrl-C", async () => {
+    const proxy = await startMuteServer();
+    const mailbox = at({ port: 110 }, "implicit", { proxy: `http://127.0.0.1:${proxy.port}` });
+    const world = tracingWorld(directory);
+    const proof = prove(mailbox, world);
+    await proxy.connected;
+    world.expire(30_000);
+    assertNotAccepted((await proof).finding, "unreachable", /did not finish within 30 seconds/);
+    const other = tracingWorld(directory);
+    const interrupted = proveByPop(other, mailbox, token);
+    other.interrupt("SIGTERM");
+    await assert.rejects(interrupted, Interrupted);
+    await proxy.close();
+  });
+});
+
+test("what goes over the line can be followed, without the token", async () => {
+  const peer = await startPeer("starttls", { login: () => "refuse" });
+  const { traced } = await prove(at(peer, "starttls", { mechanisms: ["XOAUTH2"] }));
+  const shape = traced.map((line) => line.replace(/< \+ \w+=*$/, "< + CHALLENGE"));
+  assert.deepEqual(shape, [
+    "POP < +OK ready",
+    "POP > STLS",
+    "POP < +OK go ahead",
+    "POP > CAPA",
+    "POP < +OK",
+    "POP < TOP",
+    "POP < UIDL",
+    "POP < SASL PLAIN XOAUTH2 OAUTHBEARER",
+    "POP < USER",
+    "POP < .",
+    "POP > AUTH XOAUTH2 [secret]",
+    "POP < + CHALLENGE",
+    "POP >",
+    "POP < -ERR [AUTH] Username and password not accepted.",
+  ]);
+});
