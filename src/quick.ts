@@ -7,17 +7,17 @@ import { systemWorld } from "./world/system.ts";
 // that takes is to load the program: so a token that is fresh is printed from here, and everything
 // else is left to the program as a whole.
 
-async function begin(): Promise<void> {
-  const world = systemWorld();
-  const shown = await showQuickly(process.argv.slice(2).map(withDashes), world);
-  const isPrinted = shown !== undefined && (await print(shown));
-  if (!isPrinted) await import("./cli.ts");
-
-  function print(text: string): Promise<boolean> {
-    return new Promise((resolve) => {
-      world.stdout.write(text, (error) => resolve(!error));
-    });
-  }
+async function begin(argv: readonly string[]): Promise<void> {
+  if (!(argv[0] === "show" && (await isShown(argv)))) await import("./cli.ts");
 }
 
-void begin();
+async function isShown(argv: readonly string[]): Promise<boolean> {
+  const world = systemWorld();
+  const shown = await showQuickly(argv.map(withDashes), world);
+  if (shown === undefined) return false;
+  return new Promise((resolve) => {
+    world.stdout.write(shown, (error) => resolve(!error));
+  });
+}
+
+void begin(process.argv.slice(2));

@@ -86,6 +86,8 @@ function listenToSignals() {
  * The status is a defect's unless the program still comes to an end of its own.
  */
 function surviveBackgroundErrors(): void {
+  // What begins by itself and then leaves it to the program has done it already.
+  if (process.listenerCount("uncaughtException") > 0) return;
   const tell = (error: unknown) => {
     const name = error instanceof Error ? error.name : typeof error;
     const stack = error instanceof Error ? (error.stack ?? "") : "";
