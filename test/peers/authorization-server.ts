@@ -1,26 +1,41 @@
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
+import type { JWK } from "jose";
 import Provider from "oidc-provider";
-import { Agent, fetch } from "undici";
 import type { Certificates } from "./certificates.ts";
+import { WebVisitor } from "./web-visitor.ts";
 
 /**
- * oidc-provider over HTTPS: real authorization code grant with PKCE, rotation of refresh tokens
- * with reuse detection, introspection for Dovecot. Whoever `login_hint` names is signed in at once.
+ * oidc-provider over HTTPS: real authorization code grant with PKCE, device grant, client
+ * credentials, rotation of refresh tokens with reuse detection, revocation, metadata, introspection
+ * for Dovecot. Whoever `login_hint` names is signed in at once.
  */
 export interface AuthorizationServer {
   readonly issuer: string;
   readonly authorizeUri: string;
   readonly tokenUri: string;
+  readonly deviceUri: string;
+  readonly revokeUri: string;
   /** the first of the clients */
   readonly clientId: string;
   readonly introspectionUri: string;
   /** follows the sign-in address as a browser does; the address that the browser ends on */
   signIn(address: string, how?: { deny?: boolean }): Promise<string>;
+  /**
+   * goes to the address of a device code, types the code there as a person does, and lets it
+   * through or not; what the last page says
+   */
+  enterUserCode(
+    address: string,
+    userCode: string,
+    how: { account: string; deny?: boolean },
+  ): Promise<string>;
+  /** whether a token that was handed out still counts, by introspection (RFC 7662) */
+  isAlive(token: string): Promise<boolean>;
   /** requests that came to the token endpoint, by grant type */
   readonly seen: { grantType: string; refused: boolean }[];
-  /** every token that was handed out */
+  /** every token and device code that was handed out */
   readonly secrets: string[];
   /** makes the introspection endpoint answer 503 */
   introspectionAway: boolean;
@@ -30,13 +45,25 @@ export interface AuthorizationServer {
 }
 
 export interface AuthorizationServerOptions {
-  /** the clients for mxtoken; public where there is no secret; by default one, `mxtoken-test` */
-  readonly clients?: readonly { readonly id: string; readonly secret?: string }[];
+  /** the clients for mxtoken; by default one, `mxtoken-test` */
+  readonly clients?: readonly RegisteredClient[];
   /** scopes that can be asked for, beside its own */
   readonly scopes?: readonly string[];
   readonly port?: number;
   /** shows oidc-provider's own sign-in and consent pages instead of answering by itself */
   readonly pages?: boolean;
+  /** ways for a client to prove itself, as the metadata have them */
+  readonly authenticationMethods?: readonly string[];
+}
+
+/** Public where it has neither secret nor key. */
+interface RegisteredClient {
+  readonly id: string;
+  readonly secret?: string;
+  /** whether the secret is taken by HTTP Basic alone, and not in the body */
+  readonly isBasic?: boolean;
+  /** of the certificate that it proves itself by, PS256 */
+  readonly publicKey?: JWK;
 }
 
 const defaultClients = [{ id: "mxtoken-test" }];
@@ -55,9 +82,13 @@ export async function startAuthorizationServer(
     issuer,
     authorizeUri: `${issuer}/auth`,
     tokenUri: `${issuer}/token`,
+    deviceUri: `${issuer}/device/auth`,
+    revokeUri: `${issuer}/token/revocation`,
     clientId: (options.clients ?? defaultClients)[0]?.id ?? "",
     introspectionUri: `https://dovecot:dovecot-secret@localhost:${port}/token/introspection`,
     signIn: (address, how) => followSignIn(certificates, address, how),
+    enterUserCode: (...code) => enterUserCode(certificates, ...code),
+    isAlive: (token) => introspect(certificates, issuer, token),
     seen: [],
     secrets: [],
     introspectionAway: false,
@@ -71,19 +102,21 @@ export async function startAuthorizationServer(
 
 function providerAt(
   issuer: string,
-  { clients = defaultClients, pages, scopes = [] }: AuthorizationServerOptions,
+  {
+    clients = defaultClients,
+    pages,
+    scopes = [],
+    authenticationMethods,
+  }: AuthorizationServerOptions,
 ) {
   const provider = new Provider(issuer, {
     clients: [
-      ...clients.map(({ id, secret }) => ({
-        client_id: id,
+      ...clients.map((client) => ({
+        client_id: client.id,
         application_type: "web",
         redirect_uris: [...redirectUris, "https://elsewhere.example/auth"],
-        grant_types: ["authorization_code", "refresh_token"],
         response_types: ["code"],
-        ...(secret === undefined
-          ? { token_endpoint_auth_method: "none" }
-          : { token_endpoint_auth_method: "client_secret_post", client_secret: secret }),
+        ...authenticationOf(client),
       })),
       {
         client_id: "dovecot",
@@ -99,7 +132,11 @@ function providerAt(
     features: {
       devInteractions: { enabled: pages === true },
       introspection: { enabled: true, allowedPolicy: async () => true },
+      deviceFlow: { enabled: true },
+      clientCredentials: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: ofTheSameClient },
     },
+    ...(authenticationMethods === undefined ? {} : { clientAuthMethods: authenticationMethods }),
     cookies: { keys: ["only for tests"] },
     rotateRefreshToken: true,
     // Google and Microsoft give one without prompt=consent; oidc-provider by itself does not.
@@ -119,11 +156,47 @@ function providerAt(
       Session: 3600,
       Interaction: 3600,
       AuthorizationCode: 600,
+      ClientCredentials: 3600,
+      DeviceCode: 600,
     },
   });
   provider.use(consentPage(provider));
   allowAnyLoopbackPort(provider);
   return provider;
+}
+
+const delegatedGrants = [
+  "authorization_code",
+  "refresh_token",
+  "urn:ietf:params:oauth:grant-type:device_code",
+];
+
+/** How a client proves itself, and which grants it may use for that. */
+function authenticationOf({ secret, isBasic, publicKey }: RegisteredClient): object {
+  if (publicKey !== undefined) {
+    return {
+      token_endpoint_auth_method: "private_key_jwt",
+      token_endpoint_auth_signing_alg: "PS256",
+      jwks: { keys: [publicKey] },
+      grant_types: [...delegatedGrants, "client_credentials"],
+    };
+  }
+  if (secret === undefined) {
+    return { token_endpoint_auth_method: "none", grant_types: delegatedGrants };
+  }
+  return {
+    token_endpoint_auth_method: isBasic ? "client_secret_basic" : "client_secret_post",
+    client_secret: secret,
+    grant_types: [...delegatedGrants, "client_credentials"],
+  };
+}
+
+async function ofTheSameClient(
+  _context: unknown,
+  client: { clientId: string },
+  token: { clientId: string },
+): Promise<boolean> {
+  return token.clientId === client.clientId;
 }
 
 /** As Google and Microsoft compare loopback redirects (RFC 8252 section 7.3). */
@@ -145,7 +218,8 @@ function consentPage(provider: Provider) {
   return async (context: KoaContext, next: () => Promise<void>) => {
     if (!context.path.startsWith("/consent/")) return next();
     const { params, grantId, prompt } = await provider.interactionDetails(context.req, context.res);
-    const accountId = String(params["login_hint"]);
+    // Whoever types a device code says who they are when they sign in.
+    const accountId = String(params["login_hint"] ?? context.get("x-account"));
     if (context.get("x-deny") === "yes") {
       return provider.interactionFinished(context.req, context.res, {
         error: "access_denied",
@@ -176,13 +250,14 @@ function watch(provider: Provider, peer: AuthorizationServer): void {
       return;
     }
     await next();
-    if (context.path !== "/token") return;
+    if (context.path !== "/token" && context.path !== "/device/auth") return;
     const body = (context.body ?? {}) as Record<string, unknown>;
-    const grantType = String(context["oidc"]?.params?.["grant_type"]);
-    peer.seen.push({ grantType, refused: context.status !== 200 });
-    for (const name of ["access_token", "refresh_token", "id_token"]) {
+    for (const name of ["access_token", "refresh_token", "id_token", "device_code"]) {
       if (typeof body[name] === "string") peer.secrets.push(body[name]);
     }
+    if (context.path !== "/token") return;
+    const grantType = String(context["oidc"]?.params?.["grant_type"]);
+    peer.seen.push({ grantType, refused: context.status !== 200 });
     await peer.beforeAnswer();
   });
 }
@@ -192,32 +267,50 @@ async function followSignIn(
   address: string,
   how: { deny?: boolean } = {},
 ): Promise<string> {
-  const dispatcher = new Agent({ connect: { ca: certificates.ca } });
-  const jar = new Map<string, string>();
-  const start = new URL(address);
-  let url = start;
+  const visitor = new WebVisitor(certificates, how.deny ? { "x-deny": "yes" } : {});
   try {
-    for (let hops = 0; hops < 20; hops += 1) {
-      const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
-      const response = await fetch(url, {
-        redirect: "manual",
-        dispatcher,
-        headers: { cookie, ...(how.deny ? { "x-deny": "yes" } : {}) },
-      });
-      await response.arrayBuffer();
-      for (const line of response.headers.getSetCookie()) {
-        const [pair = ""] = line.split(";");
-        jar.set(pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1));
-      }
-      const location = response.headers.get("location");
-      if (location === null) throw new Error(`sign-in stopped with status ${response.status}`);
-      url = new URL(location, url);
-      if (url.origin !== start.origin) return url.href;
-    }
+    const { status, location } = await visitor.follow(await visitor.open(new URL(address)));
+    if (location === undefined) throw new Error(`sign-in stopped with status ${status}`);
+    return location.href;
   } finally {
-    await dispatcher.close();
+    await visitor.close();
   }
-  throw new Error("sign-in never came to an end");
+}
+
+async function enterUserCode(
+  certificates: Certificates,
+  address: string,
+  userCode: string,
+  { account, deny }: { account: string; deny?: boolean },
+): Promise<string> {
+  const url = new URL(address);
+  const visitor = new WebVisitor(certificates, { "x-account": account });
+  try {
+    const { text } = await visitor.open(url);
+    const xsrf = /name="xsrf" value="([^"]+)"/.exec(text)?.[1];
+    if (xsrf === undefined) throw new Error("the page has no field for a code");
+    const form = { xsrf, user_code: userCode };
+    await visitor.open(url, form);
+    const decided = await visitor.open(url, { ...form, [deny ? "abort" : "confirm"]: "yes" });
+    return (await visitor.follow(decided)).text;
+  } finally {
+    await visitor.close();
+  }
+}
+
+async function introspect(
+  certificates: Certificates,
+  issuer: string,
+  token: string,
+): Promise<boolean> {
+  const basic = Buffer.from("dovecot:dovecot-secret").toString("base64");
+  const visitor = new WebVisitor(certificates, { authorization: `Basic ${basic}` });
+  try {
+    const { text } = await visitor.open(new URL(`${issuer}/token/introspection`), { token });
+    return JSON.parse(text).active === true;
+  } finally {
+    await visitor.close();
+  }
 }
 
 /**

@@ -6,17 +6,32 @@ import type { Certificates } from "./certificates.ts";
 
 /** What a scripted token endpoint does with one request. */
 export type Answer =
-  | { status: number; headers?: Record<string, string>; body: string | object }
+  | {
+      status: number;
+      headers?: Record<string, string>;
+      body: string | object;
+      /** half of the body is sent, and then nothing more; called when that is on its way */
+      onStall?: () => void;
+    }
   /** the connection is closed without an answer */
   | "drop";
+
+/** What a request is beside its parameters. */
+export interface Sent {
+  readonly method: string;
+  readonly path: string;
+  readonly authorization: string | undefined;
+}
 
 /** A token endpoint that answers as it is told, for what no real server does on demand. */
 export interface TokenEndpoint {
   readonly uri: string;
+  /** of every path */
+  readonly origin: string;
   /** the bodies of all requests */
   readonly requests: URLSearchParams[];
   /** what happens to the next requests; may wait */
-  answer: (request: URLSearchParams) => Answer | Promise<Answer>;
+  answer: (request: URLSearchParams, sent: Sent) => Answer | Promise<Answer>;
   close(): Promise<void>;
 }
 
@@ -26,6 +41,7 @@ export async function startTokenEndpoint(certificates: Certificates): Promise<To
   const { port } = server.address() as AddressInfo;
   const endpoint: TokenEndpoint = {
     uri: `https://localhost:${port}/token`,
+    origin: `https://localhost:${port}`,
     requests: [],
     answer: () => ({ status: 500, body: "no answer was scripted" }),
     close: closer(server),
@@ -45,17 +61,23 @@ async function handle(
   for await (const chunk of request) body += String(chunk);
   const parameters = new URLSearchParams(body);
   endpoint.requests.push(parameters);
-  const answer = await endpoint.answer(parameters);
+  const { method = "", url = "", headers } = request;
+  const answer = await endpoint.answer(parameters, {
+    method,
+    path: url,
+    authorization: headers.authorization,
+  });
   if (answer === "drop") {
     response.destroy();
     return;
   }
-  const isText = typeof answer.body === "string";
   response.writeHead(answer.status, {
-    "content-type": isText ? "text/html" : "application/json",
+    "content-type": typeof answer.body === "string" ? "text/html" : "application/json",
     ...answer.headers,
   });
-  response.end(isText ? answer.body : JSON.stringify(answer.body));
+  const text = typeof answer.body === "string" ? answer.body : JSON.stringify(answer.body);
+  if (answer.onStall === undefined) response.end(text);
+  else response.write(text.slice(0, text.length / 2), answer.onStall);
 }
 
 /**
