@@ -61,10 +61,15 @@ describe("every shell block of the README does what it says", () => {
   for (const block of blocks.filter(({ language }) => language === "sh")) {
     const [command = ""] = block.text.split("\n");
     test(`line ${block.line}, ${block.heading}: ${command}`, async () => {
+      // Everybody who reads begins without a token.
+      const [, address] = /^mxtoken (\S+@\S+) (?:--flow|--remotebrowser)/m.exec(block.text) ?? [];
+      if (address !== undefined) machine.forget(address);
+      // It is of an application whose secret must be given.
+      if (block.text.includes("revoke --all")) machine.forget("foo@contoso.com");
       const run = machine.type(block.text);
       const status = await statusOf(block, run);
       assert.equal(status, 0, `${run.written.stdout}\n${run.written.stderr}`);
-      effects[block.heading]?.(run);
+      await effects[block.heading]?.(run);
     });
   }
 
@@ -97,20 +102,6 @@ describe("every shell block of docs/own-application.md does what it says", () =>
   });
 });
 
-test("the line for cron does its turn with the little that cron gives", async () => {
-  const [, command = ""] = /^\*\/30 \* \* \* \* (.*)$/m.exec(readme) ?? [];
-  assert.match(command, /old@example\.com/);
-  const here = command
-    .replace("/path/to/mxtoken", machine.project)
-    .replace("/usr/bin/node", process.execPath);
-  assertTokenFile("old@example.com", "office365");
-  const before = machine.tokenFile("old@example.com");
-  const run = machine.type(`PATH=/usr/bin:/bin; ${here}`, machine.home);
-  assert.deepEqual(await run.ended, { status: 0, signal: null });
-  assert.deepEqual(run.written, { stdout: "", stderr: "" }, "no mail");
-  assert.notEqual(machine.tokenFile("old@example.com"), before);
-});
-
 test("every file that the README links to is there", () => {
   const links = [...readme.matchAll(/\]\(([^)#:]+)\)/g)].map(([, path = ""]) => path);
   assert.ok(links.length > 0);
@@ -120,7 +111,7 @@ test("every file that the README links to is there", () => {
 });
 
 /** What a block must have done beside ending well. */
-const effects: Record<string, (run: Run) => void> = {
+const effects: Record<string, (run: Run) => void | Promise<void>> = {
   "Try it without an account": ({ written }) => {
     assert.match(written.stdout, /^# Provider: office365$.*^the tests$/ms);
   },
@@ -137,6 +128,23 @@ const effects: Record<string, (run: Run) => void> = {
     assert.match(written.stdout, /old@example\.com.*new@example\.org/s);
     assert.equal(existsSync(join(machine.project, "failed.txt")), false);
   },
+  "With a code on another device": ({ written }) => {
+    assert.match(written.stderr, /proven by IMAP login/);
+    assertTokenFile("foo@example.com", /^# Flow: device$/m);
+  },
+  "For mail programs": ({ written }) => {
+    assert.equal(written.stdout, `${machine.tokenFile("foo@example.com").split("\n")[0]}\n`);
+  },
+  "Sending, and POP": ({ written }) => {
+    for (const protocol of ["IMAP", "SMTP", "POP"]) {
+      assert.match(written.stderr, new RegExp(`proven by ${protocol} login`));
+    }
+  },
+  "What must be repeated": assertCronLine,
+  "After the move": ({ written }) => {
+    assert.match(written.stderr, /new@example\.org: revoked, and \S+ is removed$/m);
+    assert.deepEqual(readdirSync(join(machine.project, "tokens")).filter(isTokenFile), []);
+  },
   "imapsync in a container": ({ written }) => assertBothSides(written.stdout),
   "The same address on both sides": ({ written }) => {
     if (written.stdout.includes("messages")) {
@@ -147,11 +155,30 @@ const effects: Record<string, (run: Run) => void> = {
   },
 };
 
+/** The line for cron does its turn with the little that cron gives. */
+async function assertCronLine(): Promise<void> {
+  const [, command = ""] = /^\*\/30 \* \* \* \* (.*)$/m.exec(readme) ?? [];
+  assert.match(command, /old@example\.com/);
+  const here = command
+    .replace("/path/to/mxtoken", machine.project)
+    .replace("/usr/bin/node", process.execPath);
+  assertTokenFile("old@example.com", "office365");
+  const before = machine.tokenFile("old@example.com");
+  const run = machine.type(`PATH=/usr/bin:/bin; ${here}`, machine.home);
+  assert.deepEqual(await run.ended, { status: 0, signal: null });
+  assert.deepEqual(run.written, { stdout: "", stderr: "" }, "no mail");
+  assert.notEqual(machine.tokenFile("old@example.com"), before);
+}
+
 function assertBothSides(stdout: string): void {
   assert.equal(
     stdout,
     "outlook.office365.com old@example.com: 2 messages\nimap.gmail.com new@example.org: 2 messages\n",
   );
+}
+
+function isTokenFile(name: string): boolean {
+  return /^oauth2_tokens_/.test(name);
 }
 
 function assertTokenFile(name: string, what: string | RegExp): void {

@@ -78,5 +78,5 @@ export function runCommand(command: string, args: readonly string[], options: Ru
 
 /** The sign-in addresses that are shown and waited for, in what the program has said so far. */
 export function signInAddresses(said: string): string[] {
-  return said.match(/^https:\S+(?=\s.*waiting)/gms) ?? [];
+  return said.match(/^https:\S+(?=\s.*(?:waiting|paste it here))/gms) ?? [];
 }

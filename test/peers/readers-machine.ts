@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { google } from "../../src/catalog/google.ts";
@@ -9,6 +9,7 @@ import { issueCertificates, temporaryDirectory } from "./certificates.ts";
 import { startDnsServer } from "./dns-server.ts";
 import { startDovecot } from "./dovecot.ts";
 import { freePort } from "./loopback.ts";
+import { startPostfix } from "./postfix.ts";
 import { type Run, runCommand, signInAddresses } from "./program.ts";
 import { partsOf, visit } from "./visit.ts";
 
@@ -25,6 +26,8 @@ export interface ReadersMachine {
   type(text: string, cwd?: string): Run;
   /** the text of a token file in the clone */
   tokenFile(name: string): string;
+  /** takes the token file of an address away, wherever it is */
+  forget(address: string): void;
   /** the arguments with which a command ran that stands for one that is not to be had here */
   typed(command: "ssh" | "xdg-open"): string;
   close(): Promise<void>;
@@ -52,11 +55,12 @@ export async function startReadersMachine(users: readonly string[]): Promise<Rea
       { id: "000000000000-example.apps.googleusercontent.com", secret: "the client secret" },
       { id: "00000000-0000-0000-0000-000000000001" },
     ],
-    scopes: [office365.scopes.imap, google.scopes.imap],
+    scopes: [...Object.values(office365.scopes), google.scopes.imap],
   });
   const dns = await startDnsServer();
   dns.answer = ({ name }) => [{ mx: [[10, mxOf(name)]] }];
-  const dovecot = await startDovecot(directory, certificates, server, users);
+  const dovecot = await startDovecot(directory, certificates, server, users, { pop3: true });
+  const postfix = await startPostfix(directory, certificates, dovecot.authSocket);
   const imapServer = `localhost:${dovecot.imaps}`;
   const env = {
     ...shellEnvironment(home, join(directory, "bin")),
@@ -64,7 +68,11 @@ export async function startReadersMachine(users: readonly string[]): Promise<Rea
     CA_FILE: certificates.caFile,
     MXTOKEN_AUTHORIZE_URI: server.authorizeUri,
     MXTOKEN_TOKEN_URI: server.tokenUri,
+    MXTOKEN_DEVICE_URI: server.deviceUri,
+    MXTOKEN_REVOKE_URI: server.revokeUri,
     MXTOKEN_IMAP_SERVER: imapServer,
+    MXTOKEN_SMTP_SERVER: `localhost:${postfix.smtps}`,
+    MXTOKEN_POP_SERVER: `localhost:${dovecot.pop3s}`,
     MXTOKEN_CA_FILE: certificates.caFile,
     MXTOKEN_DNS_SERVER: dns.address,
   };
@@ -90,11 +98,21 @@ export async function startReadersMachine(users: readonly string[]): Promise<Rea
       const options = { cwd, env, keepOpen: true, isGroupLeader: true };
       const run = runCommand("sh", ["-euc", withOwnServers(text)], options);
       whenAsked(run, server.issuer, (address) => signIn(address, text, run));
+      whenGivenACode(run, (address, code, account) =>
+        server.enterUserCode(address, code, { account }),
+      );
       return run;
+    },
+    forget(address) {
+      const name = `oauth2_tokens_${address}.txt`;
+      for (const place of [project, join(home, ".local/share/mxtoken")]) {
+        rmSync(join(place, "tokens", name), { force: true });
+      }
     },
     tokenFile: (name) => readFileSync(join(project, "tokens", `oauth2_tokens_${name}.txt`), "utf8"),
     typed: (command) => readFileSync(join(directory, `${command}.log`), "utf8"),
     async close() {
+      await postfix.close();
       await dovecot.close();
       await dns.close();
       await server.close();
@@ -176,4 +194,23 @@ function whenAsked(run: Run, issuer: string, signIn: (address: string) => Promis
       }
     });
   }
+}
+
+/** Calls back when the run shows a device code, with the account that it is for. */
+function whenGivenACode(
+  run: Run,
+  enter: (address: string, code: string, account: string) => Promise<unknown>,
+): void {
+  let isEntered = false;
+  run.child.stderr?.on("data", () => {
+    const [, account, address, code] =
+      /sign in as (\S+) with any.*\n\n(https:\S+)\n\n.*\n\n(\S+)\n\n/.exec(run.written.stderr) ??
+      [];
+    if (isEntered || account === undefined || address === undefined || code === undefined) return;
+    isEntered = true;
+    enter(address, code, account).catch((error) => {
+      run.written.stderr += String(error);
+      process.kill(-Number(run.child.pid), "SIGTERM");
+    });
+  });
 }
