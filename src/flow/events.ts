@@ -74,6 +74,7 @@ export type Event =
       qr: boolean | undefined;
     }
   | { is: "deviceCodeExpired" }
+  | { is: "deviceCodeUsed" }
   | { is: "pollFailed"; reason: string }
   | { is: "browserNotOpened"; reason: string }
   | {

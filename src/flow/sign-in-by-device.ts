@@ -35,6 +35,7 @@ export async function signInByDevice(job: Job, request: DeviceSignInRequest): Pr
   await withTokenFileLock(job, () => rehearseReplacement(world, tokenFile, gid));
   tell({ is: "beforeSignIn", remarks: job.beforeSignIn });
   const token = await obtainByDevice(job, request);
+  tell({ is: "deviceCodeUsed" });
   if (token.refreshToken === undefined) tell({ is: "noRefreshToken" });
   tellMissingScopes(job, token, false);
   return proveAndStore(job, token, "signed in");

@@ -87,6 +87,8 @@ export function describe(event: Event, columns?: number): string[] {
       return askByDevice(event, columns);
     case "deviceCodeExpired":
       return ["mxtoken: the code has expired; getting another one"];
+    case "deviceCodeUsed":
+      return ["mxtoken: somebody has signed in with the code"];
     case "pollFailed":
       return [`mxtoken: ${event.reason}; still waiting`];
     case "tokenWanted":
