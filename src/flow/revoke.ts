@@ -6,6 +6,7 @@ import { defaultTokenFile } from "../config/token-file-path.ts";
 import { MxtokenError } from "../errors.ts";
 import { revokeToken } from "../grant/revoke.ts";
 import { removeTokenFile, tokenFilesBeside, tokenFilesIn } from "../store/remove.ts";
+import { checkTarget } from "../store/target.ts";
 import type { TokenRecord } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
 import type { Tell } from "./events.ts";
@@ -43,6 +44,8 @@ export async function revoke(world: World, request: RevokeRequest, tell: Tell): 
   const outcome = await withTokenFileLock(job, async () => {
     const record = await readAgain(job);
     if (record === undefined) throw nothingToRevoke(tokenFile);
+    // Before anything is revoked: what cannot be removed would hold tokens that are dead.
+    await checkTarget(tokenFile);
     const isRevoked = isLocalOnly ? false : await revokeAtProvider(job, record);
     await removeTokenFile(world, tokenFile);
     return { provider: record.notes.provider, isRevoked };
