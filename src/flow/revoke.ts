@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import { parseAddress } from "../address.ts";
 import { isAppOnly } from "../config/flow.ts";
+import { customProvider } from "../config/provider.ts";
 import type { Settings } from "../config/settings.ts";
 import { defaultTokenFile } from "../config/token-file-path.ts";
 import { MxtokenError } from "../errors.ts";
@@ -172,7 +173,8 @@ function directoryOf(world: World, settings: Omit<Settings, "address">): string 
 
 /**
  * The settings for one of many files: its own account, provider and client. A client secret goes to
- * the client that it was given for, and to nobody else.
+ * the client that it was given for, and to nobody else; endpoints are for a provider that is named
+ * with them, or that has no name.
  *
  * @returns undefined for a file of another provider than the one that is named
  * @throws MxtokenError `unreadable` where the file does not tell its mailbox
@@ -197,6 +199,15 @@ async function settingsFor(
           clientSecret: {},
           clientCertificate: undefined,
           clientKey: undefined,
+        }),
+    ...(settings.provider !== undefined || notes?.provider === customProvider
+      ? {}
+      : {
+          authorizeUri: undefined,
+          tokenUri: undefined,
+          deviceUri: undefined,
+          revokeUri: undefined,
+          issuer: undefined,
         }),
     app: undefined,
     tenant: undefined,
