@@ -1,11 +1,13 @@
 import { dirname } from "node:path";
 import { parseAddress } from "../address.ts";
 import { isAppOnly } from "../config/flow.ts";
+import { customProvider } from "../config/provider.ts";
 import type { Settings } from "../config/settings.ts";
 import { defaultTokenFile } from "../config/token-file-path.ts";
 import { MxtokenError } from "../errors.ts";
 import { revokeToken } from "../grant/revoke.ts";
 import { removeTokenFile, tokenFilesBeside, tokenFilesIn } from "../store/remove.ts";
+import { checkTarget } from "../store/target.ts";
 import type { TokenRecord } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
 import type { Tell } from "./events.ts";
@@ -43,6 +45,8 @@ export async function revoke(world: World, request: RevokeRequest, tell: Tell): 
   const outcome = await withTokenFileLock(job, async () => {
     const record = await readAgain(job);
     if (record === undefined) throw nothingToRevoke(tokenFile);
+    // Before anything is revoked: what cannot be removed would hold tokens that are dead.
+    await checkTarget(tokenFile);
     const isRevoked = isLocalOnly ? false : await revokeAtProvider(job, record);
     await removeTokenFile(world, tokenFile);
     return { provider: record.notes.provider, isRevoked };
@@ -169,7 +173,8 @@ function directoryOf(world: World, settings: Omit<Settings, "address">): string 
 
 /**
  * The settings for one of many files: its own account, provider and client. A client secret goes to
- * the client that it was given for, and to nobody else.
+ * the client that it was given for, and to nobody else; endpoints are for a provider that is named
+ * with them, or that has no name.
  *
  * @returns undefined for a file of another provider than the one that is named
  * @throws MxtokenError `unreadable` where the file does not tell its mailbox
@@ -194,6 +199,15 @@ async function settingsFor(
           clientSecret: {},
           clientCertificate: undefined,
           clientKey: undefined,
+        }),
+    ...(settings.provider !== undefined || notes?.provider === customProvider
+      ? {}
+      : {
+          authorizeUri: undefined,
+          tokenUri: undefined,
+          deviceUri: undefined,
+          revokeUri: undefined,
+          issuer: undefined,
         }),
     app: undefined,
     tenant: undefined,

@@ -54,6 +54,8 @@ export interface AuthorizationServerOptions {
   readonly pages?: boolean;
   /** ways for a client to prove itself, as the metadata have them */
   readonly authenticationMethods?: readonly string[];
+  /** the mailbox that an application's own token opens */
+  readonly mailboxOfApplications?: string;
 }
 
 /** Public where it has neither secret nor key. */
@@ -107,6 +109,7 @@ function providerAt(
     pages,
     scopes = [],
     authenticationMethods,
+    mailboxOfApplications,
   }: AuthorizationServerOptions,
 ) {
   const provider = new Provider(issuer, {
@@ -146,7 +149,7 @@ function providerAt(
       claims: async () => ({ sub: id, email: id }),
     }),
     extraTokenClaims: async (_context: unknown, token: { accountId?: string }) => ({
-      email: token.accountId,
+      email: token.accountId ?? mailboxOfApplications,
     }),
     ...(pages ? {} : { interactions: { url: consentUrl } }),
     ttl: {
