@@ -83,11 +83,14 @@ async function freshlyIssued(world: World, request: ShowRequest, tell: Tell): Pr
   const { settings, refreshTokenFromInput } = request;
   const { tokenFile, record } = await readStored(world, settings);
   const isForApplication = isAppOnly(flowWanted(settings, record?.notes ?? {}));
-  if (record === undefined && !isForApplication && !refreshTokenFromInput) {
-    // Nobody has to be asked for the provider of nothing; --provider may have a file of its own.
-    if (settings.provider === undefined) throw nothingStored(tokenFile);
+  const needsRecord = !isForApplication && !refreshTokenFromInput;
+  // Nobody has to be asked for the provider of nothing; --provider may have a file of its own.
+  if (needsRecord && record === undefined && settings.provider === undefined) {
+    throw nothingStored(tokenFile);
   }
   const prepared = await prepare(world, settings, false, tell, "refresh");
+  // Before a place for its lock is made.
+  if (needsRecord && prepared.record === undefined) throw nothingStored(prepared.tokenFile);
   const gid = settings.group === undefined ? undefined : await groupId(world, settings.group);
   const job: Job = { ...prepared, world, tell, gid, startover: false };
   if (isAppOnly(job.client.flow)) return showForApplication(job, request);
