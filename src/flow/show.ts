@@ -1,4 +1,5 @@
 import { flowWanted, isAppOnly } from "../config/flow.ts";
+import { explicitProvider } from "../config/provider.ts";
 import type { Settings } from "../config/settings.ts";
 import { MxtokenError } from "../errors.ts";
 import { LineInput } from "../grant/line-input.ts";
@@ -63,11 +64,12 @@ export async function show(world: World, request: ShowRequest, tell: Tell): Prom
 }
 
 async function shownFromInput(world: World, settings: Settings, tell: Tell): Promise<ShownToken> {
+  const { address, login } = settings;
+  const row = settings.provider === undefined ? undefined : explicitProvider(settings, {}, "")?.row;
   const accessToken = await tokenFromInput(world, tell, "access token");
-  const { address, login, provider } = settings;
   const nothing = { refreshToken: undefined, expiresAt: undefined, scope: undefined };
   const account = address.text;
-  return { ...nothing, accessToken, account, login: login ?? account, provider };
+  return { ...nothing, accessToken, account, login: login ?? account, provider: row?.name };
 }
 
 async function tokenFromInput(world: World, tell: Tell, what: string): Promise<Secret> {
