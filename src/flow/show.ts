@@ -111,7 +111,7 @@ function nothingStored(tokenFile: string): MxtokenError {
 /** Refreshes the stored token under the lock, and stores the new one before anybody sees it. */
 async function refreshAndShow(job: Job, request: ShowRequest): Promise<ShownToken> {
   return withTokenFileLock(job, async () => {
-    const { world, tokenFile, gid } = job;
+    const { world, tokenFile } = job;
     const current = await readAgain(job);
     if (current === undefined) throw nothingStored(tokenFile);
     // Another process may have refreshed it while the lock was waited for.
@@ -121,18 +121,27 @@ async function refreshAndShow(job: Job, request: ShowRequest): Promise<ShownToke
     if (refreshToken === undefined) {
       throw new MxtokenError("signInNeeded", `there is no refresh token in ${tokenFile}`);
     }
-    await rehearseReplacement(world, tokenFile, gid);
-    return withReservation(job, async (reservation) => {
-      const token = await requestRefresh(job, refreshToken, current.notes.scope);
-      const isNew = !refreshToken.equals(token.refreshToken);
-      const keepsLineOne = request.nocache && current.accessToken !== undefined;
-      const next = keepsLineOne
-        ? { ...current, refreshToken: token.refreshToken }
-        : renewed(job, token, current.notes.signedInAt);
-      if (isNew || !keepsLineOne) await reservation.commit(formatTokenFile(next));
-      job.tell({ is: "refreshed", newRefreshToken: isNew });
-      return shown(request, renewed(job, token, undefined));
-    });
+    return refreshUnderLock(job, request, current, refreshToken);
+  });
+}
+
+async function refreshUnderLock(
+  job: Job,
+  request: ShowRequest,
+  current: TokenRecord,
+  refreshToken: Secret,
+): Promise<ShownToken> {
+  await rehearseReplacement(job.world, job.tokenFile, job.gid);
+  return withReservation(job, async (reservation) => {
+    const token = await requestRefresh(job, refreshToken, current.notes.scope);
+    const isNew = !refreshToken.equals(token.refreshToken);
+    const keepsLineOne = request.nocache && current.accessToken !== undefined;
+    const next = keepsLineOne
+      ? { ...current, refreshToken: token.refreshToken }
+      : renewed(job, token, current.notes.signedInAt);
+    if (isNew || !keepsLineOne) await reservation.commit(formatTokenFile(next));
+    job.tell({ is: "refreshed", newRefreshToken: isNew });
+    return shown(request, renewed(job, token, undefined));
   });
 }
 
@@ -165,7 +174,11 @@ async function showByRefreshToken(
   refreshToken: Secret,
 ): Promise<ShownToken> {
   return withTokenFileLock(job, async () => {
-    const isFree = (await readAgain(job)) === undefined;
+    const current = await readAgain(job);
+    if (current !== undefined && refreshToken.equals(current.refreshToken)) {
+      return refreshUnderLock(job, request, current, refreshToken);
+    }
+    const isFree = current === undefined;
     const path = isFree ? job.tokenFile : besideOf(job.tokenFile);
     return withReservation(
       job,
