@@ -51,7 +51,10 @@ export async function show(world: World, request: ShowRequest, tell: Tell): Prom
   const stored = isCacheUsed ? await freshToken(world, request) : undefined;
   if (stored !== undefined) return stored;
   try {
-    return await freshlyIssued(world, request, tell);
+    const issued = await freshlyIssued(world, request, tell);
+    // It is stored; but whoever asked has gone.
+    world.interrupted.throwIfAborted();
+    return issued;
   } catch (error) {
     if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
     throw new MxtokenError("signInNeeded", error.message, {
