@@ -98,6 +98,9 @@ async function parse(argv: readonly string[]): Promise<Parsed> {
       "parse-positional-numbers": false,
       // --no-browser is an option of its own.
       "boolean-negation": false,
+      // Otherwise --TOKEN-FILE and --home.x pass for options, and are ignored.
+      "camel-case-expansion": false,
+      "dot-notation": false,
     })
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {

@@ -189,8 +189,10 @@ function environmentName(option: string): string {
  * @throws MxtokenError `usage` for more than one
  */
 export function onlyArgument(args: Arguments): string | undefined {
-  const [another] = Array.isArray(args["_"]) ? args["_"].map(String) : [];
-  const first = typeof args["address"] === "string" ? args["address"] : undefined;
+  // What follows `--` is not taken for the positional argument.
+  const [first, another] = [args["address"], args["_"]]
+    .flat()
+    .filter((word) => typeof word === "string");
   if (another !== undefined) {
     const isMistyped = first !== undefined && /^[a-z]+$/.test(first) && another.includes("@");
     throw new MxtokenError(

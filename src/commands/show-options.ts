@@ -70,7 +70,8 @@ export function readShowOrder(
   }
   const settings = readSettings(args, world, warn);
   const protocol = protocolOf(args, world);
-  const access = [...new Set([...settings.access, protocol])];
+  const named = protocolsOption(args, world, "access") ?? ["imap"];
+  const access = [...new Set([...named, protocol])];
   return {
     format: formatOf(args, world),
     protocol,
@@ -81,7 +82,11 @@ export function readShowOrder(
       nocache: args["nocache"] === true,
       accessTokenFromInput,
       refreshTokenFromInput,
-      signInCommand: signInCommand(args, world, settings.address.text),
+      signInCommand: signInCommand(
+        named.includes(protocol) ? args : { ...args, access: access.join(",") },
+        world,
+        settings.address.text,
+      ),
     },
   };
 }
@@ -121,7 +126,9 @@ function signInCommand(args: Arguments, world: World, address: string): string {
   const quote = world.platform === "win32" ? quoteForCmd : quoteForShell;
   const options = ofSignIn.flatMap((name) => {
     const value = args[name];
-    return typeof value === "string" ? [`--${name} ${quote(value)}`] : [];
+    if (typeof value !== "string") return [];
+    // What begins with a dash would be taken for an option.
+    return [`--${name}${value.startsWith("-") ? "=" : " "}${quote(value)}`];
   });
   return ["mxtoken", quote(address), ...options].join(" ");
 }

@@ -1,4 +1,5 @@
 import { flowWanted, isAppOnly } from "../config/flow.ts";
+import { explicitProvider } from "../config/provider.ts";
 import type { Settings } from "../config/settings.ts";
 import { MxtokenError } from "../errors.ts";
 import { LineInput } from "../grant/line-input.ts";
@@ -50,7 +51,10 @@ export async function show(world: World, request: ShowRequest, tell: Tell): Prom
   const stored = isCacheUsed ? await freshToken(world, request) : undefined;
   if (stored !== undefined) return stored;
   try {
-    return await freshlyIssued(world, request, tell);
+    const issued = await freshlyIssued(world, request, tell);
+    // It is stored; but whoever asked has gone.
+    world.interrupted.throwIfAborted();
+    return issued;
   } catch (error) {
     if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
     throw new MxtokenError("signInNeeded", error.message, {
@@ -63,11 +67,12 @@ export async function show(world: World, request: ShowRequest, tell: Tell): Prom
 }
 
 async function shownFromInput(world: World, settings: Settings, tell: Tell): Promise<ShownToken> {
+  const { address, login } = settings;
+  const row = settings.provider === undefined ? undefined : explicitProvider(settings, {}, "")?.row;
   const accessToken = await tokenFromInput(world, tell, "access token");
-  const { address, login, provider } = settings;
   const nothing = { refreshToken: undefined, expiresAt: undefined, scope: undefined };
   const account = address.text;
-  return { ...nothing, accessToken, account, login: login ?? account, provider };
+  return { ...nothing, accessToken, account, login: login ?? account, provider: row?.name };
 }
 
 async function tokenFromInput(world: World, tell: Tell, what: string): Promise<Secret> {
@@ -83,11 +88,14 @@ async function freshlyIssued(world: World, request: ShowRequest, tell: Tell): Pr
   const { settings, refreshTokenFromInput } = request;
   const { tokenFile, record } = await readStored(world, settings);
   const isForApplication = isAppOnly(flowWanted(settings, record?.notes ?? {}));
-  if (record === undefined && !isForApplication && !refreshTokenFromInput) {
-    // Nobody has to be asked for the provider of nothing; --provider may have a file of its own.
-    if (settings.provider === undefined) throw nothingStored(tokenFile);
+  const needsRecord = !isForApplication && !refreshTokenFromInput;
+  // Nobody has to be asked for the provider of nothing; --provider may have a file of its own.
+  if (needsRecord && record === undefined && settings.provider === undefined) {
+    throw nothingStored(tokenFile);
   }
   const prepared = await prepare(world, settings, false, tell, "refresh");
+  // Before a place for its lock is made.
+  if (needsRecord && prepared.record === undefined) throw nothingStored(prepared.tokenFile);
   const gid = settings.group === undefined ? undefined : await groupId(world, settings.group);
   const job: Job = { ...prepared, world, tell, gid, startover: false };
   if (isAppOnly(job.client.flow)) return showForApplication(job, request);
@@ -106,7 +114,7 @@ function nothingStored(tokenFile: string): MxtokenError {
 /** Refreshes the stored token under the lock, and stores the new one before anybody sees it. */
 async function refreshAndShow(job: Job, request: ShowRequest): Promise<ShownToken> {
   return withTokenFileLock(job, async () => {
-    const { world, tokenFile, gid } = job;
+    const { world, tokenFile } = job;
     const current = await readAgain(job);
     if (current === undefined) throw nothingStored(tokenFile);
     // Another process may have refreshed it while the lock was waited for.
@@ -116,18 +124,27 @@ async function refreshAndShow(job: Job, request: ShowRequest): Promise<ShownToke
     if (refreshToken === undefined) {
       throw new MxtokenError("signInNeeded", `there is no refresh token in ${tokenFile}`);
     }
-    await rehearseReplacement(world, tokenFile, gid);
-    return withReservation(job, async (reservation) => {
-      const token = await requestRefresh(job, refreshToken, current.notes.scope);
-      const isNew = !refreshToken.equals(token.refreshToken);
-      const keepsLineOne = request.nocache && current.accessToken !== undefined;
-      const next = keepsLineOne
-        ? { ...current, refreshToken: token.refreshToken }
-        : renewed(job, token, current.notes.signedInAt);
-      if (isNew || !keepsLineOne) await reservation.commit(formatTokenFile(next));
-      job.tell({ is: "refreshed", newRefreshToken: isNew });
-      return shown(request, renewed(job, token, undefined));
-    });
+    return refreshUnderLock(job, request, current, refreshToken);
+  });
+}
+
+async function refreshUnderLock(
+  job: Job,
+  request: ShowRequest,
+  current: TokenRecord,
+  refreshToken: Secret,
+): Promise<ShownToken> {
+  await rehearseReplacement(job.world, job.tokenFile, job.gid);
+  return withReservation(job, async (reservation) => {
+    const token = await requestRefresh(job, refreshToken, current.notes.scope);
+    const isNew = !refreshToken.equals(token.refreshToken);
+    const keepsLineOne = request.nocache && current.accessToken !== undefined;
+    const next = keepsLineOne
+      ? { ...current, refreshToken: token.refreshToken }
+      : renewed(job, token, current.notes.signedInAt);
+    if (isNew || !keepsLineOne) await reservation.commit(formatTokenFile(next));
+    job.tell({ is: "refreshed", newRefreshToken: isNew });
+    return shown(request, renewed(job, token, undefined));
   });
 }
 
@@ -160,7 +177,11 @@ async function showByRefreshToken(
   refreshToken: Secret,
 ): Promise<ShownToken> {
   return withTokenFileLock(job, async () => {
-    const isFree = (await readAgain(job)) === undefined;
+    const current = await readAgain(job);
+    if (current !== undefined && refreshToken.equals(current.refreshToken)) {
+      return refreshUnderLock(job, request, current, refreshToken);
+    }
+    const isFree = current === undefined;
     const path = isFree ? job.tokenFile : besideOf(job.tokenFile);
     return withReservation(
       job,
