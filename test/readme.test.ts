@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { type Organisation, startOrganisation } from "./peers/organisation.ts";
 import { programPath, type Run } from "./peers/program.ts";
 import { type ReadersMachine, startReadersMachine } from "./peers/readers-machine.ts";
 import { type Block, blocksOf } from "./peers/shell-blocks.ts";
@@ -102,6 +103,45 @@ describe("every shell block of docs/own-application.md does what it says", () =>
   });
 });
 
+describe("every shell block of docs/app-only.md does what it says", () => {
+  const texts = blocksOf(textOf("docs/app-only.md"))
+    .filter(({ language }) => language === "sh")
+    .map(({ text }) => text);
+  const [byServiceAccount = "", byCertificate = "", bySecret = "", many = "", ...others] = texts;
+  const [makesKey = "", getsToken = ""] = byCertificate.split(/(?<=app\.crt)\n/);
+  assert.deepEqual(others, []);
+  let organisation: Organisation;
+  before(async () => {
+    assert.equal((await machine.type(makesKey).ended).status, 0);
+    organisation = await startOrganisation(machine.project);
+  });
+  after(() => organisation.close());
+
+  async function typed(text: string, address: string, env: Record<string, string>): Promise<void> {
+    machine.forget(address);
+    const run = machine.type(text, machine.project, env);
+    assert.equal((await run.ended).status, 0, run.written.stderr);
+  }
+
+  test("a service account", async () => {
+    await typed(byServiceAccount, "bar@example.org", organisation.google);
+    assertTokenFile("bar@example.org", /^# Flow: service-account$/m);
+  });
+
+  for (const [what, text, client] of [
+    ["client credentials with a certificate", getsToken, "00000000-0000-0000-0000-000000000002"],
+    ["client credentials with a secret", bySecret, "00000000-0000-0000-0000-000000000003"],
+    ["many mailboxes at once", many, "00000000-0000-0000-0000-000000000002"],
+  ] as const) {
+    test(what, async () => {
+      await typed(text, "bar@contoso.com", organisation.microsoft);
+      assertTokenFile("bar@contoso.com", /^# Flow: client-credentials$/m);
+      assertTokenFile("bar@contoso.com", new RegExp(`^# Client: ${client}$`, "m"));
+      assert.equal(existsSync(join(machine.project, "failed.txt")), false);
+    });
+  }
+});
+
 test("every file that the README links to is there", () => {
   const links = [...readme.matchAll(/\]\(([^)#:]+)\)/g)].map(([, path = ""]) => path);
   assert.ok(links.length > 0);
@@ -143,7 +183,12 @@ const effects: Record<string, (run: Run) => void | Promise<void>> = {
   "What must be repeated": assertCronLine,
   "After the move": ({ written }) => {
     assert.match(written.stderr, /new@example\.org: revoked, and \S+ is removed$/m);
-    assert.deepEqual(readdirSync(join(machine.project, "tokens")).filter(isTokenFile), []);
+    const left = readdirSync(join(machine.project, "tokens")).filter(isTokenFile);
+    assert.ok(left.length > 0);
+    for (const name of left) {
+      const text = readFileSync(join(machine.project, "tokens", name), "utf8");
+      assert.doesNotMatch(text, /^# Provider: office365$/m);
+    }
   },
   "imapsync in a container": ({ written }) => assertBothSides(written.stdout),
   "The same address on both sides": ({ written }) => {

@@ -22,8 +22,11 @@ export interface ReadersMachine {
   readonly home: string;
   /** the fresh clone */
   readonly project: string;
-  /** runs what is typed into a shell, and does at every sign-in what a person does */
-  type(text: string, cwd?: string): Run;
+  /**
+   * runs what is typed into a shell, and does at every sign-in what a person does; `more` is added
+   * to the environment
+   */
+  type(text: string, cwd?: string, more?: Record<string, string>): Run;
   /** the text of a token file in the clone */
   tokenFile(name: string): string;
   /** takes the token file of an address away, wherever it is */
@@ -94,8 +97,8 @@ export async function startReadersMachine(users: readonly string[]): Promise<Rea
   return {
     home,
     project,
-    type(text, cwd = project) {
-      const options = { cwd, env, keepOpen: true, isGroupLeader: true };
+    type(text, cwd = project, more = {}) {
+      const options = { cwd, env: { ...env, ...more }, keepOpen: true, isGroupLeader: true };
       const run = runCommand("sh", ["-euc", withOwnServers(text)], options);
       whenAsked(run, server.issuer, (address) => signIn(address, text, run));
       whenGivenACode(run, (address, code, account) =>
