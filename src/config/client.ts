@@ -1,48 +1,26 @@
 import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
-import type { Secret } from "../secret.ts";
 import { proxyOf } from "../world/http.ts";
 import type { World } from "../world/world.ts";
-import {
-  type Application,
-  requireOwnApplication,
-  resolveApplication,
-  resolveSecret,
-} from "./application.ts";
-import {
-  checkRedirectUri,
-  endpointOf,
-  resolveIssuer,
-  resolveTenant,
-} from "./authorization-server.ts";
-import { type ClientCertificate, readClientCertificate } from "./client-certificate.ts";
+import type { Application } from "./application.ts";
+import { checkRedirectUri, resolveIssuer, resolveTenant } from "./authorization-server.ts";
+import { type Credentials, resolveCredentials } from "./credentials.ts";
 import { isAppOnly, resolveFlow } from "./flow.ts";
 import type { Purpose } from "./provider.ts";
 import { alternativeScope, requireScope, resolveScope } from "./scope.ts";
+import { resolveEndpoints, type ServerEndpoints } from "./server-endpoints.ts";
 import { judgeMetadata, type ServerMetadata, wantsBasic } from "./server-metadata.ts";
-import { readServiceAccount, type ServiceAccount } from "./service-account.ts";
 import type { Remembered, Settings } from "./settings.ts";
 
 /** The OAuth client (RFC 6749 section 2) that asks for the token, and whom it asks. */
-export interface OAuthClient {
+export interface OAuthClient extends ServerEndpoints, Omit<Credentials, "application"> {
   readonly flow: Flow;
   /** name of the application's row, or `own` where the person gave a client id */
   readonly app: string;
   readonly id: string;
-  readonly secret: Secret | undefined;
-  /** proves the client instead of a secret */
-  readonly certificate: ClientCertificate | undefined;
-  readonly serviceAccount: ServiceAccount | undefined;
   /** exactly as registered at the provider */
   readonly redirectUri: string;
   /** whether the provider is not known to take it with a listener's port in it */
   readonly isRedirectUriExact: boolean;
-  /** known wherever a person signs in by a code */
-  readonly authorizationEndpoint: string | undefined;
-  readonly tokenEndpoint: string;
-  /** known wherever a person signs in by a device code */
-  readonly deviceAuthorizationEndpoint: string | undefined;
-  readonly revocationEndpoint: string | undefined;
-  readonly tokenInfoEndpoint: string | undefined;
   /** whether the person named the token endpoint, instead of the provider's row */
   readonly isTokenEndpointNamed: boolean;
   /** what `iss` (RFC 9207) must be; undefined: its origin is compared with the endpoint's */
@@ -103,7 +81,7 @@ export async function resolveClient(
     app: application.name,
     id: application.clientId,
     ...redirectUriOf(settings, application),
-    ...endpointsOf(settings, row, metadata, tenant, isNew ? flow : purpose),
+    ...resolveEndpoints(settings, row, metadata, tenant, isNew ? flow : purpose),
     isTokenEndpointNamed: settings.tokenUri !== undefined || metadata !== undefined,
     issuer: resolveIssuer(settings, row, metadata),
     scope: scope ?? "",
@@ -118,49 +96,6 @@ export async function resolveClient(
   };
 }
 
-interface Credentials extends Pick<OAuthClient, "secret" | "certificate" | "serviceAccount"> {
-  readonly application: Application;
-}
-
-async function resolveCredentials(
-  world: World,
-  settings: Settings,
-  row: ProviderRow | undefined,
-  remembered: Remembered,
-  flow: Flow,
-  purpose: Purpose,
-): Promise<Credentials> {
-  if (flow === "service-account") return serviceAccountOf(world, settings, remembered, purpose);
-  const application = resolveApplication(settings, row, remembered);
-  // Nobody is asked, so nobody has to be convinced.
-  if (purpose === "remove") return { application, ...withoutCredentials };
-  const certificate = await readClientCertificate(world, settings);
-  const secret =
-    certificate === undefined ? await resolveSecret(world, settings, application) : undefined;
-  if (flow === "client-credentials" && purpose !== "revoke") {
-    requireOwnApplication(application, secret !== undefined || certificate !== undefined);
-  }
-  return { application, certificate, secret, serviceAccount: undefined };
-}
-
-async function serviceAccountOf(
-  world: World,
-  { serviceAccountKey }: Settings,
-  remembered: Remembered,
-  purpose: Purpose,
-): Promise<Credentials> {
-  const name = "service-account";
-  if (purpose === "revoke" || purpose === "remove") {
-    const application = { name, clientId: remembered.client ?? "", row: undefined };
-    return { ...withoutCredentials, application };
-  }
-  const serviceAccount = await readServiceAccount(world, serviceAccountKey);
-  const application = { name, clientId: serviceAccount.clientId, row: undefined };
-  return { ...withoutCredentials, serviceAccount, application };
-}
-
-const withoutCredentials = { secret: undefined, certificate: undefined, serviceAccount: undefined };
-
 function redirectUriOf(
   settings: Settings,
   application: Application,
@@ -169,54 +104,6 @@ function redirectUriOf(
   return {
     redirectUri: checkRedirectUri(given ?? application.row?.redirectUri ?? "http://localhost"),
     isRedirectUriExact: given === undefined && application.row?.isRedirectUriExact === true,
-  };
-}
-
-/** @param needed the flow or purpose without whose endpoints the run cannot begin */
-function endpointsOf(
-  settings: Settings,
-  row: ProviderRow | undefined,
-  metadata: ServerMetadata | undefined,
-  tenant: string | undefined,
-  needed: Flow | Purpose,
-): Pick<
-  OAuthClient,
-  | "authorizationEndpoint"
-  | "tokenEndpoint"
-  | "deviceAuthorizationEndpoint"
-  | "revocationEndpoint"
-  | "tokenInfoEndpoint"
-> {
-  // The server that is described by its metadata is another one than the row's.
-  const known = metadata ?? row;
-  const optional = (option: string, given: string | undefined, fallback: string | undefined) => {
-    const template = given ?? fallback;
-    return template === undefined ? undefined : endpointOf(option, template, tenant);
-  };
-  const required = (option: string, given: string | undefined, fallback: string | undefined) =>
-    endpointOf(option, given ?? fallback, tenant);
-  const { authorizeUri, tokenUri, deviceUri, revokeUri } = settings;
-  const authorize = needed === "code" ? required : optional;
-  const device = needed === "device" ? required : optional;
-  const isOtherServer = tokenUri !== undefined || metadata !== undefined;
-  return {
-    authorizationEndpoint: authorize("authorize-uri", authorizeUri, known?.authorizationEndpoint),
-    // Whoever revokes may know no more than where.
-    tokenEndpoint:
-      needed === "revoke" || needed === "remove"
-        ? (optional("token-uri", tokenUri, known?.tokenEndpoint) ?? revokeUri ?? "")
-        : required("token-uri", tokenUri, known?.tokenEndpoint),
-    deviceAuthorizationEndpoint: device(
-      "device-uri",
-      deviceUri,
-      known?.deviceAuthorizationEndpoint,
-    ),
-    revocationEndpoint: optional(
-      "revoke-uri",
-      revokeUri,
-      tokenUri === undefined || metadata !== undefined ? known?.revocationEndpoint : undefined,
-    ),
-    tokenInfoEndpoint: isOtherServer ? undefined : row?.tokenInfoEndpoint,
   };
 }
 
