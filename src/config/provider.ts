@@ -12,11 +12,8 @@ export type ExplicitProvider =
   | { readonly by: "name" | "tokenFile"; readonly row: ProviderRow }
   | { readonly by: "values"; readonly row: undefined };
 
-/**
- * What a run needs of the authorization server: a new token, a token without a person, the end of
- * one, or nothing at all.
- */
-export type Purpose = "newToken" | "refresh" | "revoke" | "remove";
+/** What a run needs of the authorization server: a new token, one without a person, or its end. */
+export type Purpose = "newToken" | "refresh" | "revoke";
 
 /**
  * The provider that `--provider` names, else the one that the token file was made with, else the
@@ -111,7 +108,6 @@ const valuesOfProvider = [
 
 /** The same for what a run is about; an issuer's metadata tell the endpoints. */
 function valuesFor(settings: Settings, remembered: Remembered, purpose: Purpose): Values {
-  if (purpose === "remove") return [];
   const flow = flowWanted(settings, remembered);
   const client = flow === "service-account" || remembered.client !== undefined ? [] : [clientId];
   if (purpose === "revoke") {

@@ -8,9 +8,10 @@ import { isoSeconds } from "../store/token-file.ts";
 import type { Finding } from "../verify/finding.ts";
 import { proveByEvery } from "../verify/prove.ts";
 import type { World } from "../world/world.ts";
+import type { Stored } from "./choose-token-file.ts";
 import type { Tell } from "./events.ts";
 import { checkTokenFits } from "./owner.ts";
-import { getFreshOne, noAccessToken, prepareMailbox, type Stored } from "./prepare.ts";
+import { getFreshOne, noAccessToken, prepareMailbox } from "./prepare-mailbox.ts";
 import { findOtherAccount, opensMailbox, requireAccepted } from "./proof.ts";
 import { readToken } from "./read-token.ts";
 

@@ -72,7 +72,7 @@ export function shownToken(settings: Settings, record: TokenRecord): ShownToken 
 }
 
 /** The token file of the mailbox at the provider that is named, or at any where none is. */
-async function findRecord(
+export async function findRecord(
   world: World,
   settings: Settings,
 ): Promise<{ tokenFile: string; record: TokenRecord | undefined }> {

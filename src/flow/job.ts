@@ -53,7 +53,7 @@ export async function withReservation<T>(
  * @param stop ends the wait; by default the signals that ask the process to end
  */
 export async function withTokenFileLock<T>(
-  job: Job,
+  job: Pick<Job, "world" | "tokenFile" | "gid" | "tell">,
   work: () => Promise<T>,
   stop?: AbortSignal,
 ): Promise<T> {

@@ -10,10 +10,12 @@ import { removeTokenFile, tokenFilesBeside, tokenFilesIn } from "../store/remove
 import { checkTarget } from "../store/target.ts";
 import type { TokenRecord } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
+import { readStored } from "./choose-token-file.ts";
 import type { Tell } from "./events.ts";
+import { findRecord } from "./fresh-token.ts";
 import { type Job, readAgain, withTokenFileLock, withTokenRequest } from "./job.ts";
-import { belongsTo } from "./owner.ts";
-import { prepare, readStored } from "./prepare.ts";
+import { belongsTo, checkSameOwner } from "./owner.ts";
+import { prepare } from "./prepare.ts";
 
 /** What the person wants of `mxtoken revoke`. */
 export interface RevokeRequest {
@@ -40,35 +42,55 @@ export interface Revoked {
  */
 export async function revoke(world: World, request: RevokeRequest, tell: Tell): Promise<Revoked> {
   const { settings, isLocalOnly } = request;
-  const job = await jobFor(world, settings, tell, isLocalOnly);
+  const outcome = isLocalOnly
+    ? await removeOnly(world, settings, tell)
+    : await revokeAndRemove(world, settings, tell);
+  const { tokenFile, isRevoked } = outcome;
+  const account = settings.address.text;
+  tell({ is: "removed", account, tokenFile, isRevoked });
+  for (const path of await tokenFilesBeside(tokenFile)) tell({ is: "tokensBeside", path });
+  return { account, ...outcome };
+}
+
+async function revokeAndRemove(
+  world: World,
+  settings: Settings,
+  tell: Tell,
+): Promise<Omit<Revoked, "account">> {
+  const stored = await readStored(world, settings);
+  if (stored.record === undefined && settings.provider === undefined) {
+    throw nothingToRevoke(stored.tokenFile);
+  }
+  const prepared = await prepare(world, settings, false, tell, "revoke");
+  const job: Job = { ...prepared, world, tell, gid: undefined, startover: false };
   const { tokenFile } = job;
-  const outcome = await withTokenFileLock(job, async () => {
+  return withTokenFileLock(job, async () => {
     const record = await readAgain(job);
     if (record === undefined) throw nothingToRevoke(tokenFile);
     // Before anything is revoked: what cannot be removed would hold tokens that are dead.
     await checkTarget(tokenFile);
-    const isRevoked = isLocalOnly ? false : await revokeAtProvider(job, record);
+    const isRevoked = await revokeAtProvider(job, record);
     await removeTokenFile(world, tokenFile);
-    return { provider: record.notes.provider, isRevoked };
+    return { tokenFile, provider: record.notes.provider, isRevoked };
   });
-  const account = settings.address.text;
-  tell({ is: "removed", account, tokenFile, isRevoked: outcome.isRevoked });
-  for (const path of await tokenFilesBeside(tokenFile)) tell({ is: "tokensBeside", path });
-  return { account, tokenFile, ...outcome };
 }
 
-/** Without a request, nothing of the client has to be known, and no secret of it either. */
-async function jobFor(
+/** Nobody is asked, so nothing of provider and client has to be known, and no secret. */
+async function removeOnly(
   world: World,
   settings: Settings,
   tell: Tell,
-  isLocalOnly: boolean,
-): Promise<Job> {
-  const { tokenFile, record } = await readStored(world, settings);
-  if (record === undefined && settings.provider === undefined) throw nothingToRevoke(tokenFile);
-  const purpose = isLocalOnly ? "remove" : "revoke";
-  const prepared = await prepare(world, settings, false, tell, purpose);
-  return { ...prepared, world, tell, gid: undefined, startover: false };
+): Promise<Omit<Revoked, "account">> {
+  const { tokenFile } = await findRecord(world, settings);
+  return withTokenFileLock({ world, tell, tokenFile, gid: undefined }, async () => {
+    const { record } = await findRecord(world, settings);
+    if (record === undefined) throw nothingToRevoke(tokenFile);
+    const { clientId: client, tenant } = settings;
+    const owner = { account: settings.address.text, client, tenant, tokenHost: undefined };
+    checkSameOwner(tokenFile, record.notes, owner);
+    await removeTokenFile(world, tokenFile);
+    return { tokenFile, provider: record.notes.provider, isRevoked: false };
+  });
 }
 
 /** @returns whether it is revoked */

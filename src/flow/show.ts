@@ -11,6 +11,7 @@ import type { Token } from "../token.ts";
 import type { World } from "../world/world.ts";
 import { besideOf } from "./adopt.ts";
 import { requestForApplication } from "./app-only.ts";
+import { readStored } from "./choose-token-file.ts";
 import type { Tell } from "./events.ts";
 import { type Freshness, freshToken, isFresh, type ShownToken, shownToken } from "./fresh-token.ts";
 import {
@@ -23,7 +24,7 @@ import {
   withTokenFileLock,
 } from "./job.ts";
 import { checkTokenFits } from "./owner.ts";
-import { prepare, readStored } from "./prepare.ts";
+import { prepare } from "./prepare.ts";
 import { readToken } from "./read-token.ts";
 
 /** What a program wants to be shown. */

@@ -1,0 +1,60 @@
+import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
+import type { Secret } from "../secret.ts";
+import type { World } from "../world/world.ts";
+import {
+  type Application,
+  requireOwnApplication,
+  resolveApplication,
+  resolveSecret,
+} from "./application.ts";
+import { type ClientCertificate, readClientCertificate } from "./client-certificate.ts";
+import type { Purpose } from "./provider.ts";
+import { readServiceAccount, type ServiceAccount } from "./service-account.ts";
+import type { Remembered, Settings } from "./settings.ts";
+
+/** The application to act as, and how it proves that it is that one. */
+export interface Credentials {
+  readonly application: Application;
+  readonly secret: Secret | undefined;
+  /** proves the client instead of a secret */
+  readonly certificate: ClientCertificate | undefined;
+  readonly serviceAccount: ServiceAccount | undefined;
+}
+
+/** @throws MxtokenError `configuration`; `unreadable` for a key that is none */
+export async function resolveCredentials(
+  world: World,
+  settings: Settings,
+  row: ProviderRow | undefined,
+  remembered: Remembered,
+  flow: Flow,
+  purpose: Purpose,
+): Promise<Credentials> {
+  if (flow === "service-account") return serviceAccountOf(world, settings, remembered, purpose);
+  const application = resolveApplication(settings, row, remembered);
+  const certificate = await readClientCertificate(world, settings);
+  const secret =
+    certificate === undefined ? await resolveSecret(world, settings, application) : undefined;
+  if (flow === "client-credentials" && purpose !== "revoke") {
+    requireOwnApplication(application, secret !== undefined || certificate !== undefined);
+  }
+  return { application, certificate, secret, serviceAccount: undefined };
+}
+
+async function serviceAccountOf(
+  world: World,
+  { serviceAccountKey }: Settings,
+  remembered: Remembered,
+  purpose: Purpose,
+): Promise<Credentials> {
+  const name = "service-account";
+  if (purpose === "revoke") {
+    const application = { name, clientId: remembered.client ?? "", row: undefined };
+    return { ...withoutCredentials, application };
+  }
+  const serviceAccount = await readServiceAccount(world, serviceAccountKey);
+  const application = { name, clientId: serviceAccount.clientId, row: undefined };
+  return { ...withoutCredentials, serviceAccount, application };
+}
+
+const withoutCredentials = { secret: undefined, certificate: undefined, serviceAccount: undefined };

@@ -1,0 +1,81 @@
+import type { ProviderRow } from "../catalog/provider-row.ts";
+import { customProvider, type Purpose } from "../config/provider.ts";
+import type { Settings } from "../config/settings.ts";
+import { defaultTokenFile, tokenFileOf } from "../config/token-file-path.ts";
+import { MxtokenError } from "../errors.ts";
+import { readTokenFile } from "../store/read.ts";
+import type { TokenRecord } from "../store/token-file.ts";
+import type { World } from "../world/world.ts";
+import { type ChosenProvider, chooseProvider } from "./choose-provider.ts";
+import type { Tell } from "./events.ts";
+import { belongsTo, checkStoredTokensFit } from "./owner.ts";
+
+/** The token file of a mailbox and what stands in it. */
+export interface Stored {
+  /** absolute */
+  readonly tokenFile: string;
+  readonly record: TokenRecord | undefined;
+  /** the default file, where it belongs to another provider and another one is used instead */
+  readonly passedOver?: { readonly tokenFile: string; readonly provider: string };
+}
+
+/** The provider of a run, and the token file that is its own. */
+export interface Chosen extends ChosenProvider {
+  readonly stored: Stored;
+  /** the provider, where only the address tells it */
+  readonly foundRow: ProviderRow | undefined;
+}
+
+/**
+ * Chooses the provider, and the token file of the mailbox there.
+ *
+ * @param startover a file that nobody can understand is none
+ * @throws MxtokenError `usage`, `configuration`, `noProvider`, `unreadable`, `unreachable`; Interrupted
+ */
+export async function chooseTokenFile(
+  world: World,
+  settings: Settings,
+  startover: boolean,
+  tell: Tell,
+  purpose: Purpose = "newToken",
+): Promise<Chosen> {
+  const first = await read(tokenFileOf(world, settings), startover);
+  const notes = first.record?.notes;
+  const chosen = await chooseProvider(world, settings, notes ?? {}, first.tokenFile, tell, purpose);
+  const { row, evidence } = chosen;
+  const provider = row?.name ?? customProvider;
+  const foundRow = evidence.by === "mx" || evidence.by === "domain" ? row : undefined;
+  if (foundRow !== undefined && first.record !== undefined && !startover) {
+    checkStoredTokensFit(first.tokenFile, first.record, foundRow);
+  }
+  if (belongsTo(notes, provider)) return { ...chosen, foundRow, stored: first };
+  if (settings.tokenFile === undefined) {
+    // The same address at two providers, in the middle of a move.
+    const second = await read(defaultTokenFile(world, settings, provider), startover);
+    const passedOver = { tokenFile: first.tokenFile, provider: notes?.provider ?? "" };
+    if (belongsTo(second.record?.notes, provider)) {
+      return { ...chosen, foundRow, stored: { ...second, passedOver } };
+    }
+  }
+  throw new MxtokenError(
+    "configuration",
+    `${first.tokenFile} belongs to ${notes?.provider}, not to ${provider}: its tokens are not sent there, and it is not overwritten`,
+    { hint: "pass another --token-file, or the --provider that it was made with" },
+  );
+}
+
+/** What stands in the token file that is named, or in the default one, whosever it is. */
+export async function readStored(world: World, settings: Settings): Promise<Stored> {
+  return read(tokenFileOf(world, settings), false);
+}
+
+async function read(tokenFile: string, startover: boolean): Promise<Stored> {
+  try {
+    return { tokenFile, record: await readTokenFile(tokenFile) };
+  } catch (error) {
+    if (startover && error instanceof MxtokenError && error.code === "unreadable") {
+      return { tokenFile, record: undefined };
+    }
+    throw error;
+  }
+}
