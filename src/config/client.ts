@@ -75,6 +75,9 @@ export async function resolveClient(
   const scope = resolveScope(asked);
   const isNew = purpose === "newToken" || (purpose === "refresh" && isAppOnly(flow));
   if (isNew) requireScope(scope, asked);
+  // Before an endpoint is missed: what the server does not offer, no option can bring.
+  const shortcomings =
+    metadata === undefined || !isNew ? [] : judgeMetadata(metadata, flow, scope ?? "");
   return {
     flow,
     ...credentials,
@@ -91,8 +94,7 @@ export async function resolveClient(
     loginHint: settings.login ?? remembered.login ?? settings.address.text,
     tenant,
     consentName: application.row?.consentName,
-    shortcomings:
-      metadata === undefined || !isNew ? [] : judgeMetadata(metadata, flow, scope ?? ""),
+    shortcomings,
   };
 }
 

@@ -111,6 +111,8 @@ function valuesFor(settings: Settings, remembered: Remembered, purpose: Purpose)
   const flow = flowWanted(settings, remembered);
   const client = flow === "service-account" || remembered.client !== undefined ? [] : [clientId];
   if (purpose === "revoke") {
+    // Whether an endpoint is needed, the file says: an application's own token is not revoked.
+    if (remembered.provider === customProvider) return client;
     return [...unlessMetadata(settings, [["revoke-uri", "revokeUri"]]), ...client];
   }
   if (purpose === "refresh" && !isAppOnly(flow))

@@ -2,6 +2,7 @@ import { createPrivateKey } from "node:crypto";
 import * as oauth from "oauth4webapi";
 import type { ClientCertificate } from "../config/client-certificate.ts";
 import { MxtokenError } from "../errors.ts";
+import type { Secret } from "../secret.ts";
 import type { TokenRequestContext } from "./request-context.ts";
 
 /** As long as Microsoft's documents have it; a clock may be that much off. */
@@ -18,9 +19,22 @@ export function clientAuthentication(
   const { secret, certificate } = context.client;
   if (certificate !== undefined) return byAssertion(context, certificate);
   if (secret === undefined) return oauth.None();
-  return byBasic
-    ? oauth.ClientSecretBasic(secret.reveal())
-    : oauth.ClientSecretPost(secret.reveal());
+  return byBasic ? basic(secret) : oauth.ClientSecretPost(secret.reveal());
+}
+
+/**
+ * HTTP Basic (RFC 6749 section 2.3.1). The library also encodes what a form leaves as it is, like
+ * the dashes of a client id; servers that decode nothing would not know it then.
+ */
+function basic(secret: Secret): oauth.ClientAuth {
+  return (_as, { client_id }, _body, headers) => {
+    const credentials = [client_id, secret.reveal()].map(formEncoded).join(":");
+    headers.set("authorization", `Basic ${Buffer.from(credentials).toString("base64")}`);
+  };
+}
+
+function formEncoded(text: string): string {
+  return new URLSearchParams([["", text]]).toString().slice("=".length);
 }
 
 /**

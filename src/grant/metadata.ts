@@ -81,17 +81,29 @@ async function read(issuer: string, response: Response): Promise<ServerMetadata>
     const value = members[name];
     return Array.isArray(value) ? value.filter((one) => typeof one === "string") : undefined;
   };
+  const endpoint = (name: string) => {
+    const value = text(name);
+    if (value === undefined || isEndpoint(value)) return value;
+    throw notMetadata(new URL(issuer).host, `its ${name} is no address that begins with https://`);
+  };
   return {
     issuer,
-    authorizationEndpoint: text("authorization_endpoint"),
-    tokenEndpoint: text("token_endpoint"),
-    deviceAuthorizationEndpoint: text("device_authorization_endpoint"),
-    revocationEndpoint: text("revocation_endpoint"),
+    authorizationEndpoint: endpoint("authorization_endpoint"),
+    tokenEndpoint: endpoint("token_endpoint"),
+    deviceAuthorizationEndpoint: endpoint("device_authorization_endpoint"),
+    revocationEndpoint: endpoint("revocation_endpoint"),
     grantTypes: list("grant_types_supported"),
     scopes: list("scopes_supported"),
     challengeMethods: list("code_challenge_methods_supported"),
     authenticationMethods: list("token_endpoint_auth_methods_supported"),
   };
+}
+
+/** RFC 6749 sections 3.1 and 3.2: by TLS, and without a fragment. */
+function isEndpoint(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hash, username, password } = new URL(text);
+  return protocol === "https:" && [hash, username, password].every((part) => part === "");
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {
