@@ -334,7 +334,7 @@ describe("whatever the command line", () => {
         runs += 1;
         if (printed !== undefined) decided += 1;
       }),
-      { numRuns: 500, includeErrorInReport: true },
+      { numRuns: 300, includeErrorInReport: true },
     );
     context.diagnostic(`the quick parser decided ${decided} of ${runs}`);
     assert.ok(decided > 50, `the quick parser decided ${decided} of ${runs}`);

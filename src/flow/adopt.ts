@@ -53,10 +53,7 @@ export async function adoptRefreshToken(job: Job, refreshToken: Secret): Promise
   const proof = await prove(job, token, true);
   const isOthers = proof.otherAccount !== undefined && !opensMailbox(proof);
   const keptAt = isOthers && keptIn === job.tokenFile ? await moveAside(job) : keptIn;
-  const kept =
-    keptAt === undefined
-      ? "the refresh token that you gave is still good"
-      : `the refresh token that you gave is spent, and its successor is in ${keptAt}`;
+  const kept = whereKept(keptAt);
   checkAccount(job, proof, kept);
   const isStored = isWorthStoring(proof) && (await store(job, token, proof));
   if (isStored && keptIn !== job.tokenFile && keptIn !== undefined) await unlink(keptIn);
@@ -65,6 +62,13 @@ export async function adoptRefreshToken(job: Job, refreshToken: Secret): Promise
     unreachable: isStored ? `the token is in ${job.tokenFile}, not proven yet` : kept,
   });
   return outcomeOf(job, "refreshed", token.expiresAt, proof.findings);
+}
+
+/** What became of a refresh token that was brought, for an error. */
+export function whereKept(path: string | undefined): string {
+  return path === undefined
+    ? "the refresh token that you gave is still good"
+    : `the refresh token that you gave is spent, and its successor is in ${path}`;
 }
 
 /** Somebody else's token is not left where this mailbox's is looked for. */

@@ -1,3 +1,4 @@
+import { rename } from "node:fs/promises";
 import { flowWanted, isAppOnly } from "../config/flow.ts";
 import { explicitProvider } from "../config/provider.ts";
 import type { Settings } from "../config/settings.ts";
@@ -9,7 +10,7 @@ import { groupId } from "../store/group.ts";
 import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
 import type { Token } from "../token.ts";
 import type { World } from "../world/world.ts";
-import { besideOf } from "./adopt.ts";
+import { besideOf, whereKept } from "./adopt.ts";
 import { requestForApplication } from "./app-only.ts";
 import { readStored } from "./choose-token-file.ts";
 import type { Tell } from "./events.ts";
@@ -24,7 +25,11 @@ import {
   withTokenFileLock,
 } from "./job.ts";
 import { checkTokenFits } from "./owner.ts";
+
 import { prepare } from "./prepare.ts";
+
+import { findOtherAccount, wrongAccount } from "./proof.ts";
+
 import { readToken } from "./read-token.ts";
 
 /** What a program wants to be shown. */
@@ -171,6 +176,8 @@ async function showForApplication(job: Job, request: ShowRequest): Promise<Shown
 /**
  * Uses a refresh token that the person brings. An account that is stored already is not replaced by
  * one that nobody has proven: then only a new refresh token is kept, beside it.
+ *
+ * @throws MxtokenError `wrongAccount` for a token that is evidently somebody else's
  */
 async function showByRefreshToken(
   job: Job,
@@ -190,6 +197,14 @@ async function showByRefreshToken(
         const token = await requestRefresh(job, refreshToken, undefined);
         const isNew = !refreshToken.equals(token.refreshToken);
         const next = renewed(job, token, job.world.now());
+        const account = await findOtherAccount(job, token, false);
+        if (account !== undefined) {
+          if (isNew) await reservation.commit(formatTokenFile(next));
+          // Somebody else's token is not left where this mailbox's is looked for.
+          const keptIn = isNew && isFree ? besideOf(path) : path;
+          if (keptIn !== path) await rename(path, keptIn);
+          throw wrongAccount(job.mailbox, account, whereKept(isNew ? keptIn : undefined));
+        }
         if (isNew || (isFree && !request.nocache)) {
           await reservation.commit(formatTokenFile(next));
           job.tell({ is: "keptUntilProven", path });
