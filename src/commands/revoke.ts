@@ -1,5 +1,6 @@
 import { MxtokenError } from "../errors.ts";
-import { type RevokeResult, revoke, revokeAll } from "../flow/revoke.ts";
+import { revoke } from "../flow/revoke.ts";
+import { type RevokeResult, revokeAll } from "../flow/revoke-all.ts";
 import type { Command } from "./command.ts";
 import { clientOptions, mailboxOptions, onlyArgument } from "./options.ts";
 import { readSettings, readSettingsOfMany } from "./read-settings.ts";

@@ -1,12 +1,8 @@
-import { dirname } from "node:path";
-import { parseAddress } from "../address.ts";
 import { isAppOnly } from "../config/flow.ts";
-import { customProvider } from "../config/provider.ts";
 import type { Settings } from "../config/settings.ts";
-import { defaultTokenFile } from "../config/token-file-path.ts";
 import { MxtokenError } from "../errors.ts";
 import { revokeToken } from "../grant/revoke.ts";
-import { removeTokenFile, tokenFilesBeside, tokenFilesIn } from "../store/remove.ts";
+import { removeTokenFile, tokenFilesBeside } from "../store/remove.ts";
 import { checkTarget } from "../store/target.ts";
 import type { TokenRecord } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
@@ -14,7 +10,7 @@ import { readStored } from "./choose-token-file.ts";
 import type { Tell } from "./events.ts";
 import { findRecord } from "./fresh-token.ts";
 import { type Job, readAgain, withTokenFileLock, withTokenRequest } from "./job.ts";
-import { belongsTo, checkSameOwner } from "./owner.ts";
+import { checkSameOwner } from "./owner.ts";
 import { prepare } from "./prepare.ts";
 
 /** What the person wants of `mxtoken revoke`. */
@@ -152,97 +148,4 @@ function nothingToRevoke(tokenFile: string): MxtokenError {
       hint: "is the address right, and --home or --token-file the one that it was stored with?",
     },
   );
-}
-
-/** What became of one account of many. */
-export type RevokeResult =
-  | { readonly is: "revoked"; readonly revoked: Revoked }
-  | { readonly is: "failed"; readonly tokenFile: string; readonly error: MxtokenError };
-
-/**
- * Does the same for every account here; one that fails does not keep the others.
- *
- * @param settings without an address; a provider narrows it down
- * @throws Interrupted
- */
-export async function revokeAll(
-  world: World,
-  settings: Omit<Settings, "address">,
-  isLocalOnly: boolean,
-  tell: Tell,
-): Promise<readonly RevokeResult[]> {
-  const results: RevokeResult[] = [];
-  for (const tokenFile of await tokenFilesIn(directoryOf(world, settings))) {
-    world.interrupted.throwIfAborted();
-    try {
-      const own = await settingsFor(world, settings, tokenFile);
-      if (own === undefined) continue;
-      const revoked = await revoke(world, { settings: own, isLocalOnly }, tell);
-      results.push({ is: "revoked", revoked });
-    } catch (error) {
-      if (!(error instanceof MxtokenError)) throw error;
-      tell({ is: "notRevoked", tokenFile, reason: error.message });
-      results.push({ is: "failed", tokenFile, error });
-    }
-  }
-  return results;
-}
-
-function directoryOf(world: World, settings: Omit<Settings, "address">): string {
-  const address = parseAddress("anybody@example.com");
-  return dirname(defaultTokenFile(world, { ...settings, address }));
-}
-
-/**
- * The settings for one of many files: its own account, provider and client. A client secret goes to
- * the client that it was given for, and to nobody else; endpoints are for a provider that is named
- * with them, or that has no name.
- *
- * @returns undefined for a file of another provider than the one that is named
- * @throws MxtokenError `unreadable` where the file does not tell its mailbox
- */
-async function settingsFor(
-  world: World,
-  settings: Omit<Settings, "address">,
-  tokenFile: string,
-): Promise<Settings | undefined> {
-  const named = { ...settings, address: parseAddress("anybody@example.com"), tokenFile };
-  const { record } = await readStored(world, named);
-  const notes = record?.notes;
-  if (settings.provider !== undefined && !belongsTo(notes, settings.provider)) return undefined;
-  const isTheirs = settings.clientId !== undefined && settings.clientId === notes?.client;
-  return {
-    ...named,
-    address: parseAddress(notes?.account ?? addressInName(tokenFile)),
-    ...(isTheirs
-      ? {}
-      : {
-          clientId: undefined,
-          clientSecret: {},
-          clientCertificate: undefined,
-          clientKey: undefined,
-        }),
-    ...(settings.provider !== undefined || notes?.provider === customProvider
-      ? {}
-      : {
-          authorizeUri: undefined,
-          tokenUri: undefined,
-          deviceUri: undefined,
-          revokeUri: undefined,
-          issuer: undefined,
-        }),
-    app: undefined,
-    tenant: undefined,
-    login: undefined,
-  };
-}
-
-/** oauth2_imap's files say in their name whose they are. */
-function addressInName(tokenFile: string): string {
-  const [, name = ""] = /oauth2_tokens_(.+)\.txt$/.exec(tokenFile) ?? [];
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name;
-  }
 }
