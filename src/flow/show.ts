@@ -25,11 +25,8 @@ import {
   withTokenFileLock,
 } from "./job.ts";
 import { checkTokenFits } from "./owner.ts";
-
 import { prepare } from "./prepare.ts";
-
 import { findOtherAccount, wrongAccount } from "./proof.ts";
-
 import { readToken } from "./read-token.ts";
 
 /** What a program wants to be shown. */
