@@ -285,7 +285,7 @@ describe("against scripted endpoints", () => {
     assert.deepEqual(server.polledAt, [5, 10, 20, 30, 45, 60]);
   });
 
-  test("slow_down with status 429, as Auth0 sends it, is the same", async () => {
+  test("slow_down with status 429 is the same", async () => {
     const slowDown = { status: 429, body: { error: "slow_down" } };
     server.polls = [slowDown, pending, slowDown, pending, granted];
     const result = await run();
