@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { createPrivateKey } from "node:crypto";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { decodeProtectedHeader, importJWK, jwtVerify } from "jose";
+import { main } from "../src/main.ts";
 import {
   type AuthorizationServer,
   startAuthorizationServer,
@@ -155,6 +156,32 @@ describe("against oidc-provider and Dovecot", () => {
       assert.match(result.stderr, new RegExp(`warning: this machine's clock is ${words}`));
       assert.equal(server.seen.at(-1)?.refused, false);
     }
+  });
+
+  test("a person's sign-in, a refresh and a revocation, by an application with a certificate", async () => {
+    const home = newHome();
+    const by = ["--client-certificate", known.bothFile];
+    const where = ["--ca-file", certificates.caFile, "--home", home];
+    const args = [
+      ...[user, "--client-id", "with-certificate", "--scope", "mail offline_access", ...by],
+      ...["--authorize-uri", server.authorizeUri, "--token-uri", server.tokenUri],
+      ...["--redirect-uri", "https://localhost", "--remotebrowser"],
+      ...["--imap-server", `localhost:${dovecot.imaps}`, ...where],
+    ];
+    const first = world();
+    const ended = main(args, first);
+    await first.shown(/^https:\/\/\S+code_challenge\S+$/m);
+    const address = /^https:\/\/\S+code_challenge\S+$/m.exec(first.written.stderr)?.[0] ?? "";
+    first.stdin.end(await server.signIn(address));
+    assert.equal(await ended, 0, first.written.stderr);
+    const second = await runMain(args, world());
+    assert.equal(second.status, 0, second.stderr);
+    const [, refreshToken = ""] = read(home).split("\n");
+    assert.ok(await server.isAlive(refreshToken));
+    const revoke = ["revoke", user, "--revoke-uri", server.revokeUri, ...by, ...where];
+    const third = await runMain(revoke, world());
+    assert.equal(third.status, 0, third.stderr);
+    assert.equal(await server.isAlive(refreshToken), false);
   });
 
   test("as the built program, with secret and with certificate", async () => {
@@ -435,6 +462,26 @@ describe("at Microsoft", () => {
     const result = await run();
     assert.equal(result.status, 75, result.stderr);
     assert.match(result.stderr, /nobody answered in time/);
+  });
+
+  test("Ctrl-C while it is asked for: the token is stored, unproven, and then 130", async () => {
+    scene.endpoint.answer = () => {
+      world.interrupt("SIGINT");
+      return { status: 200, body: { token_type: "Bearer", access_token: "opaque-token" } };
+    };
+    const result = await run();
+    assert.equal(result.status, 130, result.stderr);
+    assert.equal(scene.lines().accessToken, "opaque-token");
+    assert.match(scene.read() ?? "", /^# Verified: no, unverified/m);
+    assert.equal(scene.imap.logins.length, 0);
+  });
+
+  test("a disk that is not to be written to: 73, and nothing is asked", async () => {
+    const link = join(scene.directory, "link.txt");
+    symlinkSync(join(scene.directory, "elsewhere.txt"), link);
+    const result = await run(options("--token-file", link));
+    assert.equal(result.status, 73, result.stderr);
+    assert.equal(world.requests.length, 0);
   });
 
   test("a refresh token beside it is of no use, and is not kept", async () => {

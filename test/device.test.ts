@@ -11,7 +11,7 @@ import {
 import { type Certificates, issueCertificates, temporaryDirectory } from "./peers/certificates.ts";
 import { type Dovecot, startDovecot } from "./peers/dovecot.ts";
 import { runProgram } from "./peers/program.ts";
-import { type Result, runMain, type Scene, setScene, user } from "./peers/scene.ts";
+import { type Result, runMain, type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
 import type { Answer } from "./peers/token-endpoint.ts";
 import { type TestWorld, testWorld } from "./peers/world.ts";
 
@@ -114,6 +114,22 @@ describe("against oidc-provider and Dovecot", () => {
     assert.equal(server.seen.at(-1)?.grantType, "refresh_token");
     assert.notEqual(readFileSync(tokenFile(home), "utf8"), former);
     assert.match(readFileSync(tokenFile(home), "utf8"), /^# Flow: device$/m);
+  });
+
+  test("where the server tells its endpoints, --issuer will do", async () => {
+    const home = newHome();
+    const world = atTerminal(testWorld({ cwd: directory }));
+    onSleep(world, 1, () => {
+      const { address, userCode } = shownCode(world.written.stderr);
+      return server.enterUserCode(address, userCode, { account: user });
+    });
+    const args = [
+      ...[user, "--issuer", server.issuer, "--client-id", server.clientId, "--flow", "device"],
+      ...["--scope", "mail offline_access", "--imap-server", `localhost:${dovecot.imaps}`],
+      ...["--ca-file", certificates.caFile, "--home", home],
+    ];
+    assert.equal(await main(args, world), 0, world.written.stderr);
+    assert.match(readFileSync(tokenFile(home), "utf8"), /^# Provider: custom$/m);
   });
 
   test("a person who says no: 77, and nothing is stored", async () => {
@@ -267,6 +283,15 @@ describe("against scripted endpoints", () => {
     server.polls = [pending, refused("slow_down"), pending, refused("slow_down"), pending, granted];
     assert.equal((await run()).status, 0);
     assert.deepEqual(server.polledAt, [5, 10, 20, 30, 45, 60]);
+  });
+
+  test("slow_down with status 429 is the same", async () => {
+    const slowDown = { status: 429, body: { error: "slow_down" } };
+    server.polls = [slowDown, pending, slowDown, pending, granted];
+    const result = await run();
+    assert.equal(result.status, 0, result.stderr);
+    assert.deepEqual(server.polledAt, [5, 15, 25, 40, 55]);
+    assert.doesNotMatch(result.stderr, /still waiting/);
   });
 
   test("interval and expires_in as strings, and verification_url as it was called of old", async () => {
@@ -483,6 +508,33 @@ describe("against scripted endpoints", () => {
   test("nobody is there, but --timeout says that somebody will look", async () => {
     Object.assign(world.stderr, { isTTY: false });
     assert.equal((await run("--timeout", "60")).status, 0);
+  });
+
+  test("a stored refresh token that is dead leads to a new code, without --flow", async () => {
+    const notes = { Provider: "office365", Flow: "device", Tenant: "common" };
+    scene.write(tokenFileText("old-access-token", "dead-refresh-token", notes));
+    const { answer } = scene.endpoint;
+    scene.endpoint.answer = (request, sent) =>
+      request.get("grant_type") === "refresh_token"
+        ? refused("invalid_grant", "AADSTS70008: expired")
+        : answer(request, sent);
+    const without = options().filter((word) => word !== "--flow" && word !== "device");
+    const result = await runMain([user, ...without], world);
+    assert.equal(result.status, 0, result.stderr);
+    assert.match(result.stderr, /a sign-in is needed: .*AADSTS70008/);
+    assert.deepEqual(scene.lines(), { accessToken, refreshToken });
+  });
+
+  test("the lock is not held while a person is waited for", async () => {
+    server.polls = [pending, granted];
+    let other: Result | undefined;
+    onSleep(world, 2, async () => {
+      other = await runMain([user, ...options()], atTerminal(scene.world()));
+    });
+    const result = await run();
+    assert.equal(other?.status, 0, other?.stderr);
+    assert.equal(result.status, 0, result.stderr);
+    assert.doesNotMatch(result.stderr, /waiting for another process/);
   });
 
   test("Ctrl-C while waiting: 130, and nothing is stored", async () => {

@@ -396,6 +396,24 @@ describe("at a provider that answers as it is told", () => {
     assert.ok(existsSync(beside));
   });
 
+  test("the same address at two providers: the one that is named, and no other", async () => {
+    const missing = await run("--provider", "yahoo");
+    assert.equal(missing.status, 78, missing.stderr);
+    assert.equal(asked.length, 0);
+    const path = scene.tokenFile.replace(/\.txt$/, "_yahoo.txt");
+    const notes = { Provider: "yahoo", Client: "yahoo-client" };
+    writeFileSync(path, tokenFileText("access-at-yahoo", "refresh-at-yahoo", notes));
+    setWorld({});
+    const result = await run("--provider", "yahoo");
+    assert.equal(result.status, 0, result.stderr);
+    assert.deepEqual(
+      asked.map(({ request, sent }) => [sent.path, request["token"]]),
+      [["/yahoo", "refresh-at-yahoo"]],
+    );
+    assert.equal(existsSync(path), false);
+    assert.ok(scene.read());
+  });
+
   test("another client's file is not revoked: 78", async () => {
     const result = await run("--client-id", "another-client");
     assert.equal(result.status, 78, result.stderr);

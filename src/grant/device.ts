@@ -3,6 +3,7 @@ import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
 import type { TokenResponse } from "../token.ts";
 import { granted, partiesOf, resourceOf, tokenTransport, transport, understood } from "./oauth.ts";
+import { slowDown } from "./reply.ts";
 import type { TokenRequestContext } from "./request-context.ts";
 
 /** A device code, and what a person needs to let it through (RFC 8628 section 3.2). */
@@ -127,7 +128,7 @@ const declined: ReadonlySet<string> = new Set(["access_denied", "authorization_d
 function judgePoll(error: MxtokenError): DevicePoll {
   const { oauthError } = error;
   if (oauthError === "authorization_pending") return { is: "pending" };
-  if (oauthError === "slow_down") return { is: "slowDown" };
+  if (oauthError === slowDown) return { is: "slowDown" };
   if (oauthError === "expired_token") return { is: "expired" };
   if (oauthError !== undefined && declined.has(oauthError)) {
     throw new MxtokenError("signInDeclined", `the sign-in was refused (${error.message})`, {

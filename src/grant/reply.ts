@@ -12,6 +12,9 @@ const signInAgain: ReadonlySet<string> = new Set([
 /** The server's own trouble, in OAuth's words. */
 const serverTrouble: ReadonlySet<string> = new Set(["server_error", "temporarily_unavailable"]);
 
+/** RFC 8628 section 3.5 */
+export const slowDown = "slow_down";
+
 /** An endpoint of the authorization server, and what it grants. */
 export interface Asked {
   /** for the error */
@@ -45,7 +48,9 @@ export function judgeReply(
   const overloaded = status === 408 || status === 429 || status >= 500;
   const gatekeeper = (status === 403 || status === 407) && code === undefined;
   if (overloaded || gatekeeper || (code !== undefined && serverTrouble.has(code))) {
-    throw unreachable(reply, host, say(wordsOf(members)));
+    // Whoever polls has to know it, also where it comes with status 429.
+    const oauthError = code === slowDown ? code : undefined;
+    throw unreachable(reply, host, say(wordsOf(members)), oauthError);
   }
   const isFilled = member === undefined || isFilledText(members?.[member]);
   // Some servers send their refusal with status 200.
@@ -97,12 +102,18 @@ export function tidyGrant(members: Record<string, unknown>): Record<string, unkn
   };
 }
 
-function unreachable(reply: HttpReply, host: string, words: string): MxtokenError {
+function unreachable(
+  reply: HttpReply,
+  host: string,
+  words: string,
+  oauthError: string | undefined,
+): MxtokenError {
   const retryAfter = retrySeconds(reply.headers.get("retry-after"), reply.headers.get("date"));
   return new MxtokenError(
     "unreachable",
     `${host} could not answer now: status ${reply.status}${words === "" ? "" : `, ${words}`}`,
     {
+      oauthError,
       retryAfter,
       hint: retryAfter === undefined ? undefined : `it asks to wait ${retryAfter} seconds`,
     },

@@ -24,7 +24,11 @@ export async function issueClientCertificate(
   name: string,
   options: { keyType?: "rsa" | "ec"; from?: number; until?: number } = {},
 ): Promise<IssuedClientCertificate> {
-  const { keyType = "rsa", from = Date.now() - 10 * day, until = Date.now() + 10 * day } = options;
+  const {
+    keyType = "rsa",
+    from = Date.now() - 10 * day,
+    until = Date.now() + 3650 * day,
+  } = options;
   const issued = await generate([{ name: "commonName", value: name }], {
     ...(keyType === "rsa" ? { keyType } : { keyType, curve: "P-256" }),
     algorithm: "sha256",
