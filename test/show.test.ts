@@ -667,7 +667,7 @@ describe("--access-token-stdin", () => {
   for (const [what, input, words] of [
     ["nothing", "", /no access token came on standard input/],
     ["blank lines", "\n \n", /no access token came on standard input/],
-    ["what is no token", "two words\n", /what came on standard input is not a access token/],
+    ["what is no token", "two words\n", /what came on standard input is no access token/],
   ] as const) {
     test(`${what}: 64, and it is not shown`, async () => {
       const result = await show(format(), withInput(input));

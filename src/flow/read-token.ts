@@ -32,7 +32,7 @@ export async function readToken(
   if (line === undefined) throw new MxtokenError("usage", `no ${what} came on standard input`);
   const text = line.replace(/^\uFEFF/, "");
   if (!isTokenText(text)) {
-    throw new MxtokenError("usage", `what came on standard input is not a ${what}`);
+    throw new MxtokenError("usage", `what came on standard input is no ${what}`);
   }
   return new Secret(text);
 }
