@@ -1,10 +1,10 @@
-import yargs, { type Argv } from "yargs";
+import yargs, { type Argv, type Options } from "yargs";
 import manifest from "../package.json" with { type: "json" };
 import { certCommand } from "./commands/cert.ts";
 import { checkCommand } from "./commands/check.ts";
 import type { Command } from "./commands/command.ts";
 import { getCommand } from "./commands/get.ts";
-import type { Arguments } from "./commands/options.ts";
+import { type Arguments, reportOptions } from "./commands/options.ts";
 import { providerCommand } from "./commands/provider.ts";
 import { revokeCommand } from "./commands/revoke.ts";
 import { showCommand } from "./commands/show.ts";
@@ -75,9 +75,10 @@ async function parse(argv: readonly string[]): Promise<Parsed> {
         command.about,
         (options) => {
           named = command;
-          return withPositional(options, command).options({ ...command.options });
+          return withPositional(options, command).options(optionsOf(command));
         },
         (args) => {
+          refusePositionalAsOption(argv);
           refuseValuesOfFlags(argv, command);
           chosen = { command, args: { ...args, _: args._.slice(command.words) } };
         },
@@ -86,6 +87,8 @@ async function parse(argv: readonly string[]): Promise<Parsed> {
   );
   await parser
     .scriptName("mxtoken")
+    // Else a command's name behind one of them is taken for its value.
+    .options(reportOptions)
     .usage(
       "mxtoken <address> [options]\n\nTurns a mailbox address into a proven OAuth 2.0 access token.",
     )
@@ -113,6 +116,12 @@ async function parse(argv: readonly string[]): Promise<Parsed> {
   return { chosen, output };
 }
 
+/** Without those that every command has, which the parser knows already. */
+function optionsOf({ options }: Command): Record<string, Options> {
+  const common = Object.keys(reportOptions);
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !common.includes(name)));
+}
+
 function withPositional(options: Argv, command: Command): Argv {
   if (!command.usage.includes("[address]")) return options;
   return options.positional("address", {
@@ -132,6 +141,14 @@ function usage(message: string, command: Command | undefined): MxtokenError {
 
 function dashed(option: string): string {
   return option.length === 1 ? `-${option}` : `--${option}`;
+}
+
+/** The parser would take `--address` for the argument, beside the argument itself. */
+function refusePositionalAsOption(argv: readonly string[]): void {
+  if (!argv.some((word) => /^--address(?:=|$)/.test(word))) return;
+  throw new MxtokenError("usage", "unknown option --address", {
+    hint: "the address stands alone, like mxtoken foo@example.com",
+  });
 }
 
 /** A flag is given or not; `--startover=no` would otherwise quietly be something. */

@@ -42,6 +42,7 @@ export async function freshToken(
 ): Promise<ShownToken | undefined> {
   const { tokenFile, record } = await findRecord(world, settings);
   if (record === undefined || !isFresh(world, record, minLife)) return undefined;
+  if (isForImapAlone(record) && settings.access.some((each) => each !== "imap")) return undefined;
   const { clientId: client, tenant } = settings;
   const owner = { account: settings.address.text, client, tenant, tokenHost: undefined };
   checkSameOwner(tokenFile, record.notes, owner);
@@ -53,6 +54,12 @@ export function isFresh(world: World, record: TokenRecord, minLife: number): boo
   const { expiresAt } = record.notes;
   const isLasting = expiresAt !== undefined && expiresAt - world.now() >= minLife;
   return record.accessToken !== undefined && isLasting;
+}
+
+/** A service account's scope for migrations opens IMAP and nothing else. */
+function isForImapAlone({ notes }: TokenRecord): boolean {
+  const row = notes.provider === undefined ? undefined : providerByName(notes.provider);
+  return notes.scope !== undefined && notes.scope === row?.serviceAccount?.imapScope;
 }
 
 /** @returns undefined without an access token */

@@ -114,7 +114,7 @@ export async function proveAndStore(job: Job, token: Token, source: Source): Pro
 export function checkAccount({ mailbox, tell }: Job, proof: Proof, consequence: string): void {
   const { otherAccount: account } = proof;
   if (account === undefined) return;
-  if (opensMailbox(proof)) {
+  if (opensMailbox(proof) || resultOf(proof) === "accepted") {
     tell({ is: "otherAccount", account, mailbox: mailbox.address.text });
     return;
   }
