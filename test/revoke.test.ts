@@ -280,7 +280,7 @@ describe("at a provider that answers as it is told", () => {
       return gone;
     };
     const result = await run();
-    assert.equal(result.status, 0, result.stderr);
+    assert.equal(result.status, 130, result.stderr);
     assert.match(result.stderr, /waiting up to 10 seconds/);
     assert.equal(scene.read(), undefined);
   });

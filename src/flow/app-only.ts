@@ -21,6 +21,7 @@ import { proveAndStore } from "./new-token.ts";
 export async function obtainForApplication(job: Job): Promise<Outcome> {
   const { world, tokenFile, gid } = job;
   await withTokenFileLock(job, () => rehearseReplacement(world, tokenFile, gid));
+  job.tell({ is: "beforeSignIn", remarks: job.client.shortcomings });
   const token = await requestForApplication(job);
   try {
     return await proveAndStore(job, token, "issued");

@@ -45,6 +45,7 @@ export async function revoke(world: World, request: RevokeRequest, tell: Tell): 
   const account = settings.address.text;
   tell({ is: "removed", account, tokenFile, isRevoked });
   for (const path of await tokenFilesBeside(tokenFile)) tell({ is: "tokensBeside", path });
+  world.interrupted.throwIfAborted();
   return { account, ...outcome };
 }
 
