@@ -44,18 +44,20 @@ export class Secret {
 
 /**
  * Replaces every given secret in a text that came from elsewhere (a server's words, a protocol
- * line), also where it stands percent-encoded, form-encoded or in base64.
+ * line), also where it stands percent-encoded, form-encoded or in base64, and pieces of it: a server
+ * may quote what it has cut off.
  */
 export function blackOut(text: string, secrets: readonly (Secret | undefined)[]): string {
-  let result = text;
-  for (const secret of secrets) {
-    if (secret === undefined) continue;
-    const value = secret.reveal();
+  const forms = secrets.flatMap((secret) => {
+    const value = secret?.reveal() ?? "";
     // Shorter values would also black out ordinary words.
-    if (value.length < 6) continue;
-    for (const form of formsOf(value)) result = result.replaceAll(form, shown);
-  }
-  return result;
+    return value.length < 6 ? [] : [...formsOf(value)];
+  });
+  let result = text;
+  for (const form of forms) result = result.replaceAll(form, shown);
+  return result.replace(/[\w+/~-]{16,}=*/g, (run) =>
+    forms.some((form) => form.includes(run)) ? shown : run,
+  );
 }
 
 function formsOf(value: string): Set<string> {

@@ -330,12 +330,27 @@ describe("at Microsoft", () => {
       assert.match(error.message, /its roles: Mail\.Read/);
     });
 
-    test("whoever sends as well needs the other role too, and another line", async () => {
+    test("one that opens the mailbox and cannot send is stored, with a warning", async () => {
       issue(readableToken({ ...claims, roles: ["IMAP.AccessAsApp"] }));
+      const result = await run(options("--access", "imap,smtp"));
+      assert.equal(result.status, 0, result.stderr);
+      assert.match(result.stderr, /warning: the token has no role SMTP\.SendAsApp/);
+    });
+
+    test("roles that are no texts, or hold escape sequences, are harmless", async () => {
+      issue(readableToken({ ...claims, roles: ["\u001b[2JEvil\nmxtoken: done", { a: 1 }, 7] }));
+      const { status, stderr } = await run(options());
+      assert.equal(status, 77);
+      assert.match(stderr, /its roles: \[2JEvil mxtoken: done\)/);
+      assert.ok(!stderr.includes("\u001b"));
+    });
+
+    test("whoever sends as well needs the other role too, and another line", async () => {
+      issue(readableToken({ ...claims, roles: [] }));
       const result = await run(options("--access", "imap,smtp", "--json"));
       assert.equal(result.status, 77, result.stderr);
       const { error } = JSON.parse(result.stdout);
-      assert.match(error.message, /no role SMTP\.SendAsApp,/);
+      assert.match(error.message, /no role IMAP\.AccessAsApp, SMTP\.SendAsApp,/);
       assert.deepEqual(error.commands, [
         ...needed,
         `Add-RecipientPermission -Identity '${user}' -Trustee ${claims.oid} -AccessRights SendAs`,

@@ -334,11 +334,12 @@ describe("against scripted endpoints", () => {
 
   test("a code whose time has run out is not polled for any more", async () => {
     server.codes = [{ expires_in: 12 }];
-    server.polls = [pending, pending, granted];
+    server.polls = [pending, pending, pending, granted];
     const result = await run();
     assert.equal(result.status, 0, result.stderr);
     assert.equal(server.asked.length, 2);
-    assert.deepEqual(server.polledAt, [5, 10, 5]);
+    // Once more at its end, and then for the next one.
+    assert.deepEqual(server.polledAt, [5, 10, 12, 5]);
   });
 
   test("three more codes at most: then 77, and nothing is stored", async () => {
@@ -484,7 +485,7 @@ describe("against scripted endpoints", () => {
     const result = await run("--timeout", "12");
     assert.equal(result.status, 77, result.stderr);
     assert.match(result.stderr, /nobody signed in within 12 seconds/);
-    assert.deepEqual(server.polledAt, [5, 10]);
+    assert.deepEqual(server.polledAt, [5, 10, 12]);
     assert.equal(server.asked.length, 1);
   });
 

@@ -263,17 +263,25 @@ describe("--issuer alone, at a server that says what it is told to", () => {
   for (const [what, answer, status, words] of [
     ["HTML", { status: 200, body: "<html></html>" }, 76, /not a JSON object/],
     ["a list", { status: 200, body: [] }, 76, /not a JSON object/],
-    ["403", { status: 403, body: "" }, 76, /status 403/],
+    ["403", { status: 403, body: "" }, 75, /status 403/],
+    ["408", { status: 408, body: "" }, 75, /status 408/],
     ["400", { status: 400, body: { error: "invalid_tenant" } }, 76, /status 400/],
     ["503", { status: 503, body: "" }, 75, /status 503/],
     ["429", { status: 429, body: "" }, 75, /status 429/],
     ["a dropped connection", "drop", 75, /dropped/],
-    ["over 1 MiB", { status: 200, body: "x".repeat(2_000_000) }, 76, /status 200/],
+    ["over 1 MiB", { status: 200, body: "x".repeat(2_000_000) }, 76, /not a JSON object/],
   ] as const) {
     test(`${what}: ${status}, and nobody is asked`, async () => {
-      places = { [first]: answer, [second]: metadata() };
+      places = { [first]: answer, [second]: answer };
       await refused(status, words);
-      assert.deepEqual(looked, [first]);
+      assert.deepEqual(looked, answer === "drop" ? [first] : [first, second]);
+    });
+
+    if (answer === "drop") continue;
+    test(`${what} at the first place, and the second has the metadata`, async () => {
+      places = { [first]: answer, [second]: metadata() };
+      const result = await enter();
+      assert.equal(result.status, 0, result.stderr);
     });
   }
 
@@ -281,7 +289,7 @@ describe("--issuer alone, at a server that says what it is told to", () => {
     const headers = { location: `${scene.endpoint.origin}/elsewhere` };
     places = { [first]: { status: 302, headers, body: "" }, "/elsewhere": metadata() };
     await refused(76, /status 302/);
-    assert.deepEqual(looked, [first]);
+    assert.deepEqual(looked, [first, second]);
   });
 
   test("an answer that stops in the middle is given up after 30 seconds: 75", async () => {
@@ -399,7 +407,6 @@ describe("--issuer alone, at a server that says what it is told to", () => {
     for (const [what, methods, isBasic] of [
       ["only Basic", ["client_secret_basic"], true],
       ["nothing, which is Basic (RFC 8414 section 2)", undefined, true],
-      ["only ways that nobody has here", ["private_key_jwt"], true],
       ["the body", ["client_secret_post"], false],
       ["both", ["client_secret_basic", "client_secret_post"], false],
     ] as const) {
@@ -412,6 +419,52 @@ describe("--issuer alone, at a server that says what it is told to", () => {
         assert.ok(!result.stderr.includes(secret));
       });
     }
+  });
+
+  test("a secret that goes by Basic is not shown where the server quotes the header", async () => {
+    const clientSecret = "the-secret-of-the-client";
+    places = {
+      [first]: metadata({ token_endpoint_auth_methods_supported: ["client_secret_basic"] }),
+    };
+    const { answer } = scene.endpoint;
+    scene.endpoint.answer = (request, sent) => {
+      if (sent.method === "GET") return answer(request, sent);
+      const error_description = `what is ${sent.authorization}?`;
+      return { status: 401, body: { error: "invalid_client", error_description } };
+    };
+    world = scene.world({ MXTOKEN_CLIENT_SECRET: clientSecret });
+    const { status, stderr } = await enter();
+    assert.equal(status, 77);
+    assert.match(stderr, /what is Basic \[secret\]\?/);
+    const credentials = Buffer.from(`test-client:${clientSecret}`).toString("base64");
+    assert.ok(!stderr.includes(credentials));
+  });
+
+  test("a server that lets no client in by a secret: 78, and nobody is asked", async () => {
+    places = { [first]: metadata({ token_endpoint_auth_methods_supported: ["private_key_jwt"] }) };
+    world = scene.world({ MXTOKEN_CLIENT_SECRET: "the-secret-of-the-client" });
+    await refused(78, /lets no client in by a secret: it knows private_key_jwt/);
+  });
+
+  test("a server without the response type code: 78, and nobody is asked", async () => {
+    places = { [first]: metadata({ response_types_supported: ["token"] }) };
+    await refused(78, /does not offer --flow code: of response types it knows token/);
+  });
+
+  test("an answer without iss, where the server says that it always sends it, is none", async () => {
+    places = { [first]: metadata({ authorization_response_iss_parameter_supported: true }) };
+    const result = await enter();
+    assert.equal(result.status, 77);
+    assert.match(result.stderr, /from another authorization server/);
+    assert.equal(asked.length, 0);
+  });
+
+  test("the values of no other provider are mixed with the issuer's", async () => {
+    const args = options().filter((word) => word !== "--scope" && word !== "mail");
+    const { status, stderr } = await scene.run(["foo@gmail.com", ...args.slice(1)], world);
+    assert.equal(status, 78, stderr);
+    assert.match(stderr, /these are needed too: --scope$/m);
+    assert.deepEqual(looked, []);
   });
 
   test("--provider has endpoints of its own: nothing is fetched", async () => {

@@ -460,7 +460,7 @@ describe("at a provider that answers as it is told", () => {
     test("every account at its own provider, and the files are gone", async () => {
       write("a@example.test", { Provider: "yahoo" });
       write("b@example.test", { Provider: "office365" });
-      write("c@example.test", { Flow: "service-account" });
+      write("c@example.test", { Flow: "service-account" }, ["access"]);
       const result = await all("--json");
       assert.equal(result.status, 0, result.stderr);
       assert.deepEqual(

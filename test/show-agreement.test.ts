@@ -175,7 +175,7 @@ const lines: readonly Line[] = [
   [[...show, "--access", "imap,smtp"], "quick"],
   [[...show, "--access", "imap,nntp"], 64],
   [[...show, "--flow", "device"], "quick"],
-  [[...show, "--flow", "client-credentials"], "quick"],
+  [[...show, "--flow", "client-credentials"], 78],
   [[...show, "--flow", "magic"], 64],
   [[...show, "--dns-server", "192.0.2.1:53"], "quick"],
   [[...show, "--dns-server", "nowhere"], 64],

@@ -154,7 +154,7 @@ describe("not accepted", () => {
       "mailboxDisabled",
       "refused",
       disabled,
-      /Set-CASMailbox -Identity person@example\.test -SmtpClientAuthenticationDisabled \$false$/,
+      /Set-CASMailbox -Identity 'person@example\.test' -SmtpClientAuthenticationDisabled \$false$/,
     ],
     ["quote", "refused", /refused the token: .*\[secret\].*\[secret\].*\[secret\]/, /./],
     [

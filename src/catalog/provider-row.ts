@@ -86,6 +86,8 @@ export interface ProviderRow extends MailHostRow {
   readonly issuer?: string;
   /** the tenant when the person names none; only where endpoints have `{tenant}` */
   readonly defaultTenant?: string;
+  /** protocols whose servers take no token */
+  readonly withoutToken?: readonly Protocol[];
   /** what each protocol needs; one that is missing is not known for sure, or does not exist */
   readonly scopes: { readonly imap?: string; readonly smtp?: string; readonly pop?: string };
   /** asked for beside the scopes of the protocols */

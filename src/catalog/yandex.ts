@@ -16,6 +16,7 @@ export const yandex = {
   deviceAuthorizationEndpoint: "https://oauth.yandex.com/device/code",
   // Its revocation endpoint takes only tokens that were given to a named device: left out.
   scopes: { imap: "mail:imap_full", smtp: "mail:smtp" },
+  withoutToken: ["pop"],
   extraScopes: [],
   authorizationParameters: { force_confirm: "true" },
   registration: "https://oauth.yandex.com/",
@@ -33,7 +34,6 @@ export const yandex = {
       sources: [thunderbirdTable],
     },
   },
-  remarks: ["POP takes no OAuth 2.0 token"],
   sources: [
     "https://yandex.ru/support/mail-business/web/security/oauth.html",
     "https://yandex.com/dev/id",

@@ -37,7 +37,7 @@ export const browserOptions = {
   timeout: {
     type: "string",
     requiresArg: true,
-    describe: "seconds to sign in (default 300)",
+    describe: "seconds to sign in (default 300; with --flow device as long as codes are given)",
   },
 } as const satisfies Record<string, Options>;
 

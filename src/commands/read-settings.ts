@@ -133,6 +133,15 @@ function clientSecret(
   const used = byOption.length > 0 ? byOption : names;
   const values = used.map((name) => [name, textOption(args, world, name)] as const);
   const given = values.filter(([, value]) => value !== undefined);
+  const isCertificateNamed = textOption(args, world, "client-certificate") !== undefined;
+  if (isCertificateNamed && given.length > 0) {
+    // As among the sources of the secret, an option replaces what the environment says.
+    if (byOption.length === 0 && args["client-certificate"] !== undefined) return {};
+    throw new MxtokenError(
+      "configuration",
+      `--client-certificate and --${given[0]?.[0]} contradict each other`,
+    );
+  }
   if (given.length > 1) {
     throw new MxtokenError(
       "configuration",

@@ -31,11 +31,20 @@ export const revokeCommand: Command = {
     const results = await revokeAll(world, settings, isLocalOnly, tell);
     const revoked = results.flatMap((each) => (each.is === "revoked" ? [each.revoked] : []));
     const failures = failuresOf(results);
-    if (failures !== undefined) report.beside({ revoked });
+    if (failures !== undefined) report.beside({ revoked, failed: failedOf(results) });
     if (failures !== undefined) throw failures;
     await report.revoked(revoked);
   },
 };
+
+function failedOf(results: readonly RevokeResult[]) {
+  return results.flatMap((result) => {
+    if (result.is !== "failed") return [];
+    const { tokenFile, error } = result;
+    const { code, message, hint } = error;
+    return [{ tokenFile, code, message, hint }];
+  });
+}
 
 /** What can be tried again counts most. */
 function failuresOf(results: readonly RevokeResult[]): MxtokenError | undefined {

@@ -130,5 +130,6 @@ function signInCommand(args: Arguments, world: World, address: string): string {
     // What begins with a dash would be taken for an option.
     return [`--${name}${value.startsWith("-") ? "=" : " "}${quote(value)}`];
   });
-  return ["mxtoken", quote(address), ...options].join(" ");
+  const flags = args["thunderbird"] === true ? ["--thunderbird"] : [];
+  return ["mxtoken", quote(address), ...options, ...flags].join(" ");
 }

@@ -4,7 +4,7 @@ import type { World } from "../world/world.ts";
 import type { Application } from "./application.ts";
 import { checkRedirectUri, resolveIssuer, resolveTenant } from "./authorization-server.ts";
 import { type Credentials, resolveCredentials } from "./credentials.ts";
-import { isAppOnly, resolveFlow } from "./flow.ts";
+import { flowOf, isAppOnly, resolveFlow } from "./flow.ts";
 import type { Purpose } from "./provider.ts";
 import { alternativeScope, requireScope, resolveScope } from "./scope.ts";
 import { resolveEndpoints, type ServerEndpoints } from "./server-endpoints.ts";
@@ -25,6 +25,8 @@ export interface OAuthClient extends ServerEndpoints, Omit<Credentials, "applica
   readonly isTokenEndpointNamed: boolean;
   /** what `iss` (RFC 9207) must be; undefined: its origin is compared with the endpoint's */
   readonly issuer: string | undefined;
+  /** whether an answer without `iss` cannot be this server's (RFC 9207 section 2.4) */
+  readonly isIssuerInAnswer: boolean;
   /** space-separated; empty where a refresh alone is wanted and nobody knows it */
   readonly scope: string;
   /** of a service account: asked for once where `scope` is not delegated */
@@ -67,7 +69,9 @@ export async function resolveClient(
 ): Promise<OAuthClient> {
   // Before a person is troubled: every request will need it.
   proxyOf(world.env);
-  const flow = resolveFlow(settings, remembered, row);
+  // What is revoked is what the file holds, whatever is asked for elsewhere.
+  const flow =
+    purpose === "revoke" ? (flowOf(remembered) ?? "code") : resolveFlow(settings, remembered, row);
   const credentials = await resolveCredentials(world, settings, row, remembered, flow, purpose);
   const { application } = credentials;
   const tenant = resolveTenant(settings, row, remembered, flow);
@@ -77,7 +81,9 @@ export async function resolveClient(
   if (isNew) requireScope(scope, asked);
   // Before an endpoint is missed: what the server does not offer, no option can bring.
   const shortcomings =
-    metadata === undefined || !isNew ? [] : judgeMetadata(metadata, flow, scope ?? "");
+    metadata === undefined || !isNew
+      ? []
+      : judgeMetadata(metadata, flow, scope ?? "", proofBy(credentials));
   return {
     flow,
     ...credentials,
@@ -87,6 +93,7 @@ export async function resolveClient(
     ...resolveEndpoints(settings, row, metadata, tenant, isNew ? flow : purpose),
     isTokenEndpointNamed: settings.tokenUri !== undefined || metadata !== undefined,
     issuer: resolveIssuer(settings, row, metadata),
+    isIssuerInAnswer: metadata?.isIssuerInAnswer === true,
     scope: scope ?? "",
     alternativeScope: alternativeScope(asked),
     ...quirksOf(settings, row, application, metadata),
@@ -96,6 +103,11 @@ export async function resolveClient(
     consentName: application.row?.consentName,
     shortcomings,
   };
+}
+
+function proofBy({ secret, certificate }: Credentials): "secret" | "certificate" | undefined {
+  if (certificate !== undefined) return "certificate";
+  return secret === undefined ? undefined : "secret";
 }
 
 function redirectUriOf(

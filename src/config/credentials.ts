@@ -1,4 +1,5 @@
 import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
+import { MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import type { World } from "../world/world.ts";
 import {
@@ -33,6 +34,13 @@ export async function resolveCredentials(
   if (flow === "service-account") return serviceAccountOf(world, settings, remembered, purpose);
   const application = resolveApplication(settings, row, remembered);
   const certificate = await readClientCertificate(world, settings);
+  if (certificate !== undefined && application.row !== undefined) {
+    throw new MxtokenError(
+      "configuration",
+      `a client certificate is given, but ${application.name} is not an application of yours`,
+      { hint: "pass --client-id too, or take the certificate out" },
+    );
+  }
   const secret =
     certificate === undefined ? await resolveSecret(world, settings, application) : undefined;
   if (flow === "client-credentials" && purpose !== "revoke") {

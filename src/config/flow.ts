@@ -23,10 +23,16 @@ export function flowWanted(
   remembered: Remembered,
   row?: ProviderRow | undefined,
 ): Flow {
-  const former = flows.find((flow) => flow === remembered.flow);
+  // A file that tells its client and no flow is of a person's sign-in by a code.
+  const former = flowOf(remembered) ?? (remembered.client === undefined ? undefined : "code");
   const isOffered = row === undefined || (row.flows as readonly Flow[]).includes("service-account");
   const byKey = settings.serviceAccountKey !== undefined && isOffered;
   return settings.flow ?? former ?? (byKey ? "service-account" : "code");
+}
+
+/** How the stored token was got, where the file says so. */
+export function flowOf(remembered: Remembered): Flow | undefined {
+  return flows.find((flow) => flow === remembered.flow);
 }
 
 /** The option by which a person says that the provider has the flow all the same. */

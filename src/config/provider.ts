@@ -1,7 +1,7 @@
 import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
 import { passwordOnlyProviderByName, providerByName, providers } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
-import { flowWanted, isAppOnly } from "./flow.ts";
+import { flowOf, flowWanted, isAppOnly } from "./flow.ts";
 import type { Remembered, Settings } from "./settings.ts";
 
 /** The name of a provider that was given by its values instead of by name. */
@@ -38,7 +38,9 @@ export function explicitProvider(
   const missing = needed.filter(([, key]) => settings[key] === undefined);
   if (missing.length === 0) return { by: "values", row: undefined };
   const isAddressAsked = remembered.provider === undefined;
-  if (isEndpointGiven(settings) && !(isAddressAsked && isEveryServerGiven(settings, needed))) {
+  const mayAsk =
+    isAddressAsked && !isServerToTell(settings) && isEveryServerGiven(settings, needed);
+  if (isEndpointGiven(settings) && !mayAsk) {
     throw new MxtokenError(
       "configuration",
       `without --provider, these are needed too: ${optionsOf(missing)}`,
@@ -61,6 +63,13 @@ export function explicitProvider(
 function isEndpointGiven(settings: Settings): boolean {
   const { authorizeUri, deviceUri, tokenUri, revokeUri, issuer } = settings;
   return [authorizeUri, deviceUri, tokenUri, revokeUri, issuer].some((uri) => uri !== undefined);
+}
+
+/** Whether an issuer's metadata tell the endpoints: then no row's values are mixed with them. */
+function isServerToTell({ issuer, authorizeUri, deviceUri, tokenUri }: Settings): boolean {
+  return (
+    issuer !== undefined && [authorizeUri, deviceUri, tokenUri].every((uri) => uri === undefined)
+  );
 }
 
 /** Whether every server that hands out a token or is sent one is given, and DNS chooses none. */
@@ -108,7 +117,8 @@ const valuesOfProvider = [
 
 /** The same for what a run is about; an issuer's metadata tell the endpoints. */
 function valuesFor(settings: Settings, remembered: Remembered, purpose: Purpose): Values {
-  const flow = flowWanted(settings, remembered);
+  const flow =
+    purpose === "revoke" ? (flowOf(remembered) ?? "code") : flowWanted(settings, remembered);
   const client = flow === "service-account" || remembered.client !== undefined ? [] : [clientId];
   if (purpose === "revoke") {
     // Whether an endpoint is needed, the file says: an application's own token is not revoked.

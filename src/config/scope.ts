@@ -40,6 +40,12 @@ export function alternativeScope({ settings, row, flow }: Asked): string | undef
 export function requireScope(scope: string | undefined, { settings, row, flow }: Asked): void {
   if (scope !== undefined) return;
   const protocol = row === undefined ? undefined : unknownProtocol(settings, row);
+  if (protocol !== undefined && row?.withoutToken?.includes(protocol)) {
+    throw new MxtokenError(
+      "configuration",
+      `${row.title} takes no OAuth 2.0 token for ${protocol.toUpperCase()}`,
+    );
+  }
   const isDelegated = flow === "code" || flow === "device";
   const what =
     isDelegated && protocol !== undefined && row?.scopes.imap !== undefined

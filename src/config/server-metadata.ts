@@ -13,7 +13,16 @@ export interface ServerMetadata {
   readonly scopes: readonly string[] | undefined;
   readonly challengeMethods: readonly string[] | undefined;
   readonly authenticationMethods: readonly string[] | undefined;
+  readonly responseTypes: readonly string[] | undefined;
+  /** whether every answer to an authorization request holds `iss` (RFC 9207 section 3) */
+  readonly isIssuerInAnswer: boolean;
 }
+
+/** How a client proves itself, and the names of the ways in metadata, any of which will do. */
+const waysToProve = {
+  secret: ["client_secret_post", "client_secret_basic"],
+  certificate: ["private_key_jwt"],
+} as const;
 
 /** Names of the grants as metadata has them (RFC 7591 section 2). */
 const grantTypes: Readonly<Record<Flow, string>> = {
@@ -33,12 +42,29 @@ export function judgeMetadata(
   metadata: ServerMetadata,
   flow: Flow,
   scope: string,
+  proof: keyof typeof waysToProve | undefined,
 ): readonly string[] {
   const { issuer, grantTypes: known, scopes, challengeMethods } = metadata;
+  const { responseTypes, authenticationMethods: methods } = metadata;
   if (known !== undefined && !known.includes(grantTypes[flow])) {
     throw new MxtokenError(
       "configuration",
       `${issuer} does not offer --flow ${flow}: of grants it knows ${known.join(", ") || "none"}`,
+    );
+  }
+  if (flow === "code" && responseTypes?.includes("code") === false) {
+    throw new MxtokenError(
+      "configuration",
+      `${issuer} does not offer --flow code: of response types it knows ${responseTypes.join(", ") || "none"}`,
+    );
+  }
+  // That a client needs no proof at all, many servers leave out.
+  const isProofKnown =
+    proof === undefined || waysToProve[proof].some((way) => methods?.includes(way) !== false);
+  if (!isProofKnown) {
+    throw new MxtokenError(
+      "configuration",
+      `${issuer} lets no client in by a ${proof}: it knows ${methods?.join(", ") || "no way"}`,
     );
   }
   const isAppOnly = flow === "client-credentials" || flow === "service-account";

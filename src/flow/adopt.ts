@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { rename, unlink } from "node:fs/promises";
 import type { Secret } from "../secret.ts";
 import { formatTokenFile } from "../store/token-file.ts";
+import type { Token } from "../token.ts";
 import type { Outcome } from "./events.ts";
 import {
   type Job,
@@ -14,7 +15,7 @@ import {
   withTokenFileLock,
 } from "./job.ts";
 import { checkAccount, readReplaceable, store } from "./new-token.ts";
-import { isWorthStoring, opensMailbox, requireAccepted } from "./proof.ts";
+import { isWorthStoring, opensMailbox, type Proof, requireAccepted, resultOf } from "./proof.ts";
 import { refreshStored } from "./refresh.ts";
 
 /**
@@ -52,10 +53,10 @@ export async function adoptRefreshToken(job: Job, refreshToken: Secret): Promise
   world.interrupted.throwIfAborted();
   const proof = await prove(job, token, true);
   const isOthers = proof.otherAccount !== undefined && !opensMailbox(proof);
-  const keptAt = isOthers && keptIn === job.tokenFile ? await moveAside(job) : keptIn;
+  const keptAt = isOthers && keptIn === job.tokenFile ? await moveAside(job, token) : keptIn;
   const kept = whereKept(keptAt);
   checkAccount(job, proof, kept);
-  const isStored = isWorthStoring(proof) && (await store(job, token, proof));
+  const isStored = isWorthStoring(proof) && (await storeAdopted(job, token, proof, keptIn));
   if (isStored && keptIn !== job.tokenFile && keptIn !== undefined) await unlink(keptIn);
   requireAccepted(job.mailbox, proof, {
     refused: isStored ? `the token is in ${job.tokenFile} for what it opens` : kept,
@@ -71,10 +72,35 @@ export function whereKept(path: string | undefined): string {
     : `the refresh token that you gave is spent, and its successor is in ${path}`;
 }
 
-/** Somebody else's token is not left where this mailbox's is looked for. */
-async function moveAside(job: Job): Promise<string> {
+/** An account that is stored here already is only replaced by one that is known to be good. */
+async function storeAdopted(
+  job: Job,
+  token: Token,
+  proof: Proof,
+  keptIn: string | undefined,
+): Promise<boolean> {
+  const isUnproven = resultOf(proof) === "unreachable" && keptIn !== job.tokenFile;
+  if (isUnproven && (await readReplaceable(job)) !== undefined) return false;
+  return store(job, token, proof);
+}
+
+/**
+ * Somebody else's token is not left where this mailbox's is looked for. What another process has put
+ * there meanwhile stays.
+ */
+async function moveAside(job: Job, token: Token): Promise<string> {
   const path = besideOf(job.tokenFile);
-  await withTokenFileLock(job, () => rename(job.tokenFile, path), new AbortController().signal);
+  const move = async () => {
+    const current = await readReplaceable(job);
+    if (token.refreshToken?.equals(current?.refreshToken)) {
+      await rename(job.tokenFile, path);
+      return;
+    }
+    const { world } = job;
+    const record = recordOf(job, token, unprovenNote(world.now()), world.now());
+    await withReservation(job, (place) => place.commit(formatTokenFile(record)), path);
+  };
+  await withTokenFileLock(job, move, new AbortController().signal);
   return path;
 }
 

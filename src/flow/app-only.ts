@@ -5,8 +5,10 @@ import { requestClientCredentials } from "../grant/client-credentials.ts";
 import { requestByAssertion } from "../grant/jwt-bearer.ts";
 import type { TokenRequestContext } from "../grant/request-context.ts";
 import { withServerClock } from "../grant/server-clock.ts";
+import { harmless } from "../secret.ts";
 import { rehearseReplacement } from "../store/atomic.ts";
 import { type Token, type TokenResponse, tokenFrom } from "../token.ts";
+import type { Finding } from "../verify/finding.ts";
 import { type Claims, readClaims } from "../verify/identity.ts";
 import type { Outcome } from "./events.ts";
 import { type Job, withTokenFileLock, withTokenRequest } from "./job.ts";
@@ -23,11 +25,21 @@ export async function obtainForApplication(job: Job): Promise<Outcome> {
   await withTokenFileLock(job, () => rehearseReplacement(world, tokenFile, gid));
   job.tell({ is: "beforeSignIn", remarks: job.client.shortcomings });
   const token = await requestForApplication(job);
+  let isBoxRefused = false;
+  const tell: Job["tell"] = (event) => {
+    if (event.is === "proven") isBoxRefused = event.findings.some(isRefusalOfMailbox);
+    job.tell(event);
+  };
   try {
-    return await proveAndStore(job, token, "issued");
+    return await proveAndStore({ ...job, tell }, token, "issued");
   } catch (error) {
+    if (!isBoxRefused) throw error;
     throw withPermissions(job, error, readClaims(token.accessToken));
   }
+}
+
+function isRefusalOfMailbox({ probe, result }: Finding): boolean {
+  return probe !== "smtp" && result === "refused";
 }
 
 /**
@@ -38,6 +50,9 @@ export async function obtainForApplication(job: Job): Promise<Outcome> {
 export async function requestForApplication(job: Job): Promise<Token> {
   const { client, tell, world } = job;
   const { scope, alternativeScope } = client;
+  for (const path of [client.serviceAccount, client.certificate].map(exposed)) {
+    if (path !== undefined) tell({ is: "readableByEverybody", path });
+  }
   tell({ is: "askingForApplication", client, scope });
   let asked = scope;
   let response: TokenResponse;
@@ -59,6 +74,10 @@ export async function requestForApplication(job: Job): Promise<Token> {
   requireRoles(job, readClaims(token.accessToken));
   // Whatever the server sent beside it, an application has no use for a refresh token.
   return { ...token, refreshToken: undefined };
+}
+
+function exposed(key: { readonly readableByEverybody: string | undefined } | undefined) {
+  return key?.readableByEverybody;
 }
 
 function request(job: Job, scope: string): Promise<TokenResponse> {
@@ -101,19 +120,31 @@ function explained({ client, mailbox }: Job, error: unknown): unknown {
  * @throws MxtokenError `applicationRefused`
  */
 function requireRoles(job: Job, claims: Claims | undefined): void {
-  const { roles: needed } = job;
-  if (needed === undefined || claims === undefined) return;
-  const given = Array.isArray(claims["roles"]) ? claims["roles"] : [];
-  const missing = needed.filter((role) => !given.includes(role));
-  if (missing.length === 0) return;
+  const { roles, access, tell } = job;
+  if (roles === undefined || claims === undefined) return;
+  const given = stringsIn(claims["roles"]);
+  const lacking = access.filter((protocol) => !given.includes(roles[protocol]));
+  if (lacking.length === 0) return;
+  const missing = lacking.map((protocol) => roles[protocol]);
+  const boxes = access.filter((protocol) => protocol !== "smtp");
+  const needed = boxes.length > 0 ? boxes : access;
+  if (needed.some((protocol) => !lacking.includes(protocol))) {
+    tell({ is: "rolesMissing", roles: missing });
+    return;
+  }
   throw new MxtokenError(
     "applicationRefused",
-    `the token has no role ${missing.join(", ")}, so no mailbox opens with it (its roles: ${given.join(", ") || "none"})`,
+    `the token has no role ${missing.join(", ")}, so ${boxes.length > 0 ? "no mailbox opens" : "nothing is sent"} with it (its roles: ${given.join(", ") || "none"})`,
     {
       hint: `in Entra, give the application ${job.client.id} the application permission ${missing.join(", ")} of Office 365 Exchange Online and grant admin consent; then let it into the mailbox, in Exchange Online PowerShell:`,
       commands: permissionsFor(job, claims),
     },
   );
+}
+
+function stringsIn(value: unknown): string[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((one) => (typeof one === "string" ? [harmless(one, 80)] : []));
 }
 
 /** Where the mailbox refuses an application's token, it is its permission that is missing. */
@@ -137,4 +168,13 @@ function idsOf({ id, tenant }: OAuthClient, claims: Claims | undefined) {
     return typeof value === "string" ? value : undefined;
   };
   return { tenant: text("tid") ?? tenant, application: id, servicePrincipal: text("oid") };
+}
+
+/** @throws MxtokenError `configuration` where a refresh token is brought for what is never refreshed */
+export function refuseRefreshToken(isBrought: boolean): void {
+  if (!isBrought) return;
+  throw new MxtokenError(
+    "configuration",
+    "--refresh-token-stdin: an application's own tokens are never refreshed",
+  );
 }

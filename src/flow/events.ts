@@ -28,8 +28,12 @@ export type Event =
   /** by how many ms this machine's clock is ahead of the server's */
   | { is: "clockDiffers"; ahead: number; host: string }
   | { is: "issued" }
+  /** it is good all the same */
+  | { is: "notStored"; reason: string }
   /** scopes that were asked for and not granted */
   | { is: "scopesMissing"; scopes: readonly string[]; isStored: boolean }
+  /** an application's token lacks what some of its uses need */
+  | { is: "rolesMissing"; roles: readonly string[] }
   /** somebody else's token opens the mailbox all the same */
   | { is: "otherAccount"; account: string; mailbox: string }
   /** what is known of the provider and may keep the sign-in from being of use */
@@ -97,6 +101,7 @@ export type Event =
   | { is: "noRefreshToken" }
   /** what else a revocation ends */
   | { is: "beforeRevocation"; text: string }
+  | { is: "nothingToRevoke"; expiresAt: number }
   | { is: "revoking"; host: string }
   | { is: "alreadyRevoked"; host: string }
   | { is: "revokedByHand"; provider: string; how: string | undefined }

@@ -5,7 +5,7 @@ import type { Secret } from "../secret.ts";
 import { readTokenFile } from "../store/read.ts";
 import type { TokenRecord } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
-import { belongsTo, checkSameOwner } from "./owner.ts";
+import { belongsTo, checkSameOwner, ownerNamedBy } from "./owner.ts";
 
 /** What a program is shown of a token. */
 export interface ShownToken {
@@ -43,9 +43,7 @@ export async function freshToken(
   const { tokenFile, record } = await findRecord(world, settings);
   if (record === undefined || !isFresh(world, record, minLife)) return undefined;
   if (isForImapAlone(record) && settings.access.some((each) => each !== "imap")) return undefined;
-  const { clientId: client, tenant } = settings;
-  const owner = { account: settings.address.text, client, tenant, tokenHost: undefined };
-  checkSameOwner(tokenFile, record.notes, owner);
+  checkSameOwner(tokenFile, record.notes, ownerNamedBy(settings));
   return shownToken(settings, record);
 }
 

@@ -9,7 +9,7 @@ import type { TokenRecord } from "../store/token-file.ts";
 import { proveByEvery } from "../verify/prove.ts";
 import type { World } from "../world/world.ts";
 import { adoptRefreshToken } from "./adopt.ts";
-import { obtainForApplication } from "./app-only.ts";
+import { obtainForApplication, refuseRefreshToken } from "./app-only.ts";
 import type { Outcome, Tell } from "./events.ts";
 import type { Job } from "./job.ts";
 import type { BrowserSettings } from "./listen.ts";
@@ -56,17 +56,16 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
       : undefined;
   tell({ is: "started", mailbox, client, tokenFile });
   if (passedOver !== undefined) tell({ is: "otherProvidersFile", ...passedOver });
-  const exposed = [
-    (await isReadableByEverybody(world, tokenFile)) ? tokenFile : undefined,
-    client.serviceAccount?.readableByEverybody,
-    client.certificate?.readableByEverybody,
-  ];
-  for (const path of exposed) if (path !== undefined) tell({ is: "readableByEverybody", path });
+  if (await isReadableByEverybody(world, tokenFile)) {
+    tell({ is: "readableByEverybody", path: tokenFile });
+  }
   if (isAppOnly(client.flow)) {
-    refuseRefreshToken(request);
+    refuseRefreshToken(request.refreshTokenFromInput);
     if (record !== undefined && !startover) await proveStored(job, record);
     return obtainForApplication(job);
   }
+  const key = client.certificate?.readableByEverybody;
+  if (key !== undefined) tell({ is: "readableByEverybody", path: key });
   const input = new LineInput(world);
   try {
     if (request.refreshTokenFromInput) {
@@ -86,14 +85,6 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
   } finally {
     input.close();
   }
-}
-
-function refuseRefreshToken({ refreshTokenFromInput }: GetRequest): void {
-  if (!refreshTokenFromInput) return;
-  throw new MxtokenError(
-    "configuration",
-    "--refresh-token-stdin: an application's own tokens are never refreshed",
-  );
 }
 
 /** @returns why only a person can help, where that is so */

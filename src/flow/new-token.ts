@@ -1,3 +1,4 @@
+import { isAppOnly } from "../config/flow.ts";
 import { Interrupted, MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
@@ -53,7 +54,8 @@ export async function store(job: Job, token: Token, proof: Proof | undefined): P
  * must not cost it.
  */
 function stillGood(job: Job, former: TokenRecord | undefined): Secret | undefined {
-  if (!job.startover || former?.refreshToken === undefined) return undefined;
+  const isPersons = !isAppOnly(job.client.flow);
+  if (!job.startover || !isPersons || former?.refreshToken === undefined) return undefined;
   try {
     checkSameOwner(job.tokenFile, former.notes, ownerOf(job));
     return former.refreshToken;

@@ -1,8 +1,10 @@
 import type { ProviderRow } from "../catalog/provider-row.ts";
 import { providerByName, providers } from "../catalog/providers.ts";
 import type { OAuthClient } from "../config/client.ts";
+import { flowOf, isAppOnly } from "../config/flow.ts";
 import type { Mailbox } from "../config/mailbox.ts";
 import { customProvider } from "../config/provider.ts";
+import type { Settings } from "../config/settings.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import type { TokenNotes, TokenRecord } from "../store/token-file.ts";
@@ -20,6 +22,10 @@ export interface Owner {
   readonly tenant: string | undefined;
   /** host name of the token endpoint */
   readonly tokenHost: string | undefined;
+  /** who signed in for somebody else's mailbox */
+  readonly login?: string | undefined;
+  /** whether the tokens are an application's own */
+  readonly isForApplication?: boolean | undefined;
 }
 
 export function ownerOf({ mailbox, client }: { mailbox: Mailbox; client: OAuthClient }): Owner {
@@ -31,22 +37,49 @@ export function ownerOf({ mailbox, client }: { mailbox: Mailbox; client: OAuthCl
     client: client.id,
     tenant: client.tenant,
     tokenHost: isTheirChoice ? undefined : hostOf(client.tokenEndpoint),
+    login: mailbox.login,
+    isForApplication: isAppOnly(client.flow),
+  };
+}
+
+/** What the settings alone say about the owner, where no client is needed. */
+export function ownerNamedBy({ address, clientId, tenant, login, flow }: Settings): Owner {
+  return {
+    account: address.text,
+    client: clientId,
+    tenant,
+    tokenHost: undefined,
+    login,
+    isForApplication: flow === undefined ? undefined : isAppOnly(flow),
   };
 }
 
 /**
- * Protects the tokens of another mailbox, client or tenant from being used or overwritten, and
- * from being sent to another server than the one that issued them.
+ * Protects the tokens of another mailbox, person, client or tenant from being used or overwritten,
+ * and from being sent to another server than the one that issued them; and a person's from being
+ * replaced by an application's.
  *
+ * @param canStartOver whether the command can replace the file on purpose
  * @throws MxtokenError `configuration`
  */
-export function checkSameOwner(tokenFile: string, notes: TokenNotes, owner: Owner): void {
+export function checkSameOwner(
+  tokenFile: string,
+  notes: TokenNotes,
+  owner: Owner,
+  canStartOver = false,
+): void {
   const differences = [
     {
       what: "the mailbox",
       made: notes.account?.toLowerCase(),
       wanted: owner.account.toLowerCase(),
     },
+    {
+      what: "the sign-in of",
+      made: notes.login?.toLowerCase(),
+      wanted: owner.login?.toLowerCase(),
+    },
+    { what: "a token of", made: holderIn(notes), wanted: holder(owner.isForApplication) },
     { what: "the client id", made: notes.client, wanted: owner.client },
     { what: "the tenant", made: notes.tenant, wanted: owner.tenant },
     {
@@ -61,10 +94,22 @@ export function checkSameOwner(tokenFile: string, notes: TokenNotes, owner: Owne
       "configuration",
       `${tokenFile} was made for ${what} ${made}, not for ${wanted}`,
       {
-        hint: "give the same options as when it was made, pass another --token-file, or --startover to replace it",
+        hint: `give the same options as when it was made, or pass another --token-file${canStartOver ? ", or --startover to replace it" : ""}`,
       },
     );
   }
+}
+
+function holder(isForApplication: boolean | undefined): string | undefined {
+  if (isForApplication === undefined) return undefined;
+  return isForApplication ? "an application" : "a person";
+}
+
+/** A file that says nothing of its client says nothing of this either. */
+function holderIn(notes: TokenNotes): string | undefined {
+  const flow = flowOf(notes);
+  if (flow !== undefined) return holder(isAppOnly(flow));
+  return notes.client === undefined ? undefined : holder(false);
 }
 
 /**

@@ -8,7 +8,7 @@ import { MxtokenError } from "../errors.ts";
 import type { World } from "../world/world.ts";
 import { type Chosen, chooseTokenFile, readStored, type Stored } from "./choose-token-file.ts";
 import type { Tell } from "./events.ts";
-import { checkSameOwner } from "./owner.ts";
+import { checkSameOwner, ownerNamedBy } from "./owner.ts";
 
 /** A mailbox to log in to, and where its token is. */
 export interface PreparedMailbox extends Stored {
@@ -43,9 +43,7 @@ export async function prepareMailbox(
     settings.provider === undefined && isServerNamed
       ? await storedAnywhere(world, settings)
       : await storedAtProvider(world, settings, needsFile, tell);
-  const { clientId: client, tenant } = settings;
-  const owner = { account: settings.address.text, client, tenant, tokenHost: undefined };
-  checkSameOwner(stored.tokenFile, stored.record?.notes ?? {}, owner);
+  checkSameOwner(stored.tokenFile, stored.record?.notes ?? {}, ownerNamedBy(settings));
   return {
     ...stored,
     foundRow,

@@ -26,7 +26,7 @@ export interface Prepared extends Stored {
   /** undefined when everything that a row says was given by options */
   readonly row: ProviderRow | undefined;
   /** the roles that an application's own token must have, where the provider has such */
-  readonly roles: readonly string[] | undefined;
+  readonly roles: Readonly<Record<Protocol, string>> | undefined;
 }
 
 /**
@@ -50,7 +50,8 @@ export async function prepare(
   if (purpose === "newToken") for (const protocol of settings.verify) serverOf(mailbox, protocol);
   const metadata = await metadataFor(world, settings, evidence, mailbox.ca, tell);
   const client = await resolveClient(world, settings, row, notes, metadata, purpose);
-  if (!startover) checkSameOwner(stored.tokenFile, notes, ownerOf({ mailbox, client }));
+  if (!startover)
+    checkSameOwner(stored.tokenFile, notes, ownerOf({ mailbox, client }), purpose === "newToken");
   const beforeSignIn = [
     ...client.shortcomings,
     ...(row?.beforeSignIn ?? []),
@@ -67,7 +68,7 @@ export async function prepare(
     foundRow,
     row,
     access,
-    roles: roles && access.map((protocol) => roles[protocol]),
+    roles,
   };
 }
 

@@ -112,7 +112,7 @@ async function finish(job: Job, token: Token, former: TokenRecord): Promise<Outc
   const isStored = isWorthStoring(proof);
   if (isStored) {
     const isReplaced = await replaceLineOne(job, token, former, proof);
-    if (!isReplaced) await waitForOther(job, former);
+    if (!isReplaced) await waitForOther(job, token, former, proof);
   }
   requireAccepted(job.mailbox, proof, {
     refused: isStored
@@ -143,16 +143,33 @@ async function replaceLineOne(
   });
 }
 
-/** Another process has refreshed after this one; its result stands only when line 1 is renewed. */
-async function waitForOther(job: Job, former: TokenRecord): Promise<void> {
+/**
+ * Another process has refreshed after this one: its result is waited for. Where it leaves line 1 as
+ * it was, as `mxtoken show --nocache` does, this one's proven token takes that place, beside the
+ * other's refresh token.
+ */
+async function waitForOther(
+  job: Job,
+  token: Token,
+  former: TokenRecord,
+  proof: Proof,
+): Promise<void> {
   if ((await renewedLineOne(job, former)) !== undefined) return;
-  throw new MxtokenError(
-    "unreachable",
-    `another process refreshed ${job.tokenFile} and did not finish`,
-    {
-      hint: "nothing was lost; run the command again",
-    },
-  );
+  await withTokenFileLock(job, async () => {
+    const current = await readAgain(job);
+    if (current === undefined) {
+      throw new MxtokenError("unreachable", `${job.tokenFile} was removed meanwhile`, {
+        hint: "run the command again",
+      });
+    }
+    if (!sameLine(current, former, "accessToken")) return;
+    await withReservation(job, async (reservation) => {
+      const { refreshToken } = current;
+      const verified = verifiedNote(proof, job.world.now());
+      const own = recordOf(job, { ...token, refreshToken }, verified, former.notes.signedInAt);
+      await reservation.commit(formatTokenFile(own));
+    });
+  });
 }
 
 async function resultOfOther(

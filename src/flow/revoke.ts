@@ -10,7 +10,7 @@ import { readStored } from "./choose-token-file.ts";
 import type { Tell } from "./events.ts";
 import { findRecord } from "./fresh-token.ts";
 import { type Job, readAgain, withTokenFileLock, withTokenRequest } from "./job.ts";
-import { checkSameOwner } from "./owner.ts";
+import { checkSameOwner, ownerNamedBy } from "./owner.ts";
 import { prepare } from "./prepare.ts";
 
 /** What the person wants of `mxtoken revoke`. */
@@ -82,9 +82,7 @@ async function removeOnly(
   return withTokenFileLock({ world, tell, tokenFile, gid: undefined }, async () => {
     const { record } = await findRecord(world, settings);
     if (record === undefined) throw nothingToRevoke(tokenFile);
-    const { clientId: client, tenant } = settings;
-    const owner = { account: settings.address.text, client, tenant, tokenHost: undefined };
-    checkSameOwner(tokenFile, record.notes, owner);
+    checkSameOwner(tokenFile, record.notes, ownerNamedBy(settings));
     await removeTokenFile(world, tokenFile);
     return { tokenFile, provider: record.notes.provider, isRevoked: false };
   });
@@ -94,7 +92,7 @@ async function removeOnly(
 async function revokeAtProvider(job: Job, record: TokenRecord): Promise<boolean> {
   const { client, row, tell, world } = job;
   const { expiresAt } = record.notes;
-  if (isAppOnly(client.flow)) {
+  if (isAppOnly(client.flow) && record.refreshToken === undefined) {
     tell({ is: "applicationNotRevoked", expiresAt });
     return false;
   }
@@ -114,8 +112,10 @@ async function revokeAtProvider(job: Job, record: TokenRecord): Promise<boolean>
   const { refreshToken, accessToken } = record;
   const token = refreshToken ?? accessToken;
   if (token === undefined) return false;
-  if (refreshToken === undefined && expiresAt !== undefined && expiresAt <= world.now())
-    return true;
+  if (refreshToken === undefined && expiresAt !== undefined && expiresAt <= world.now()) {
+    tell({ is: "nothingToRevoke", expiresAt });
+    return false;
+  }
   if (row?.beforeRevocation !== undefined)
     tell({ is: "beforeRevocation", text: row.beforeRevocation });
   const { host } = new URL(client.revocationEndpoint);

@@ -11,7 +11,7 @@ import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
 import type { Token } from "../token.ts";
 import type { World } from "../world/world.ts";
 import { besideOf, whereKept } from "./adopt.ts";
-import { requestForApplication } from "./app-only.ts";
+import { refuseRefreshToken, requestForApplication } from "./app-only.ts";
 import { readStored } from "./choose-token-file.ts";
 import type { Tell } from "./events.ts";
 import { type Freshness, freshToken, isFresh, type ShownToken, shownToken } from "./fresh-token.ts";
@@ -101,7 +101,10 @@ async function freshlyIssued(world: World, request: ShowRequest, tell: Tell): Pr
   if (needsRecord && prepared.record === undefined) throw nothingStored(prepared.tokenFile);
   const gid = settings.group === undefined ? undefined : await groupId(world, settings.group);
   const job: Job = { ...prepared, world, tell, gid, startover: false };
-  if (isAppOnly(job.client.flow)) return showForApplication(job, request);
+  if (isAppOnly(job.client.flow)) {
+    refuseRefreshToken(refreshTokenFromInput);
+    return showForApplication(job, request);
+  }
   if (!refreshTokenFromInput) return refreshAndShow(job, request);
   const token = await tokenFromInput(world, tell, "refresh token");
   if (prepared.foundRow !== undefined) {
@@ -125,6 +128,10 @@ async function refreshAndShow(job: Job, request: ShowRequest): Promise<ShownToke
       return shown(request, current);
     const { refreshToken } = current;
     if (refreshToken === undefined) {
+      // Nobody knows when it ends, and there is no other.
+      const isAllThereIs =
+        current.accessToken !== undefined && current.notes.expiresAt === undefined;
+      if (isAllThereIs && !request.nocache) return shown(request, current);
       throw new MxtokenError("signInNeeded", `there is no refresh token in ${tokenFile}`);
     }
     return refreshUnderLock(job, request, current, refreshToken);
@@ -153,20 +160,30 @@ async function refreshUnderLock(
 
 /** An application's own token is asked for anew; nothing is lost when it cannot be stored. */
 async function showForApplication(job: Job, request: ShowRequest): Promise<ShownToken> {
-  if (request.nocache) {
-    return shown(request, renewed(job, await requestForApplication(job), undefined));
+  if (request.nocache) return issueUnstored(job, request);
+  try {
+    return await withTokenFileLock(job, () => issueUnderLock(job, request));
+  } catch (error) {
+    if (!(error instanceof MxtokenError) || error.code !== "unwritable") throw error;
+    job.tell({ is: "notStored", reason: error.message });
+    return issueUnstored(job, request);
   }
-  return withTokenFileLock(job, async () => {
-    const current = await readAgain(job);
-    if (current !== undefined && isFresh(job.world, current, request.minLife)) {
-      return shown(request, current);
-    }
-    return withReservation(job, async (reservation) => {
-      const token = await requestForApplication(job);
-      const next = renewed(job, token, current?.notes.signedInAt ?? job.world.now());
-      await reservation.commit(formatTokenFile(next));
-      return shown(request, next);
-    });
+}
+
+async function issueUnstored(job: Job, request: ShowRequest): Promise<ShownToken> {
+  return shown(request, renewed(job, await requestForApplication(job), undefined));
+}
+
+async function issueUnderLock(job: Job, request: ShowRequest): Promise<ShownToken> {
+  const current = await readAgain(job);
+  if (current !== undefined && isFresh(job.world, current, request.minLife)) {
+    return shown(request, current);
+  }
+  return withReservation(job, async (reservation) => {
+    const token = await requestForApplication(job);
+    const next = renewed(job, token, current?.notes.signedInAt ?? job.world.now());
+    await reservation.commit(formatTokenFile(next));
+    return shown(request, next);
   });
 }
 

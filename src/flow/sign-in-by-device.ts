@@ -47,7 +47,8 @@ async function obtainByDevice(job: Job, request: DeviceSignInRequest): Promise<T
   const end = timeout === undefined ? Number.POSITIVE_INFINITY : world.now() + timeout * 1000;
   for (let renewed = 0; renewed <= renewals; renewed += 1) {
     if (renewed > 0) tell({ is: "deviceCodeExpired" });
-    const authorization = await withTokenRequest(job, requestDeviceCode);
+    const authorization = await fetchCode(job, renewed);
+    if (authorization === undefined) continue;
     const { consentName, loginHint: account } = client;
     tell({ ...request, ...authorization, is: "deviceCode", account, consentName });
     const response = await waitForPerson(job, authorization, end);
@@ -63,6 +64,19 @@ async function obtainByDevice(job: Job, request: DeviceSignInRequest): Promise<T
   });
 }
 
+/** @returns undefined where another one could not be had, which is no end of the wait */
+async function fetchCode(job: Job, renewed: number): Promise<DeviceAuthorization | undefined> {
+  try {
+    return await withTokenRequest(job, requestDeviceCode);
+  } catch (error) {
+    const isUnreachable = error instanceof MxtokenError && error.code === "unreachable";
+    if (!isUnreachable || renewed === 0) throw error;
+    job.tell({ is: "pollFailed", reason: error.message });
+    await job.world.sleep(longestPause);
+    return undefined;
+  }
+}
+
 /** @returns undefined when the code has expired, or it is the end of the wait */
 async function waitForPerson(
   job: Job,
@@ -76,8 +90,9 @@ async function waitForPerson(
   let isReachable = true;
   for (;;) {
     const left = until - world.now();
-    await world.sleep(Math.max(0, Math.min(pause, left)));
-    if (pause > left) return undefined;
+    // Asked once more at the very end: somebody may have signed in since the last time.
+    if (left <= 0) return undefined;
+    await world.sleep(Math.min(pause, left));
     const { deviceCode } = authorization;
     const poll = await withTokenRequest(job, (context) => pollDeviceCode(context, deviceCode));
     if (poll.is === "granted") return poll.response;

@@ -1,5 +1,4 @@
 import { Interrupted, MxtokenError } from "../errors.ts";
-import type { ExpectedAnswer } from "../grant/answer.ts";
 import type { SignInResult } from "../grant/catcher.ts";
 import { authorizationUrl } from "../grant/code.ts";
 import type { LineInput } from "../grant/line-input.ts";
@@ -41,8 +40,9 @@ export async function signIn(job: Job, input: LineInput, request: SignInRequest)
   if (authorizationEndpoint === undefined) throw new MxtokenError("defect", "nowhere to sign in");
   await withTokenFileLock(job, () => rehearseReplacement(world, job.tokenFile, job.gid));
   const proofs = await createProofs();
-  const { issuer } = client;
-  const expected: ExpectedAnswer = { state: proofs.state, issuer, authorizationEndpoint };
+  const { issuer, isIssuerInAnswer } = client;
+  const { state } = proofs;
+  const expected = { state, issuer, isIssuerInAnswer, authorizationEndpoint };
   const listening = await listen(job, redirect, browser, expected);
   const catcher = listening?.catcher;
   let result: SignInResult | undefined;

@@ -7,6 +7,8 @@ export interface ExpectedAnswer {
   readonly state: string;
   /** what `iss` must be; undefined: it must have the authorization endpoint's origin */
   readonly issuer: string | undefined;
+  /** whether the server says that it always sends `iss` */
+  readonly isIssuerInAnswer?: boolean;
   readonly authorizationEndpoint: string;
 }
 
@@ -69,7 +71,7 @@ function single(parameters: URLSearchParams, name: string): string | undefined {
 
 /** RFC 9207 section 2.4; without a known issuer, as Thunderbird does, the origins must agree. */
 function issuerMatches(iss: string | undefined, expected: ExpectedAnswer): boolean {
-  if (iss === undefined) return true;
+  if (iss === undefined) return expected.isIssuerInAnswer !== true;
   if (expected.issuer !== undefined) return iss === expected.issuer;
   return (
     URL.canParse(iss) && new URL(iss).origin === new URL(expected.authorizationEndpoint).origin

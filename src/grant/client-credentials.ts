@@ -18,7 +18,7 @@ export async function requestClientCredentials(
     oauthClient,
     authentication,
     { scope: client.scope, ...resourceOf(client) },
-    tokenTransport(context, [], true),
+    tokenTransport(context, true),
   );
   return granted(oauth.processClientCredentialsResponse(as, oauthClient, response));
 }

@@ -73,7 +73,7 @@ export async function exchangeCode(
     redirectUri,
     client.usesPkce ? verifier.reveal() : oauth.nopkce,
     {
-      ...tokenTransport(context, [code, verifier]),
+      ...tokenTransport(context),
       additionalParameters: resourceOf(client),
     },
   );

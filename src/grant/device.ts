@@ -42,7 +42,7 @@ export async function requestDeviceCode(
     oauthClient,
     authentication,
     { scope: client.scope, ...resourceOf(client) },
-    transport(context, [], asked, tidyDeviceCode),
+    transport(context, asked, tidyDeviceCode),
   );
   const answer = await understood(
     oauth.processDeviceAuthorizationResponse(as, oauthClient, response),
@@ -112,7 +112,7 @@ export async function pollDeviceCode(
       oauthClient,
       authentication,
       deviceCode.reveal(),
-      tokenTransport(context, [deviceCode]),
+      tokenTransport(context),
     );
     const result = await granted(oauth.processDeviceCodeResponse(as, oauthClient, response));
     return { is: "granted", response: result };

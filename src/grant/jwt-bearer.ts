@@ -41,7 +41,7 @@ export async function requestByAssertion(
     withoutClient,
     grantType,
     { assertion: assertion.reveal() },
-    tokenTransport(context, [assertion, account.privateKey], true),
+    tokenTransport(context, true),
   );
   return granted(oauth.processGenericTokenEndpointResponse(as, oauthClient, response));
 }

@@ -22,15 +22,19 @@ export async function fetchMetadata(
   ca: string | undefined,
 ): Promise<ServerMetadata> {
   const signal = AbortSignal.any([world.deadline(timeout), world.interrupted]);
+  let problem: MxtokenError | undefined;
   for (const algorithm of places) {
     const response = await oauth.discoveryRequest(new URL(issuer), {
       algorithm,
       signal,
       [oauth.customFetch]: (url, { headers }) => get(world, url, headers, ca, signal),
     });
-    if (response.status === 404 || response.status === 410) continue;
-    return read(issuer, response);
+    const members = response.status === 200 ? parseObject(await response.text()) : undefined;
+    if (members !== undefined) return metadataOf(issuer, members);
+    // What is wrong with one place may be right at the other.
+    problem ??= problemWith(new URL(issuer).host, response.status);
   }
+  if (problem !== undefined) throw problem;
   throw new MxtokenError("configuration", `${issuer} has no metadata (RFC 8414, OpenID Connect)`, {
     hint: "is --issuer right? Else give its endpoints: --authorize-uri --token-uri",
   });
@@ -46,24 +50,21 @@ async function get(
   world.trace(`GET ${url}`);
   const reply = await world.http({ method: "GET", url, headers, ca, signal });
   world.trace(`${url} answered ${reply.status}`);
-  const { host } = new URL(url);
-  if (reply.status === 429 || reply.status >= 500) {
-    throw new MxtokenError("unreachable", `${host} could not answer now: status ${reply.status}`);
-  }
-  const isGone = reply.status === 404 || reply.status === 410;
-  if (reply.truncated || (reply.status !== 200 && !isGone)) {
-    throw notMetadata(host, `status ${reply.status}`);
-  }
-  // Some servers leave the content type out; what it is, its text shows.
-  return new Response(reply.body, {
-    status: reply.status,
-    headers: { "content-type": "application/json" },
-  });
+  // What it is, its text shows; one that was cut off is nothing.
+  return new Response(reply.truncated ? "" : reply.body, { status: reply.status });
 }
 
-async function read(issuer: string, response: Response): Promise<ServerMetadata> {
-  const members = parseObject(await response.text());
-  if (members === undefined) throw notMetadata(new URL(issuer).host, "not a JSON object");
+/** @returns undefined where there simply is nothing */
+function problemWith(host: string, status: number): MxtokenError | undefined {
+  if (status === 404 || status === 410) return undefined;
+  const isBusy = [403, 407, 408, 429].includes(status) || status >= 500;
+  if (isBusy) {
+    return new MxtokenError("unreachable", `${host} could not answer now: status ${status}`);
+  }
+  return notMetadata(host, status === 200 ? "not a JSON object" : `status ${status}`);
+}
+
+function metadataOf(issuer: string, members: Record<string, unknown>): ServerMetadata {
   const { issuer: named } = members;
   if (named !== issuer) {
     const other = typeof named === "string" ? harmless(named, 200) : "nobody";
@@ -96,6 +97,8 @@ async function read(issuer: string, response: Response): Promise<ServerMetadata>
     scopes: list("scopes_supported"),
     challengeMethods: list("code_challenge_methods_supported"),
     authenticationMethods: list("token_endpoint_auth_methods_supported"),
+    responseTypes: list("response_types_supported"),
+    isIssuerInAnswer: members["authorization_response_iss_parameter_supported"] === true,
   };
 }
 

@@ -3,6 +3,7 @@ import type { OAuthClient } from "../config/client.ts";
 import { MxtokenError } from "../errors.ts";
 import { blackOut, harmless, Secret } from "../secret.ts";
 import type { TokenResponse } from "../token.ts";
+import { mayHaveArrived } from "../world/network-error.ts";
 import { clientAuthentication } from "./client-authentication.ts";
 import { type Asked, judgeReply, tidyGrant } from "./reply.ts";
 import type { TokenRequestContext } from "./request-context.ts";
@@ -55,25 +56,18 @@ const tokenEndpoint = { endpoint: "a token endpoint", member: "access_token" } a
 /**
  * For a token request: sends the library's request through the world and hands it a judged, tidied
  * answer.
- *
- * @param secrets what must not be shown if the server quotes it
  */
-export function tokenTransport(
-  context: TokenRequestContext,
-  secrets: (Secret | undefined)[],
-  isForApplication = false,
-) {
-  return transport(context, secrets, { ...tokenEndpoint, isForApplication }, tidyGrant);
+export function tokenTransport(context: TokenRequestContext, isForApplication = false) {
+  return transport(context, { ...tokenEndpoint, isForApplication }, tidyGrant);
 }
 
 /** As {@link tokenTransport}, for another endpoint of the authorization server. */
 export function transport(
   context: TokenRequestContext,
-  secrets: (Secret | undefined)[],
   asked: Omit<Asked, "host">,
   tidy: (members: Record<string, unknown>) => Record<string, unknown>,
 ) {
-  const { world, client, ca, signal } = context;
+  const { world, ca, signal } = context;
   return {
     signal,
     [oauth.customFetch]: async (
@@ -83,19 +77,20 @@ export function transport(
       world.trace(
         `POST ${url} (${[...init.body].map(([name, value]) => shownParameter(name, value)).join(", ")})`,
       );
-      const reply = await world.http({
-        method: "POST",
-        url,
-        headers: init.headers,
-        body: init.body.toString(),
-        ca,
-        signal,
-      });
+      const { headers } = init;
+      const body = init.body.toString();
+      const isRefresh = init.body.get("grant_type") === "refresh_token";
+      const reply = await world
+        .http({ method: "POST", url, headers, body, ca, signal })
+        .catch((error) => {
+          throw isRefresh ? error : withoutDoubt(error);
+        });
       world.trace(
         `${url} answered ${reply.status} ${harmless(reply.headers.get("content-type") ?? "without a content type", 80)}`,
       );
       context.onReply?.(reply);
-      const say = (words: string) => harmless(blackOut(words, [...secrets, client.secret]));
+      const sent = secretsIn(init);
+      const say = (words: string) => harmless(blackOut(words, sent));
       const members = judgeReply(reply, { ...asked, host: new URL(url).host }, say);
       return new Response(JSON.stringify(tidy(members)), {
         status: 200,
@@ -103,6 +98,24 @@ export function transport(
       });
     },
   };
+}
+
+/** Only a refresh can have spent something that is not had again by asking once more. */
+function withoutDoubt(error: unknown): unknown {
+  if (!(error instanceof MxtokenError) || error.hint !== mayHaveArrived) return error;
+  const { code, message, cause, retryAfter } = error;
+  return new MxtokenError(code, message, { cause, retryAfter });
+}
+
+/** Everything in a request that must not be shown if the server quotes it. */
+function secretsIn({ body, headers }: oauth.CustomFetchOptions<"POST", URLSearchParams>): Secret[] {
+  const values = [...body].filter(([name]) => !shownParameters.has(name)).map(([, value]) => value);
+  const [, credentials] = /^\S+ (.+)$/.exec(headers["authorization"] ?? "") ?? [];
+  const inHeader =
+    credentials === undefined
+      ? []
+      : [credentials, ...Buffer.from(credentials, "base64").toString().split(":").slice(1)];
+  return [...values, ...inHeader].map((value) => new Secret(value));
 }
 
 const shownParameters: ReadonlySet<string> = new Set([

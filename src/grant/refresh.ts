@@ -24,7 +24,7 @@ export async function refreshToken(
     authentication,
     token.reveal(),
     {
-      ...tokenTransport(context, [token]),
+      ...tokenTransport(context),
       additionalParameters: {
         ...(scope === undefined ? {} : { scope }),
         ...resourceOf(context.client),

@@ -137,7 +137,7 @@ function refusal(
 }
 
 const applicationHints: ReadonlyMap<string, string> = new Map([
-  ["invalid_client", "check --client-id and the client secret; nothing was changed"],
+  ["invalid_client", "check --client-id and its secret or certificate; nothing was changed"],
   [
     "unauthorized_client",
     "this application may not use this grant or this tenant; check --app, --client-id and --tenant",

@@ -19,7 +19,11 @@ export async function revokeToken(
   kind: "refresh_token" | "access_token",
 ): Promise<boolean> {
   const { as, oauthClient, authentication } = partiesOf(context);
-  const asked = { endpoint: "a revocation endpoint", member: undefined };
+  const asked = {
+    endpoint: "a revocation endpoint",
+    member: undefined,
+    isForApplication: true,
+  };
   try {
     const response = await oauth.revocationRequest(
       as,
@@ -27,7 +31,7 @@ export async function revokeToken(
       authentication,
       token.reveal(),
       {
-        ...transport(context, [token], asked, (members) => members),
+        ...transport(context, asked, (members) => members),
         additionalParameters: { token_type_hint: kind },
       },
     );

@@ -1,5 +1,6 @@
 import { encode } from "uqr";
 import type { Event } from "../flow/events.ts";
+import { count } from "./finding.ts";
 
 type DeviceCodeEvent = Extract<Event, { is: "deviceCode" }>;
 
@@ -30,7 +31,7 @@ export function askByDevice(event: DeviceCodeEvent, columns: number | undefined)
     ...(consentName === undefined
       ? []
       : [`mxtoken: the page will say ${consentName}: mxtoken acts as that application`]),
-    `mxtoken: type no code that somebody else has sent you; this one is good for ${Math.round(expiresIn / 60)} minutes, and the sign-in is noticed here by itself:`,
+    `mxtoken: type no code that somebody else has sent you; this one is good for ${count(Math.max(1, Math.round(expiresIn / 60)), "minute")}, and the sign-in is noticed here by itself:`,
   ];
 }
 

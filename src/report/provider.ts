@@ -107,8 +107,10 @@ function preferred(hosts: readonly string[]): string {
   return ` (preferred to it: ${host}, ${what}${more})`;
 }
 
-function remarksOf({ beforeSignIn = [], remarks = [] }: ProviderRow): readonly string[] {
-  return [...beforeSignIn, ...remarks];
+function remarksOf(row: ProviderRow): readonly string[] {
+  const { beforeSignIn = [], remarks = [], withoutToken = [] } = row;
+  const refusals = withoutToken.map((each) => `${each.toUpperCase()} takes no OAuth 2.0 token`);
+  return [...beforeSignIn, ...remarks, ...refusals];
 }
 
 /** `host:port`, and how TLS begins where it does not at once. */

@@ -75,6 +75,12 @@ export function describe(event: Event, columns?: number): string[] {
       return ["mxtoken: got an access token; it is not refreshed but asked for again"];
     case "scopesMissing":
       return [scopesMissing(event)];
+    case "rolesMissing":
+      return [
+        `mxtoken: warning: the token has no role ${event.roles.join(", ")}: what needs it will be refused`,
+      ];
+    case "notStored":
+      return [`mxtoken: warning: the token is not stored: ${event.reason}`];
     case "otherAccount":
       return [
         `mxtoken: warning: the token is ${event.account}'s, and it opens ${event.mailbox} all the same: is that the one you meant?`,
@@ -125,6 +131,10 @@ export function describe(event: Event, columns?: number): string[] {
       ];
     case "beforeRevocation":
       return [`mxtoken: note: ${event.text}`];
+    case "nothingToRevoke":
+      return [
+        `mxtoken: nothing is left to revoke: the access token expired at ${isoSeconds(event.expiresAt)}, and there is no refresh token`,
+      ];
     case "revoking":
       return [`mxtoken: revoking the token at ${event.host}`];
     case "alreadyRevoked":

@@ -1,3 +1,4 @@
+import { domainToASCII } from "node:url";
 import { isAddressLike } from "../address.ts";
 import type { Secret } from "../secret.ts";
 import { harmless } from "../secret.ts";
@@ -45,8 +46,17 @@ export function otherAccount(
   expected: readonly string[],
   accounts: readonly string[],
 ): string | undefined {
-  const wanted = new Set(expected.map((address) => address.toLowerCase()));
-  return accounts.some((account) => wanted.has(account.toLowerCase())) ? undefined : accounts[0];
+  const wanted = new Set(expected.map(canonical));
+  return accounts.some((account) => wanted.has(canonical(account))) ? undefined : accounts[0];
+}
+
+/** One form for every way to write an address, in letters of any script (IDNA). */
+function canonical(address: string): string {
+  const at = address.lastIndexOf("@");
+  const domain = address.slice(at + 1);
+  return `${address.slice(0, at)}@${domainToASCII(domain) || domain}`
+    .normalize("NFC")
+    .toLowerCase();
 }
 
 /**

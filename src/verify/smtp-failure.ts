@@ -69,7 +69,8 @@ function hintOf(reply: string, user: string): string | undefined {
   const disabledFor = /SmtpClientAuthentication is disabled for the (Tenant|Mailbox)/i.exec(reply);
   if (disabledFor !== null) {
     const everywhere = "Set-TransportConfig -SmtpClientAuthenticationDisabled $false";
-    const here = `Set-CASMailbox -Identity ${user} -SmtpClientAuthenticationDisabled $false`;
+    const identity = `'${user.replaceAll("'", "''")}'`;
+    const here = `Set-CASMailbox -Identity ${identity} -SmtpClientAuthenticationDisabled $false`;
     const isTenant = disabledFor[1]?.toLowerCase() === "tenant";
     return `an administrator must switch SMTP AUTH on: ${here}${isTenant ? `, or for everybody ${everywhere}` : ""}`;
   }
