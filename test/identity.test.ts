@@ -95,7 +95,12 @@ describe("whether a token is somebody else's", () => {
     ["one of its names is ours", [user], [other, user], undefined],
     ["it is the person's", [user, other], [other], undefined],
     ["the surest name is told", [user], [other, "third@example.test"], other],
-    ["a domain in another script", ["foo@bücher.example"], ["foo@xn--bcher-kva.example"], undefined],
+    [
+      "a domain in another script",
+      ["foo@bücher.example"],
+      ["foo@xn--bcher-kva.example"],
+      undefined,
+    ],
     ["nothing is expected", [], [other], other],
   ] as const) {
     test(what, () => assert.equal(otherAccount(expected, accounts), result));

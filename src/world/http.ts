@@ -32,6 +32,7 @@ export async function sendRequest(
     ...(secureContext === undefined ? {} : { secureContext }),
   };
   const proxy = proxyOf(env);
+  if (proxy !== undefined) await learnToConnect();
   const noProxy = env["no_proxy"] ?? env["NO_PROXY"] ?? "";
   const dispatcher = new EnvHttpProxyAgent({
     connect: tls,
@@ -67,10 +68,19 @@ export async function sendRequest(
         hint: mayHaveArrived,
       });
     }
+    // One without a code is no network's: undici was not asked as it wants to be.
+    if (error instanceof TypeError && !("code" in error) && error.cause === undefined) throw error;
     throw networkError(where, error);
   } finally {
     await dispatcher.destroy();
   }
+}
+
+/** Its index would give every dispatcher this method, by which a proxy is asked for a tunnel. */
+async function learnToConnect(): Promise<void> {
+  const { default: Dispatcher } = await import("undici/lib/dispatcher/dispatcher.js");
+  const { default: connect } = await import("undici/lib/api/api-connect.js");
+  Object.assign(Dispatcher.prototype, { connect });
 }
 
 /**

@@ -1,4 +1,4 @@
-// The two parts of undici that send a request. Its index loads all the others as well, fetch,
+// The parts of undici that send a request, and ask a proxy for a tunnel. Its index loads all the others as well, fetch,
 // WebSocket and cache among them, which takes twice the time and the memory.
 
 declare module "undici/lib/dispatcher/env-http-proxy-agent.js" {
@@ -11,4 +11,16 @@ declare module "undici/lib/api/api-request.js" {
     this: Dispatcher,
     options: Dispatcher.RequestOptions,
   ): Promise<Dispatcher.ResponseData>;
+}
+
+declare module "undici/lib/dispatcher/dispatcher.js" {
+  export { Dispatcher as default } from "undici";
+}
+
+declare module "undici/lib/api/api-connect.js" {
+  import type { Dispatcher } from "undici";
+  export default function connect(
+    this: Dispatcher,
+    options: Dispatcher.ConnectOptions,
+  ): Promise<Dispatcher.ConnectData>;
 }
