@@ -136,7 +136,7 @@ describe("against oidc-provider and Dovecot", () => {
     const home = newHome();
     const result = await signIn(home, true);
     assert.equal(result.status, 77, result.stderr);
-    assert.match(result.stderr, /the sign-in was refused \(.*access_denied: End-User aborted/);
+    assert.match(result.stderr, /the sign-in was refused: access_denied: End-User aborted/);
     assert.equal(result.stdout, "");
     assert.equal(existsSync(tokenFile(home)), false);
   });
@@ -359,7 +359,7 @@ describe("against scripted endpoints", () => {
       assert.equal(result.status, 77, result.stderr);
       assert.match(
         result.stderr,
-        /the sign-in was refused .*AADSTS65004: the person \[31mdeclined/,
+        /the sign-in was refused: .*AADSTS65004: the person \[31mdeclined/,
       );
       const { error: told } = JSON.parse(result.stdout);
       assert.equal(told.code, "signInDeclined");

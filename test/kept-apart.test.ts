@@ -6,7 +6,8 @@ import { issueClientCertificate } from "./peers/client-certificates.ts";
 import { runMain, type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
 import { readableToken } from "./peers/tokens.ts";
 
-// What is stored is not lost to somebody else: to an application, another person, another process.
+// What is stored is not lost to an application, to another person or to another process, and nobody is
+// left without advice.
 
 let scene: Scene;
 before(async () => {
@@ -104,6 +105,13 @@ describe("the person who signed in", () => {
     });
   }
 
+  test("stays the one that the file says, whoever is named at a refresh", async () => {
+    write();
+    const words = [user, ...scene.options, "--login", "b@example.test"];
+    assert.equal((await scene.run(words)).status, 0);
+    assert.doesNotMatch(scene.read() ?? "", /^# Login:/m);
+  });
+
   test("the same person, in another case of letters", async () => {
     write(file);
     const words = ["show", user, ...scene.options, "--login", "A@Example.test"];
@@ -190,6 +198,71 @@ describe("what a server quotes", () => {
     assert.equal(status, 77, stderr);
     assert.match(stderr, /no \[secret\] here/);
   });
+});
+
+describe("a provider that was given by its values", () => {
+  test("renews its token for a program where the file says who issued it", async () => {
+    write({
+      Provider: "custom",
+      "Token endpoint": scene.endpoint.uri,
+      Expires: "2026-11-20T12:01:00Z",
+    });
+    const { caFile } = scene.certificates;
+    const words = ["show", user, "--home", scene.directory, "--ca-file", caFile];
+    const result = await scene.run(words);
+    assert.equal(result.status, 0, result.stderr);
+    assert.match(result.stdout, /^access-1-\S+\n$/);
+    assert.match(scene.read() ?? "", /^# Provider: custom$/m);
+  });
+
+  test("asks a person for the rest of its values, and for no more", async () => {
+    write({ Provider: "custom" });
+    const words = [user, "--home", scene.directory, "--issuer", "https://login.example.test"];
+    const { status, stderr } = await scene.run(words);
+    assert.equal(status, 78);
+    assert.match(stderr, /these are needed too: --scope --imap-server$/m);
+  });
+});
+
+describe("what show warns of", () => {
+  const imap = "https://outlook.office.com/IMAP.AccessAsUser.All";
+  const notes = { Provider: "office365", Scope: `${imap} offline_access`, Tenant: "common" };
+
+  test("a stored token that was not granted for sending", async () => {
+    write(notes);
+    const words = ["show", user, "--home", scene.directory, "--protocol", "smtp"];
+    const result = await scene.run(words);
+    assert.equal(result.stdout, "old-access-token\n");
+    assert.match(
+      result.stderr,
+      /the scope https:\/\/outlook\.office\.com\/SMTP\.Send was not granted/,
+    );
+    const forImap = await scene.run(["show", user, "--home", scene.directory]);
+    assert.deepEqual(forImap, { status: 0, stdout: "old-access-token\n", stderr: "" });
+  });
+
+  test("a life that no token of this server has", async () => {
+    write();
+    const result = await scene.run(["show", user, ...scene.options, "--min-life", "2h"]);
+    assert.match(result.stdout, /^access-1-/);
+    assert.match(result.stderr, /even a new token is good until 2026-11-20T13:00:00Z only/);
+  });
+});
+
+test("a delegate without the right is told of the right, and not of another account", async () => {
+  write({ Login: "person@example.test" });
+  scene.imap.login = () => "refuse";
+  const result = await scene.run();
+  assert.equal(result.status, 77);
+  assert.match(result.stderr, /hint: may person@example\.test open foo@example\.test\?/);
+});
+
+test("a refused application that has proven nothing is asked for its secret", async () => {
+  write();
+  scene.endpoint.answer = () => ({ status: 401, body: { error: "invalid_client" } });
+  const result = await scene.run();
+  assert.equal(result.status, 77);
+  assert.match(result.stderr, /hint: no client secret was given.*MXTOKEN_CLIENT_SECRET/);
 });
 
 test("a token that nobody knows the end of is shown where there is no other", async () => {

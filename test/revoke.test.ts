@@ -106,7 +106,7 @@ describe("against oidc-provider", () => {
     const without = await revoke(home, ["--revoke-uri", server.revokeUri]);
     assert.equal(without.status, 77, without.stderr);
     assert.match(without.stderr, /refuses the application: invalid_client.*is kept/);
-    assert.match(without.stderr, /hint: --local-only/);
+    assert.match(without.stderr, /hint: no client secret was given.*--local-only/);
     assert.deepEqual(await alive(tokens), [true, true]);
     assert.ok(existsSync(tokenFile(home)));
 
@@ -589,7 +589,7 @@ describe("at a provider that answers as it is told", () => {
       const args = ["revoke", "--all", "--home", join(scene.directory, "empty")];
       const result = await runMain(args, world);
       assert.equal(result.status, 0, result.stderr);
-      assert.match(result.stderr, /there is no account here/);
+      assert.match(result.stderr, /there is no account in \S+/);
     });
 
     test("Ctrl-C in between: what was asked is finished, the others stay, 130", async () => {

@@ -106,7 +106,7 @@ function onlyAddress(args: Arguments): Address {
   const text = onlyArgument(args);
   if (text !== undefined) return parseAddress(text);
   throw new MxtokenError("usage", "no mailbox address was given", {
-    hint: "for example: mxtoken foo@example.com; see mxtoken --help",
+    hint: "for example: foo@example.com; see --help of the command",
   });
 }
 

@@ -1,5 +1,8 @@
+import { dirname, resolve } from "node:path";
 import type { Options } from "yargs";
+import type { Address } from "../address.ts";
 import type { Protocol } from "../catalog/provider-row.ts";
+import { defaultTokenFile } from "../config/token-file-path.ts";
 import { quoteForCmd, quoteForShell } from "../consumer/quote.ts";
 import { type TokenFormat, tokenFormats } from "../consumer/token-formats.ts";
 import { MxtokenError } from "../errors.ts";
@@ -85,7 +88,7 @@ export function readShowOrder(
       signInCommand: signInCommand(
         named.includes(protocol) ? args : { ...args, access: access.join(",") },
         world,
-        settings.address.text,
+        settings.address,
       ),
     },
   };
@@ -121,15 +124,34 @@ const ofSignIn = [
   ...["imap-server", "smtp-server", "pop-server", "ca-file", "dns-server"],
 ];
 
+const paths: ReadonlySet<string> = new Set(["home", "token-file", "ca-file", "client-key"]);
+
+/** By option or from the environment; a path as it is from everywhere. */
+function givenValue(args: Arguments, world: World, name: string): string | undefined {
+  const value = textOption(args, world, name);
+  return value !== undefined && paths.has(name) ? resolve(world.cwd, value) : value;
+}
+
+/** The directory whose `tokens/` are used because they are here. */
+function homeHere(world: World, address: Address): string | undefined {
+  const directory = dirname(dirname(defaultTokenFile(world, { address, home: undefined })));
+  return directory === world.dataDirectory ? undefined : directory;
+}
+
 /** The command line by which a person gets the token, with the same options. */
-function signInCommand(args: Arguments, world: World, address: string): string {
+function signInCommand(args: Arguments, world: World, address: Address): string {
   const quote = world.platform === "win32" ? quoteForCmd : quoteForShell;
+  const named = new Map(ofSignIn.map((name) => [name, givenValue(args, world, name)]));
+  if (named.get("home") === undefined && named.get("token-file") === undefined) {
+    // Whoever types the command may be somewhere else.
+    named.set("home", homeHere(world, address));
+  }
   const options = ofSignIn.flatMap((name) => {
-    const value = args[name];
-    if (typeof value !== "string") return [];
+    const value = named.get(name);
+    if (value === undefined) return [];
     // What begins with a dash would be taken for an option.
     return [`--${name}${value.startsWith("-") ? "=" : " "}${quote(value)}`];
   });
   const flags = args["thunderbird"] === true ? ["--thunderbird"] : [];
-  return ["mxtoken", quote(address), ...options, ...flags].join(" ");
+  return ["mxtoken", quote(address.text), ...options, ...flags].join(" ");
 }

@@ -24,7 +24,9 @@ export async function showQuickly(
     const { accessTokenFromInput, refreshTokenFromInput, nocache } = order.request;
     if (accessTokenFromInput || refreshTokenFromInput || nocache) return undefined;
     const token = await freshToken(world, order.request);
-    return token && printedToken(world, token, order);
+    // What it lacks, the command itself has to say.
+    if (token === undefined || token.missingScopes.length > 0) return undefined;
+    return printedToken(world, token, order);
   } catch (error) {
     if (error instanceof MxtokenError) return undefined;
     throw error;

@@ -53,7 +53,7 @@ export function explicitProvider(
     {
       hint:
         remembered.provider === customProvider
-          ? `give its values again: ${optionsOf(missing)}; or --issuer, where the server tells its endpoints`
+          ? `give its values again: ${optionsOf(missing)}${missing.some(([option]) => option.endsWith("-uri")) ? "; --issuer stands for its endpoints" : ""}`
           : providerByHand,
       reason: "notInCatalogue",
     },
@@ -125,8 +125,11 @@ function valuesFor(settings: Settings, remembered: Remembered, purpose: Purpose)
     if (remembered.provider === customProvider) return client;
     return [...unlessMetadata(settings, [["revoke-uri", "revokeUri"]]), ...client];
   }
-  if (purpose === "refresh" && !isAppOnly(flow))
-    return [...unlessMetadata(settings, [tokenUri]), ...client];
+  if (purpose === "refresh" && !isAppOnly(flow)) {
+    // The server that issued a token is the one that renews it.
+    const isIssuerKnown = remembered.tokenEndpoint !== undefined;
+    return [...unlessMetadata(settings, isIssuerKnown ? [] : [tokenUri]), ...client];
+  }
   const first = firstEndpoint[flow];
   const endpoints = unlessMetadata(settings, first === undefined ? [tokenUri] : [first, tokenUri]);
   // With none to prove it, a token can be had without a server to use it at.

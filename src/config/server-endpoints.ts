@@ -18,6 +18,7 @@ export interface ServerEndpoints {
 /**
  * The endpoints by option, else as the server tells them, else from the provider's row.
  *
+ * @param formerEndpoint the token endpoint of the stored token, where nobody else tells one
  * @param needed the flow or purpose without whose endpoints the run cannot begin
  * @throws MxtokenError `usage`, `configuration`
  */
@@ -27,6 +28,7 @@ export function resolveEndpoints(
   metadata: ServerMetadata | undefined,
   tenant: string | undefined,
   needed: Flow | Purpose,
+  formerEndpoint: string | undefined,
 ): ServerEndpoints {
   // The server that is described by its metadata is another one than the row's.
   const known = metadata ?? row;
@@ -46,7 +48,7 @@ export function resolveEndpoints(
     tokenEndpoint:
       needed === "revoke"
         ? (optional("token-uri", tokenUri, known?.tokenEndpoint) ?? revokeUri ?? "")
-        : required("token-uri", tokenUri, known?.tokenEndpoint),
+        : required("token-uri", tokenUri, known?.tokenEndpoint ?? formerEndpoint),
     deviceAuthorizationEndpoint: device(
       "device-uri",
       deviceUri,

@@ -57,6 +57,8 @@ export interface Remembered {
   readonly login?: string | undefined;
   /** how the first token was got */
   readonly flow?: string | undefined;
+  /** who has issued it */
+  readonly tokenEndpoint?: string | undefined;
   readonly app?: string | undefined;
   readonly client?: string | undefined;
   readonly tenant?: string | undefined;

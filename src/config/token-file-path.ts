@@ -12,7 +12,11 @@ const nameLimit = 200;
  * The token file of an address when the person names none: `oauth2_tokens_<address>.txt`, as
  * oauth2_imap calls it, or with `_<provider>` when the plain name belongs to another provider.
  */
-export function defaultTokenFile(world: World, settings: Settings, provider?: string): string {
+export function defaultTokenFile(
+  world: World,
+  settings: Pick<Settings, "address" | "home">,
+  provider?: string,
+): string {
   const directory = tokenDirectory(world, settings.home);
   const suffix = provider === undefined ? "" : `_${provider}`;
   // oauth2_imap keeps the letters as they were typed; such a file is taken over.

@@ -41,7 +41,9 @@ export async function adoptRefreshToken(job: Job, refreshToken: Secret): Promise
         const isNew = !refreshToken.equals(granted.refreshToken);
         if (isNew) {
           const now = world.now();
-          await reservation.commit(formatTokenFile(recordOf(job, granted, unprovenNote(now), now)));
+          await reservation.commit(
+            formatTokenFile(recordOf(job, granted, unprovenNote(now), undefined)),
+          );
           tell({ is: "keptUntilProven", path });
         }
         tell({ is: "refreshed", newRefreshToken: isNew });
@@ -97,7 +99,7 @@ async function moveAside(job: Job, token: Token): Promise<string> {
       return;
     }
     const { world } = job;
-    const record = recordOf(job, token, unprovenNote(world.now()), world.now());
+    const record = recordOf(job, token, unprovenNote(world.now()), undefined);
     await withReservation(job, (place) => place.commit(formatTokenFile(record)), path);
   };
   await withTokenFileLock(job, move, new AbortController().signal);

@@ -30,6 +30,8 @@ export type Event =
   | { is: "issued" }
   /** it is good all the same */
   | { is: "notStored"; reason: string }
+  /** shorter than what is wanted of it */
+  | { is: "shortLived"; expiresAt: number }
   /** scopes that were asked for and not granted */
   | { is: "scopesMissing"; scopes: readonly string[]; isStored: boolean }
   /** an application's token lacks what some of its uses need */
@@ -107,6 +109,7 @@ export type Event =
   | { is: "revokedByHand"; provider: string; how: string | undefined }
   | { is: "applicationNotRevoked"; expiresAt: number | undefined }
   | { is: "removed"; account: string; tokenFile: string; isRevoked: boolean }
+  | { is: "nothingHere"; directory: string; provider: string | undefined }
   | { is: "tokensBeside"; path: string }
   | { is: "notRevoked"; tokenFile: string; reason: string }
   | { is: "proven"; findings: readonly Finding[] };

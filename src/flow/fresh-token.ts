@@ -3,7 +3,8 @@ import type { Settings } from "../config/settings.ts";
 import { defaultTokenFile, tokenFileOf } from "../config/token-file-path.ts";
 import type { Secret } from "../secret.ts";
 import { readTokenFile } from "../store/read.ts";
-import type { TokenRecord } from "../store/token-file.ts";
+import type { TokenNotes, TokenRecord } from "../store/token-file.ts";
+import { missingScopes } from "../token.ts";
 import type { World } from "../world/world.ts";
 import { belongsTo, checkSameOwner, ownerNamedBy } from "./owner.ts";
 
@@ -21,6 +22,8 @@ export interface ShownToken {
   readonly login: string;
   /** undefined when nobody knows */
   readonly provider: string | undefined;
+  /** scopes that its use needs, and that a person has not granted */
+  readonly missingScopes: readonly string[];
 }
 
 /** Which token will do. */
@@ -73,7 +76,19 @@ export function shownToken(settings: Settings, record: TokenRecord): ShownToken 
     account,
     login: settings.login ?? notes.login ?? account,
     provider: notes.provider,
+    missingScopes: scopesMissing(settings, notes),
   };
+}
+
+/** What the provider is known to want for the protocols, and the stored token is known not to have. */
+function scopesMissing({ access }: Settings, { provider, scope, flow }: TokenNotes): string[] {
+  const row = provider === undefined ? undefined : providerByName(provider);
+  const isDelegated = flow === undefined || flow === "device";
+  if (row === undefined || scope === undefined || !isDelegated) return [];
+  const known: ReadonlySet<string> = new Set(Object.values(row.scopes));
+  // Whoever has asked for a scope of their own knows what it opens.
+  if (!scope.split(" ").some((one) => known.has(one))) return [];
+  return missingScopes(access.flatMap((each) => row.scopes[each] ?? []).join(" "), scope);
 }
 
 /** The token file of the mailbox at the provider that is named, or at any where none is. */

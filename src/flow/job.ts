@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import type { Mailbox } from "../config/mailbox.ts";
 import { MxtokenError } from "../errors.ts";
 import { refreshToken } from "../grant/refresh.ts";
 import type { TokenRequestContext } from "../grant/request-context.ts";
@@ -156,17 +157,22 @@ export async function prove(
   return { findings, otherAccount: other };
 }
 
-/** The token file's next content. */
+/**
+ * The token file's next content.
+ *
+ * @param former the notes of the file whose account this still is: who signed in, and when, stays;
+ * undefined after a sign-in
+ */
 export function recordOf(
   job: Job,
   token: Token,
   verified: string,
-  signedInAt: number | undefined,
+  former: TokenNotes | undefined,
 ): TokenRecord {
   const { mailbox, client } = job;
   const notes: TokenNotes = {
     account: mailbox.address.text,
-    login: mailbox.login === mailbox.address.text ? undefined : mailbox.login,
+    login: former?.account === undefined ? personOf(mailbox) : former.login,
     provider: mailbox.provider,
     flow: client.flow === "code" ? undefined : client.flow,
     app: client.app,
@@ -174,11 +180,16 @@ export function recordOf(
     tenant: client.tenant,
     tokenEndpoint: client.tokenEndpoint,
     scope: token.scope,
-    signedInAt,
+    signedInAt: former === undefined ? job.world.now() : former.signedInAt,
     expiresAt: token.expiresAt,
     verified,
   };
   return { accessToken: token.accessToken, refreshToken: token.refreshToken, notes };
+}
+
+/** @returns undefined where it is the mailbox itself */
+function personOf({ login, address }: Mailbox): string | undefined {
+  return login === address.text ? undefined : login;
 }
 
 /** The comment about a proof; one that did not come about is called unverified. */

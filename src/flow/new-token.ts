@@ -41,7 +41,7 @@ export async function store(job: Job, token: Token, proof: Proof | undefined): P
       const now = job.world.now();
       const note = proof === undefined ? unprovenNote(now) : verifiedNote(proof, now);
       const whole = { ...token, refreshToken: token.refreshToken ?? stillGood(job, former) };
-      await reservation.commit(formatTokenFile(recordOf(job, whole, note, now)));
+      await reservation.commit(formatTokenFile(recordOf(job, whole, note, undefined)));
       return true;
     });
   };

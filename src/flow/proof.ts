@@ -59,8 +59,14 @@ export function requireAccepted(
     throw wrongAccount(mailbox, proof.otherAccount, `${reasons}; ${consequence.refused}`);
   }
   const code = result === "refused" ? "mailboxRefused" : "unreachable";
+  const isBoxRefused = failed.some(
+    ({ probe, result: one }) => probe !== "smtp" && one === "refused",
+  );
   throw new MxtokenError(code, `${reasons}; ${consequence[result]}`, {
-    hint: failed.find(({ hint }) => hint !== undefined)?.hint,
+    hint:
+      isBoxRefused && mailbox.login !== mailbox.address.text
+        ? `may ${mailbox.login} open ${mailbox.address.text}? An administrator gives that right (at Microsoft, FullAccess); and are both addresses right?`
+        : failed.find(({ hint }) => hint !== undefined)?.hint,
   });
 }
 

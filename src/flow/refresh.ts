@@ -96,7 +96,7 @@ async function refreshAndCommit(
       const committed =
         former.accessToken === undefined
           ? // There is no old line 1 to keep, and it must never be empty.
-            recordOf(job, token, unprovenNote(job.world.now()), former.notes.signedInAt)
+            recordOf(job, token, unprovenNote(job.world.now()), former.notes)
           : { ...former, refreshToken: token.refreshToken };
       await reservation.commit(formatTokenFile(committed));
     }
@@ -136,7 +136,7 @@ async function replaceLineOne(
     if (current === undefined || !sameLine(current, left, "refreshToken")) return false;
     return withReservation(job, async (reservation) => {
       const verified = verifiedNote(proof, job.world.now());
-      const record = recordOf(job, token, verified, former.notes.signedInAt);
+      const record = recordOf(job, token, verified, former.notes);
       await reservation.commit(formatTokenFile(record));
       return true;
     });
@@ -166,7 +166,7 @@ async function waitForOther(
     await withReservation(job, async (reservation) => {
       const { refreshToken } = current;
       const verified = verifiedNote(proof, job.world.now());
-      const own = recordOf(job, { ...token, refreshToken }, verified, former.notes.signedInAt);
+      const own = recordOf(job, { ...token, refreshToken }, verified, former.notes);
       await reservation.commit(formatTokenFile(own));
     });
   });

@@ -31,7 +31,8 @@ export async function revokeAll(
 ): Promise<readonly RevokeResult[]> {
   const results: RevokeResult[] = [];
   const provider = settings.provider === undefined ? undefined : providerNamed(settings.provider);
-  for (const tokenFile of await tokenFilesIn(directoryOf(world, settings))) {
+  const directory = directoryOf(world, settings);
+  for (const tokenFile of await tokenFilesIn(directory)) {
     world.interrupted.throwIfAborted();
     try {
       const own = await settingsFor(world, { ...settings, provider }, tokenFile);
@@ -44,6 +45,7 @@ export async function revokeAll(
       results.push({ is: "failed", tokenFile, error });
     }
   }
+  if (results.length === 0) tell({ is: "nothingHere", directory, provider });
   return results;
 }
 

@@ -137,7 +137,12 @@ function kept({ tokenFile }: Job, error: unknown): unknown {
     cause: error,
     oauthError,
     retryAfter,
-    hint: code === "unreachable" ? hint : "--local-only removes the file alone",
+    hint:
+      code === "unreachable"
+        ? hint
+        : [hint, "--local-only removes the file alone"]
+            .filter((one) => one !== undefined)
+            .join("; "),
   });
 }
 

@@ -7,7 +7,7 @@ import { LineInput } from "../grant/line-input.ts";
 import type { Secret } from "../secret.ts";
 import { rehearseReplacement } from "../store/atomic.ts";
 import { groupId } from "../store/group.ts";
-import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
+import { formatTokenFile, type TokenNotes, type TokenRecord } from "../store/token-file.ts";
 import type { Token } from "../token.ts";
 import type { World } from "../world/world.ts";
 import { besideOf, whereKept } from "./adopt.ts";
@@ -52,7 +52,12 @@ export async function show(world: World, request: ShowRequest, tell: Tell): Prom
   if (request.accessTokenFromInput) return shownFromInput(world, settings, tell);
   const isCacheUsed = !request.nocache && !request.refreshTokenFromInput;
   const stored = isCacheUsed ? await freshToken(world, request) : undefined;
-  if (stored !== undefined) return stored;
+  if (stored !== undefined) {
+    if (stored.missingScopes.length > 0) {
+      tell({ is: "scopesMissing", scopes: stored.missingScopes, isStored: true });
+    }
+    return stored;
+  }
   try {
     const issued = await freshlyIssued(world, request, tell);
     // It is stored; but whoever asked has gone.
@@ -73,7 +78,12 @@ async function shownFromInput(world: World, settings: Settings, tell: Tell): Pro
   const { address, login } = settings;
   const row = settings.provider === undefined ? undefined : explicitProvider(settings, {}, "")?.row;
   const accessToken = await tokenFromInput(world, tell, "access token");
-  const nothing = { refreshToken: undefined, expiresAt: undefined, scope: undefined };
+  const nothing = {
+    refreshToken: undefined,
+    expiresAt: undefined,
+    scope: undefined,
+    missingScopes: [],
+  };
   const account = address.text;
   return { ...nothing, accessToken, account, login: login ?? account, provider: row?.name };
 }
@@ -151,11 +161,18 @@ async function refreshUnderLock(
     const keepsLineOne = request.nocache && current.accessToken !== undefined;
     const next = keepsLineOne
       ? { ...current, refreshToken: token.refreshToken }
-      : renewed(job, token, current.notes.signedInAt);
+      : renewed(job, token, current.notes);
     if (isNew || !keepsLineOne) await reservation.commit(formatTokenFile(next));
     job.tell({ is: "refreshed", newRefreshToken: isNew });
-    return shown(request, renewed(job, token, undefined));
+    tellShortLife(job, token, request);
+    return shown(request, renewed(job, token, current.notes));
   });
+}
+
+/** Then every call gets a new one, which no server likes. */
+function tellShortLife({ world, tell }: Job, { expiresAt }: Token, { minLife }: ShowRequest): void {
+  if (expiresAt === undefined || expiresAt - world.now() >= minLife) return;
+  tell({ is: "shortLived", expiresAt });
 }
 
 /** An application's own token is asked for anew; nothing is lost when it cannot be stored. */
@@ -181,7 +198,7 @@ async function issueUnderLock(job: Job, request: ShowRequest): Promise<ShownToke
   }
   return withReservation(job, async (reservation) => {
     const token = await requestForApplication(job);
-    const next = renewed(job, token, current?.notes.signedInAt ?? job.world.now());
+    const next = renewed(job, token, current?.notes);
     await reservation.commit(formatTokenFile(next));
     return shown(request, next);
   });
@@ -210,7 +227,7 @@ async function showByRefreshToken(
       async (reservation) => {
         const token = await requestRefresh(job, refreshToken, undefined);
         const isNew = !refreshToken.equals(token.refreshToken);
-        const next = renewed(job, token, job.world.now());
+        const next = renewed(job, token, undefined);
         const account = await findOtherAccount(job, token, false);
         if (account !== undefined) {
           if (isNew) await reservation.commit(formatTokenFile(next));
@@ -230,8 +247,8 @@ async function showByRefreshToken(
   });
 }
 
-function renewed(job: Job, token: Token, signedInAt: number | undefined): TokenRecord {
-  return recordOf(job, token, unprovenNote(job.world.now()), signedInAt);
+function renewed(job: Job, token: Token, former: TokenNotes | undefined): TokenRecord {
+  return recordOf(job, token, unprovenNote(job.world.now()), former);
 }
 
 function shown({ settings }: ShowRequest, record: TokenRecord): ShownToken {

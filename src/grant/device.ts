@@ -131,7 +131,8 @@ function judgePoll(error: MxtokenError): DevicePoll {
   if (oauthError === slowDown) return { is: "slowDown" };
   if (oauthError === "expired_token") return { is: "expired" };
   if (oauthError !== undefined && declined.has(oauthError)) {
-    throw new MxtokenError("signInDeclined", `the sign-in was refused (${error.message})`, {
+    const words = error.message.replace(/^.*? refuses the application: /, "");
+    throw new MxtokenError("signInDeclined", `the sign-in was refused: ${words}`, {
       hint: "somebody chose Cancel, or this person or application may not do this; run the command again to try once more",
       oauthError,
     });

@@ -91,13 +91,31 @@ export function transport(
       context.onReply?.(reply);
       const sent = secretsIn(init);
       const say = (words: string) => harmless(blackOut(words, sent));
-      const members = judgeReply(reply, { ...asked, host: new URL(url).host }, say);
+      const members = judged(context, () =>
+        judgeReply(reply, { ...asked, host: new URL(url).host }, say),
+      );
       return new Response(JSON.stringify(tidy(members)), {
         status: 200,
         headers: { "content-type": "application/json" },
       });
     },
   };
+}
+
+/** Where a client is refused that has proven nothing, that may be all that is wrong. */
+function judged<T>({ client }: TokenRequestContext, judge: () => T): T {
+  try {
+    return judge();
+  } catch (error) {
+    const isRefused = error instanceof MxtokenError && error.oauthError === "invalid_client";
+    if (!isRefused || client.secret !== undefined || client.certificate !== undefined) throw error;
+    const { code, message, oauthError } = error;
+    throw new MxtokenError(code, message, {
+      cause: error,
+      oauthError,
+      hint: "no client secret was given: if the application has one, pass MXTOKEN_CLIENT_SECRET, --client-secret-file or --client-secret-command; nothing was changed",
+    });
+  }
 }
 
 /** Only a refresh can have spent something that is not had again by asking once more. */

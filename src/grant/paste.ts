@@ -37,7 +37,10 @@ function queryOf(pasted: string): string | undefined {
 }
 
 function readBareCode(pasted: string): AnswerVerdict {
-  if (pasted.includes("://")) return rubbish("there is no code in this address");
+  if (pasted.includes("://"))
+    return rubbish(
+      "there is no code in this address: sign in first, and paste the one that the browser ends on",
+    );
   if (/[\s?&=#]/.test(pasted))
     return rubbish("this is neither an address with an answer in it nor a code");
   if (/^[^@\s]+@[^@\s]+\.[a-z]+$/i.test(pasted)) return rubbish("this is a mailbox address");

@@ -28,6 +28,7 @@ const neverQuiet: ReadonlySet<Event["is"]> = new Set([
   "deviceCodeExpired",
   "otherAccount",
   "notRevoked",
+  "nothingHere",
   "revokedByHand",
   "tokensBeside",
   "tokenWanted",
@@ -42,11 +43,11 @@ const warnings: ReadonlySet<Event["is"]> = new Set([
   "scopeNotDelegated",
   "clockDiffers",
   "scopesMissing",
+  "shortLived",
   "rolesMissing",
   "notStored",
   "readableByEverybody",
   "keptUntilProven",
-  "waitingForLock",
 ]);
 
 function isWarning(event: Event): boolean {
@@ -130,9 +131,6 @@ export class Report {
 
   /** The result of `mxtoken revoke`. */
   async revoked(accounts: readonly Revoked[]): Promise<void> {
-    if (accounts.length === 0 && !this.#options.quiet) {
-      this.#say(["mxtoken: there is no account here"]);
-    }
     await this.#answer(undefined, { revoked: accounts });
   }
 

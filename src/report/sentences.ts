@@ -39,10 +39,10 @@ export function describe(event: Event, columns?: number): string[] {
     case "storedExpired":
       return [`mxtoken: the stored access token expired at ${isoSeconds(event.expiresAt)}`];
     case "storedProven":
-      return event.findings.map(
-        (finding) =>
-          `mxtoken: stored token: ${showFinding(finding)}; getting a fresh one all the same`,
-      );
+      return [
+        ...event.findings.map((finding) => `mxtoken: stored token: ${showFinding(finding)}`),
+        "mxtoken: getting a fresh one, whose life is the longest",
+      ];
     case "waitingForLock":
       return [`mxtoken: waiting for another process that holds the lock of ${event.tokenFile}`];
     case "waitingForOther":
@@ -73,6 +73,10 @@ export function describe(event: Event, columns?: number): string[] {
       ];
     case "issued":
       return ["mxtoken: got an access token; it is not refreshed but asked for again"];
+    case "shortLived":
+      return [
+        `mxtoken: warning: even a new token is good until ${isoSeconds(event.expiresAt)} only: with this --min-life every call gets another one`,
+      ];
     case "scopesMissing":
       return [scopesMissing(event)];
     case "rolesMissing":
@@ -153,10 +157,18 @@ export function describe(event: Event, columns?: number): string[] {
       return [
         `mxtoken: ${event.account}: ${event.isRevoked ? "revoked, and " : ""}${event.tokenFile} is removed`,
       ];
+    case "nothingHere":
+      return [
+        `mxtoken: there is no account${event.provider === undefined ? "" : ` that says it is of ${event.provider}`} in ${event.directory}`,
+      ];
     case "tokensBeside":
       return [`mxtoken: warning: ${event.path} holds tokens too, and is left alone`];
     case "notRevoked":
-      return [`mxtoken: ${event.tokenFile}: ${event.reason}`];
+      return [
+        event.reason.includes(event.tokenFile)
+          ? `mxtoken: ${event.reason}`
+          : `mxtoken: ${event.tokenFile}: ${event.reason}`,
+      ];
     case "proven":
       // What was not accepted ends the run, and is told as its error.
       return event.findings

@@ -13,7 +13,6 @@ export interface TokenRecord {
 /** The comments of a token file. */
 export interface TokenNotes extends Remembered {
   readonly account?: string | undefined;
-  readonly tokenEndpoint?: string | undefined;
   readonly scope?: string | undefined;
   /** milliseconds since 1970 */
   readonly signedInAt?: number | undefined;
@@ -57,7 +56,7 @@ export function parseTokenFile(text: string, path: string): TokenRecord {
     if (line === "") return undefined;
     if (isTokenText(line)) return new Secret(line);
     throw new MxtokenError("unreadable", `${path}: line ${index + 1} is not a token`, {
-      hint: "move the file away, or pass --startover to sign in and replace it",
+      hint: "move the file away, or sign in and replace it: mxtoken with --startover",
     });
   });
   return { accessToken, refreshToken, notes: parseNotes(lines.slice(2)) };
