@@ -2,19 +2,16 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Mechanism, TlsStart } from "../src/catalog/provider-row.ts";
 import type { Mailbox } from "../src/config/mailbox.ts";
-import { Interrupted } from "../src/errors.ts";
 import { Secret } from "../src/secret.ts";
 import type { Finding } from "../src/verify/finding.ts";
 import { proveBySmtp } from "../src/verify/smtp.ts";
 import { type Certificates, issueCertificates, temporaryDirectory } from "./peers/certificates.ts";
+import { testConnections } from "./peers/connection-tests.ts";
 import {
   assertHidden,
   assertNotAccepted,
   login,
   mailboxAt,
-  startHttpProxy,
-  startMuteServer,
-  startSocksProxy,
   tracingWorld,
 } from "./peers/probing.ts";
 import { type SmtpAnswer, type SmtpPeer, startSmtpPeer } from "./peers/smtp-peer.ts";
@@ -289,109 +286,15 @@ describe("TLS", () => {
   });
 });
 
-describe("time", () => {
-  for (const [what, more, tls, last] of [
-    ["answers AUTH", { login: () => "mute" }, "implicit", "AUTH"],
-    ["answers AUTH after STARTTLS", { login: () => "mute" }, "starttls", "AUTH"],
-    ["greets", { greeting: undefined }, "implicit", ""],
-    ["begins the handshake after STARTTLS", { startTls: "mute" }, "starttls", "STARTTLS"],
-  ] as const satisfies [string, Partial<SmtpPeer>, TlsStart, string][]) {
-    test(`a server that never ${what} is given up after 30 seconds`, async () => {
-      const world = tracingWorld(directory);
-      const peer = await startPeer(tls, more);
-      const heard = new Promise<void>((resolve) => {
-        peer.heard = (line) => line.startsWith(last) && resolve();
-        if (last === "") void peer.connected.then(resolve);
-      });
-      const proof = prove(at(peer, tls), world);
-      await heard;
-      world.expire(30_000);
-      const { finding } = await proof;
-      await peer.allClosed();
-      assertNotAccepted(finding, "unreachable", /did not finish within 30 seconds$/);
-    });
-  }
-
-  test("a port where nobody speaks is given up after 20 seconds", async () => {
-    const mute = await startMuteServer();
-    const world = tracingWorld(directory);
-    const proof = prove(at(mute), world);
-    await mute.connected;
-    world.expire(20_000);
-    assertNotAccepted((await proof).finding, "unreachable", /nobody answered in time$/);
-    await mute.close();
-  });
-
-  for (const tls of ["implicit", "starttls"] as const) {
-    test(`${tls}: Ctrl-C ends it at once, and the connection with it`, async () => {
-      const world = tracingWorld(directory);
-      const peer = await startPeer(tls, {
-        login: () => {
-          world.interrupt("SIGINT");
-          return "mute";
-        },
-      });
-      await assert.rejects(proveBySmtp(world, at(peer, tls), token), Interrupted);
-      await peer.allClosed();
-      await assert.rejects(proveBySmtp(world, at(peer, tls), token), Interrupted);
-      assert.equal(peer.logins.length, 1);
-    });
-  }
-});
-
-describe("a proxy", () => {
-  for (const tls of ["implicit", "starttls"] as const) {
-    test(`${tls}: HTTP CONNECT is gone through, and its password is not shown`, async () => {
-      const peer = await startPeer(tls);
-      const proxy = await startHttpProxy();
-      const world = tracingWorld(directory);
-      const { finding } = await prove(
-        at(peer, tls, { proxy: `http://me:proxy-password@127.0.0.1:${proxy.port}` }),
-        world,
-      );
-      await proxy.close();
-      assert.equal(finding.result, "accepted", JSON.stringify(finding));
-      const credentials = Buffer.from("me:proxy-password").toString("base64");
-      assert.deepEqual(proxy.asked, [`localhost:${peer.port} Basic ${credentials}`]);
-      assert.doesNotMatch(world.traced.join("\n"), /proxy-password/);
-    });
-
-    test(`${tls}: SOCKS5 is gone through`, async () => {
-      const peer = await startPeer(tls);
-      const proxy = await startSocksProxy();
-      const { finding } = await prove(at(peer, tls, { proxy: `socks5://127.0.0.1:${proxy.port}` }));
-      await proxy.close();
-      assert.equal(finding.result, "accepted", JSON.stringify(finding));
-      assert.deepEqual(proxy.asked, ["localhost"]);
-    });
-  }
-
-  test("one that refuses is named, without its password", async () => {
-    const proxy = await startHttpProxy(true);
-    const mailbox = at({ port: 25 }, "implicit", {
-      proxy: `http://me:proxy-password@127.0.0.1:${proxy.port}`,
-    });
-    const { finding } = await prove(mailbox);
-    await proxy.close();
-    assertNotAccepted(finding, "unreachable", /the proxy refused$/);
-    assert.ok(finding.reason.includes(`(through the proxy 127.0.0.1:${proxy.port})`));
-    assert.doesNotMatch(finding.reason, /proxy-password/);
-  });
-
-  test("one that never answers is given up, or left at Ctrl-C", async () => {
-    const proxy = await startMuteServer();
-    const mailbox = at({ port: 25 }, "implicit", { proxy: `http://127.0.0.1:${proxy.port}` });
-    const world = tracingWorld(directory);
-    const proof = prove(mailbox, world);
-    await proxy.connected;
-    world.expire(30_000);
-    assertNotAccepted((await proof).finding, "unreachable", /did not finish within 30 seconds/);
-    const other = tracingWorld(directory);
-    const interrupted = proveBySmtp(other, mailbox, token);
-    other.interrupt("SIGTERM");
-    await assert.rejects(interrupted, Interrupted);
-    await proxy.close();
-  });
+testConnections({
+  token,
+  startTlsCommand: "STARTTLS",
+  closedPort: 25,
+  newWorld: () => tracingWorld(directory),
+  startPeer,
+  at,
+  probe: proveBySmtp,
+  prove,
 });
 
 test("what goes over the line can be followed, without the token", async () => {

@@ -6,7 +6,7 @@ import { defaultTokenFile } from "../config/token-file-path.ts";
 import { quoteForCmd, quoteForShell } from "../consumer/quote.ts";
 import { type TokenFormat, tokenFormats } from "../consumer/token-formats.ts";
 import { MxtokenError } from "../errors.ts";
-import type { ShowRequest } from "../flow/show.ts";
+import type { ShowRequest } from "../flow/show-request.ts";
 import type { World } from "../world/world.ts";
 import {
   type Arguments,

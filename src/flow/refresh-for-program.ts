@@ -1,0 +1,106 @@
+import { rename } from "node:fs/promises";
+import { MxtokenError } from "../errors.ts";
+import type { Secret } from "../secret.ts";
+import { rehearseReplacement } from "../store/atomic.ts";
+import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
+import type { Token } from "../token.ts";
+import { besideOf, whereKept } from "./adopt.ts";
+import { isFresh, type ShownToken } from "./fresh-token.ts";
+import { type Job, readAgain, requestRefresh, withReservation, withTokenFileLock } from "./job.ts";
+import { findOtherAccount, wrongAccount } from "./proof.ts";
+import { nothingStored, renewed, type ShowRequest, shown } from "./show-request.ts";
+
+/**
+ * Refreshes the stored token under the lock, and stores the new one before anybody sees it.
+ *
+ * @throws MxtokenError `signInNeeded` …; Interrupted
+ */
+export async function refreshAndShow(job: Job, request: ShowRequest): Promise<ShownToken> {
+  return withTokenFileLock(job, async () => {
+    const { world, tokenFile } = job;
+    const current = await readAgain(job);
+    if (current === undefined) throw nothingStored(tokenFile);
+    // Another process may have refreshed it while the lock was waited for.
+    if (!request.nocache && isFresh(world, current, request.minLife))
+      return shown(request, current);
+    const { refreshToken } = current;
+    if (refreshToken === undefined) {
+      // Nobody knows when it ends, and there is no other.
+      const isAllThereIs =
+        current.accessToken !== undefined && current.notes.expiresAt === undefined;
+      if (isAllThereIs && !request.nocache) return shown(request, current);
+      throw new MxtokenError("signInNeeded", `there is no refresh token in ${tokenFile}`);
+    }
+    return refreshUnderLock(job, request, current, refreshToken);
+  });
+}
+
+async function refreshUnderLock(
+  job: Job,
+  request: ShowRequest,
+  current: TokenRecord,
+  refreshToken: Secret,
+): Promise<ShownToken> {
+  await rehearseReplacement(job.world, job.tokenFile, job.gid);
+  return withReservation(job, async (reservation) => {
+    const token = await requestRefresh(job, refreshToken, current.notes.scope);
+    const isNew = !refreshToken.equals(token.refreshToken);
+    const keepsLineOne = request.nocache && current.accessToken !== undefined;
+    const next = keepsLineOne
+      ? { ...current, refreshToken: token.refreshToken }
+      : renewed(job, token, current.notes);
+    if (isNew || !keepsLineOne) await reservation.commit(formatTokenFile(next));
+    job.tell({ is: "refreshed", newRefreshToken: isNew });
+    tellShortLife(job, token, request);
+    return shown(request, renewed(job, token, current.notes));
+  });
+}
+
+/** Then every call gets a new one, which no server likes. */
+function tellShortLife({ world, tell }: Job, { expiresAt }: Token, { minLife }: ShowRequest): void {
+  if (expiresAt === undefined || expiresAt - world.now() >= minLife) return;
+  tell({ is: "shortLived", expiresAt });
+}
+
+/**
+ * Uses a refresh token that the person brings. An account that is stored already is not replaced by
+ * one that nobody has proven: then only a new refresh token is kept, beside it.
+ *
+ * @throws MxtokenError `wrongAccount` for a token that is evidently somebody else's
+ */
+export async function showByRefreshToken(
+  job: Job,
+  request: ShowRequest,
+  refreshToken: Secret,
+): Promise<ShownToken> {
+  return withTokenFileLock(job, async () => {
+    const current = await readAgain(job);
+    if (current !== undefined && refreshToken.equals(current.refreshToken)) {
+      return refreshUnderLock(job, request, current, refreshToken);
+    }
+    const isFree = current === undefined;
+    const path = isFree ? job.tokenFile : besideOf(job.tokenFile);
+    return withReservation(
+      job,
+      async (reservation) => {
+        const token = await requestRefresh(job, refreshToken, undefined);
+        const isNew = !refreshToken.equals(token.refreshToken);
+        const next = renewed(job, token, undefined);
+        const account = await findOtherAccount(job, token, false);
+        if (account !== undefined) {
+          if (isNew) await reservation.commit(formatTokenFile(next));
+          // Somebody else's token is not left where this mailbox's is looked for.
+          const keptIn = isNew && isFree ? besideOf(path) : path;
+          if (keptIn !== path) await rename(path, keptIn);
+          throw wrongAccount(job.mailbox, account, whereKept(isNew ? keptIn : undefined));
+        }
+        if (isNew || (isFree && !request.nocache)) {
+          await reservation.commit(formatTokenFile(next));
+          job.tell({ is: "keptUntilProven", path });
+        }
+        return shown(request, next);
+      },
+      path,
+    );
+  });
+}
