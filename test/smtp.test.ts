@@ -227,35 +227,6 @@ describe("not accepted", () => {
 });
 
 describe("TLS", () => {
-  for (const tls of ["implicit", "starttls"] as const) {
-    for (const [what, wrong, reason] of [
-      ["for another name", { name: "elsewhere.example" }, /issued for another name/],
-      ["that has expired", { expired: true }, /it has expired/],
-    ] as const) {
-      test(`${tls}: a certificate ${what} gets no token`, async () => {
-        const bad = await issueCertificates(directory, wrong);
-        const peer = await startPeer(tls, {}, bad);
-        const { finding } = await prove(at(peer, tls, { ca: bad.ca }));
-        assertNotAccepted(finding, "unreachable", reason);
-        assert.equal(peer.logins.length, 0);
-      });
-    }
-
-    test(`${tls}: an unknown authority gets no token, whatever the environment says`, async (t) => {
-      const before = process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
-      process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
-      t.after(() => {
-        if (before === undefined) delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
-        else process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = before;
-      });
-      const peer = await startPeer(tls);
-      const { finding } = await prove(at(peer, tls, { ca: undefined }));
-      assertNotAccepted(finding, "unreachable", /its issuer is not trusted here/);
-      assert.match(finding.hint ?? "", /--ca-file/);
-      assert.equal(peer.logins.length, 0);
-    });
-  }
-
   test("a server that offers no STARTTLS gets no token", async () => {
     const peer = await startPeer("starttls", { startTls: "refuse" });
     const { finding } = await prove(at(peer, "starttls"));
@@ -291,6 +262,7 @@ testConnections({
   startTlsCommand: "STARTTLS",
   closedPort: 25,
   newWorld: () => tracingWorld(directory),
+  directory: () => directory,
   startPeer,
   at,
   probe: proveBySmtp,

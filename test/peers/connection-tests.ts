@@ -6,6 +6,7 @@ import { Interrupted } from "../../src/errors.ts";
 import type { Secret } from "../../src/secret.ts";
 import type { Finding } from "../../src/verify/finding.ts";
 import type { World } from "../../src/world/world.ts";
+import { type Certificates, issueCertificates } from "./certificates.ts";
 import type { LineServer } from "./line-session.ts";
 import {
   assertNotAccepted,
@@ -38,15 +39,48 @@ export interface Probing {
   /** at which nobody is asked here: a proxy is in between */
   readonly closedPort: number;
   newWorld(): TracingWorld;
-  startPeer(tls: TlsStart, changes?: Changes): Promise<Peer>;
+  directory(): string;
+  startPeer(tls: TlsStart, changes?: Changes, own?: Certificates): Promise<Peer>;
   at(peer: { port: number }, tls?: TlsStart, more?: Partial<Mailbox>): Mailbox;
   probe(world: World, mailbox: Mailbox, token: Secret): Promise<Finding>;
   prove(mailbox: Mailbox, world?: TracingWorld): Promise<{ finding: Finding }>;
 }
 
-/** Time, interruption and proxies, which are the same for every protocol of lines. */
+/** Certificates, time, interruption and proxies, which are the same for every protocol of lines. */
 export function testConnections(of: Probing): void {
-  const { token, startTlsCommand, closedPort, newWorld, startPeer, at, probe, prove } = of;
+  const { token, startTlsCommand, closedPort, newWorld, directory, startPeer, at, probe, prove } =
+    of;
+
+  describe("the server's certificate", () => {
+    for (const tls of ["implicit", "starttls"] as const) {
+      for (const [what, wrong, reason] of [
+        ["for another name", { name: "elsewhere.example" }, /issued for another name/],
+        ["that has expired", { expired: true }, /it has expired/],
+      ] as const) {
+        test(`${tls}: a certificate ${what} gets no token`, async () => {
+          const bad = await issueCertificates(directory(), wrong);
+          const peer = await startPeer(tls, {}, bad);
+          const { finding } = await prove(at(peer, tls, { ca: bad.ca }));
+          assertNotAccepted(finding, "unreachable", reason);
+          assert.equal(peer.logins.length, 0);
+        });
+      }
+
+      test(`${tls}: an unknown authority gets no token, whatever the environment says`, async (t) => {
+        const before = process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
+        process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
+        t.after(() => {
+          if (before === undefined) delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
+          else process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = before;
+        });
+        const peer = await startPeer(tls);
+        const { finding } = await prove(at(peer, tls, { ca: undefined }));
+        assertNotAccepted(finding, "unreachable", /its issuer is not trusted here/);
+        assert.match(finding.hint ?? "", /--ca-file/);
+        assert.equal(peer.logins.length, 0);
+      });
+    }
+  });
 
   const muteServers: readonly [what: string, Changes, TlsStart, last: string][] = [
     ["answers AUTH", { login: () => "mute" }, "implicit", "AUTH"],
