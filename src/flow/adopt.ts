@@ -10,12 +10,12 @@ import {
   prove,
   recordOf,
   requestRefresh,
-  unprovenNote,
   withReservation,
   withTokenFileLock,
 } from "./job.ts";
 import { checkAccount, readReplaceable, store } from "./new-token.ts";
 import { isWorthStoring, opensMailbox, type Proof, requireAccepted, resultOf } from "./proof.ts";
+import { unprovenNote } from "./proof-notes.ts";
 import { refreshStored } from "./refresh.ts";
 
 /**

@@ -8,7 +8,7 @@ import { type Reservation, reserve } from "../store/atomic.ts";
 import { makeDirectory } from "../store/directory.ts";
 import { withLock } from "../store/lock.ts";
 import { readTokenFile } from "../store/read.ts";
-import { isoSeconds, type TokenNotes, type TokenRecord } from "../store/token-file.ts";
+import type { TokenNotes, TokenRecord } from "../store/token-file.ts";
 import { missingScopes, type Token, tokenFrom } from "../token.ts";
 import type { Finding } from "../verify/finding.ts";
 import { proveByEvery } from "../verify/prove.ts";
@@ -190,29 +190,6 @@ export function recordOf(
 /** @returns undefined where it is the mailbox itself */
 function personOf({ login, address }: Mailbox): string | undefined {
   return login === address.text ? undefined : login;
-}
-
-/** The comment about a proof; one that did not come about is called unverified. */
-export function verifiedNote({ findings }: Proof, now: number): string {
-  const servers = (wanted: Finding["result"]) =>
-    findings
-      .filter(({ result }) => result === wanted)
-      .map(({ probe, host, port }) => `${probe.toUpperCase()} at ${host}:${port}`)
-      .join(", ");
-  const time = isoSeconds(now);
-  const others = [
-    [servers("refused"), "refused it"],
-    [servers("unreachable"), "was not reachable"],
-  ].flatMap(([where, what]) => (where === "" ? [] : [`${where} ${what}`]));
-  const accepted = servers("accepted");
-  if (accepted !== "") return [`${time} by ${accepted}`, ...others].join("; ");
-  const why = findings.length === 0 ? "no proof was wanted" : others.join("; ");
-  return `no, unverified: ${why} at ${time}`;
-}
-
-/** The comment about a token that is not proven yet. */
-export function unprovenNote(now: number): string {
-  return `no, unverified: not tried yet at ${isoSeconds(now)}`;
 }
 
 export function outcomeOf(

@@ -10,8 +10,6 @@ import {
   prove,
   readAgain,
   recordOf,
-  unprovenNote,
-  verifiedNote,
   withReservation,
   withTokenFileLock,
 } from "./job.ts";
@@ -24,6 +22,7 @@ import {
   resultOf,
   wrongAccount,
 } from "./proof.ts";
+import { unprovenNote, verifiedNote } from "./proof-notes.ts";
 
 /**
  * Writes both lines. The file is read again first: another process may have put something there

@@ -11,12 +11,11 @@ import {
   readAgain,
   recordOf,
   requestRefresh,
-  unprovenNote,
-  verifiedNote,
   withReservation,
   withTokenFileLock,
 } from "./job.ts";
 import { isWorthStoring, type Proof, requireAccepted } from "./proof.ts";
+import { unprovenNote, verifiedNote } from "./proof-notes.ts";
 
 /** What the step under the lock came to. */
 type Step =

@@ -2,7 +2,8 @@ import { MxtokenError } from "../errors.ts";
 import type { TokenNotes, TokenRecord } from "../store/token-file.ts";
 import type { Token } from "../token.ts";
 import { type Freshness, type ShownToken, shownToken } from "./fresh-token.ts";
-import { type Job, recordOf, unprovenNote } from "./job.ts";
+import { type Job, recordOf } from "./job.ts";
+import { unprovenNote } from "./proof-notes.ts";
 
 /** What a program wants to be shown. */
 export interface ShowRequest extends Freshness {

@@ -9,6 +9,7 @@ import { isoSeconds } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
 import { failureOf } from "./failure.ts";
 import { fold } from "./fold.ts";
+import { neverQuiet, warnings } from "./importance.ts";
 import { describePasswordOnly, passwordOnlyDocument } from "./password-only.ts";
 import { describeProvider, providerDocument } from "./provider.ts";
 import { describe, expiry } from "./sentences.ts";
@@ -19,39 +20,6 @@ export interface ReportOptions {
   readonly json: boolean;
   readonly quiet: boolean;
   readonly verbose: boolean;
-}
-
-/** What a person must answer or know. */
-const neverQuiet: ReadonlySet<Event["is"]> = new Set([
-  "signIn",
-  "deviceCode",
-  "deviceCodeExpired",
-  "otherAccount",
-  "notRevoked",
-  "nothingHere",
-  "revokedByHand",
-  "tokensBeside",
-  "tokenWanted",
-  "answerRefused",
-  "browserNotOpened",
-  "noRefreshToken",
-  "finishingRequest",
-]);
-
-/** What went another way than the person may think. */
-const warnings: ReadonlySet<Event["is"]> = new Set([
-  "scopeNotDelegated",
-  "clockDiffers",
-  "scopesMissing",
-  "shortLived",
-  "rolesMissing",
-  "notStored",
-  "readableByEverybody",
-  "keptUntilProven",
-]);
-
-function isWarning(event: Event): boolean {
-  return warnings.has(event.is);
 }
 
 /** Tells what happened. Everything but what was asked for goes to standard error. */
@@ -76,7 +44,8 @@ export class Report {
 
   /** The same for a program that wants a token and nothing else: only with --verbose is it told. */
   detail(event: Event): void {
-    if (this.#options.verbose || neverQuiet.has(event.is) || isWarning(event)) this.event(event);
+    if (this.#options.verbose || neverQuiet.has(event.is) || warnings.has(event.is))
+      this.event(event);
   }
 
   warning(text: string): void {
