@@ -156,7 +156,12 @@ function refuseValuesOfFlags(argv: readonly string[], command: Command): void {
   for (const [name, { type, alias }] of Object.entries(command.options)) {
     if (type !== "boolean") continue;
     for (const spelling of [name, alias].flat()) {
-      if (argv.some((word) => word.startsWith(`--${spelling}=`))) {
+      const hasValue = argv.some(
+        (word, index) =>
+          word.startsWith(`--${spelling}=`) ||
+          (word === `--${spelling}` && /^(?:true|false)$/.test(argv[index + 1] ?? "")),
+      );
+      if (hasValue) {
         throw new MxtokenError("usage", `--${spelling} takes no value`);
       }
     }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -81,6 +82,30 @@ describe("a person's account and an application's token", () => {
       assert.equal(scene.endpoint.requests.at(-1)?.get("token"), scene.account.current);
       assert.equal(scene.read(), undefined);
     }
+  });
+
+  test("a key on the command line is not passed over for a person's file: 78", async () => {
+    const text = write();
+    const words = [user, ...scene.options, "--service-account-key"];
+    const key = join(scene.directory, "key.json");
+    const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    const members = {
+      type: "service_account",
+      client_email: "a@b.example",
+      client_id: "1",
+      private_key: privateKey.export({ type: "pkcs8", format: "pem" }),
+    };
+    writeFileSync(key, JSON.stringify(members), { mode: 0o600 });
+    const result = await scene.run([...words, key]);
+    assert.equal(result.status, 78, result.stderr);
+    assert.match(result.stderr, /was made for a token of a person.*--startover/s);
+    assert.equal(scene.read(), text);
+    const both = await scene.run([...words, key, "--flow", "code"]);
+    assert.match(both.stderr, /--service-account-key and --flow code contradict/);
+    scene.endpoint.answer = () => ({ status: 200, body: { access_token: "t", token_type: "b" } });
+    const anew = await scene.run([...words, key, "--startover"]);
+    assert.equal(anew.status, 0, anew.stderr);
+    assert.match(scene.read() ?? "", /^t\n\n.*^# Flow: service-account$/ms);
   });
 
   test("a key in the environment leaves a person's file to be refreshed", async () => {

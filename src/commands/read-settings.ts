@@ -39,7 +39,7 @@ export function readSettingsOfMany(
     app: application(args, world),
     tenant: value("tenant"),
     login: loginOption(value("login")),
-    flow: flowOption(value("flow")),
+    flow: flowNamed(args, world),
     access: accessList(args, world, verify),
     verify,
     authorizeUri: value("authorize-uri"),
@@ -65,6 +65,17 @@ export function readSettingsOfMany(
     dnsServer: dnsServerOption(args, world),
     home: value("home"),
   };
+}
+
+/** A key that is named on the command line says the flow; one in the environment is there for it. */
+function flowNamed(args: Arguments, world: World): Flow | undefined {
+  const flow = flowOption(textOption(args, world, "flow"));
+  if (args["service-account-key"] === undefined) return flow;
+  if (args["flow"] === undefined || flow === "service-account") return "service-account";
+  throw new MxtokenError(
+    "configuration",
+    `--service-account-key and --flow ${flow} contradict each other`,
+  );
 }
 
 function flowOption(text: string | undefined): Flow | undefined {

@@ -43,6 +43,9 @@ const plainOptions = new Map(
   Object.entries(showOptions).map(([name, { type }]) => [name, { isFlag: type === "boolean" }]),
 );
 
+/** The parser takes these for the value of a flag before them. */
+const truthValue = /^(?:true|false)$/;
+
 /** What only the command itself can do. */
 const notQuick: ReadonlySet<string> = new Set(["verbose"]);
 
@@ -59,7 +62,8 @@ export function parsePlain([command, ...words]: readonly string[]): Arguments | 
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     const [, name, , inline] = /^--([a-z-]+)(=(.+))?$/s.exec(word) ?? [];
     if (name === undefined) {
-      if (word === "" || word.startsWith("-") || "address" in args) return undefined;
+      const isOdd = word === "" || word.startsWith("-") || truthValue.test(word);
+      if (isOdd || "address" in args) return undefined;
       args["address"] = word;
       continue;
     }
