@@ -4,6 +4,7 @@ import { certCommand } from "./commands/cert.ts";
 import { checkCommand } from "./commands/check.ts";
 import type { Command } from "./commands/command.ts";
 import { getCommand } from "./commands/get.ts";
+import { keepCommand } from "./commands/keep.ts";
 import { type Arguments, reportOptions } from "./commands/options.ts";
 import { providerCommand } from "./commands/provider.ts";
 import { revokeCommand } from "./commands/revoke.ts";
@@ -16,6 +17,7 @@ import type { World } from "./world/world.ts";
 const commands: readonly Command[] = [
   getCommand,
   showCommand,
+  keepCommand,
   checkCommand,
   providerCommand,
   revokeCommand,
@@ -28,7 +30,7 @@ const commands: readonly Command[] = [
  * @returns the exit status
  */
 export async function main(argv: readonly string[], world: World): Promise<number> {
-  const words = argv.map(withDashes);
+  const { words, rest } = atDoubleDash(argv);
   const has = (...names: string[]) => words.some((word) => names.includes(word));
   const report = new Report(world, {
     json: has("--json"),
@@ -41,7 +43,7 @@ export async function main(argv: readonly string[], world: World): Promise<numbe
     if (has("--quiet") && has("--verbose", "--debug")) {
       throw new MxtokenError("configuration", "--quiet and --verbose contradict each other");
     }
-    const { chosen, output } = await parse(words);
+    const { chosen, output } = await parse(words, rest);
     if (chosen === undefined) {
       await new Promise((resolve) => world.stdout.write(`${output}\n`, resolve));
       return 0;
@@ -56,6 +58,13 @@ export async function main(argv: readonly string[], world: World): Promise<numbe
   }
 }
 
+/** What stands behind `--` is no option of ours, and stays as it is. */
+function atDoubleDash(argv: readonly string[]): { words: string[]; rest: readonly string[] } {
+  const end = argv.indexOf("--");
+  if (end === -1) return { words: argv.map(withDashes), rest: [] };
+  return { words: argv.slice(0, end).map(withDashes), rest: argv.slice(end) };
+}
+
 interface Parsed {
   /** undefined when only help or the version was asked for */
   readonly chosen: { readonly command: Command; readonly args: Arguments } | undefined;
@@ -63,7 +72,7 @@ interface Parsed {
   readonly output: string;
 }
 
-async function parse(argv: readonly string[]): Promise<Parsed> {
+async function parse(argv: readonly string[], rest: readonly string[]): Promise<Parsed> {
   let chosen: Parsed["chosen"];
   let output = "";
   // yargs builds the one that the words name, before it looks at their options.
@@ -101,6 +110,7 @@ async function parse(argv: readonly string[]): Promise<Parsed> {
       "parse-positional-numbers": false,
       // --no-browser is an option of its own.
       "boolean-negation": false,
+      "populate--": true,
       // Otherwise --TOKEN-FILE and --home.x pass for options, and are ignored.
       "camel-case-expansion": false,
       "dot-notation": false,
@@ -110,9 +120,13 @@ async function parse(argv: readonly string[]): Promise<Parsed> {
       if (error instanceof MxtokenError) throw error;
       throw usage(message ?? error?.message ?? "the command line cannot be understood", named);
     })
-    .parseAsync([...argv], {}, (_error: Error | undefined, _args: unknown, text: string) => {
-      output = text;
-    });
+    .parseAsync(
+      [...argv, ...rest],
+      {},
+      (_error: Error | undefined, _args: unknown, text: string) => {
+        output = text;
+      },
+    );
   return { chosen, output };
 }
 
@@ -123,6 +137,13 @@ function optionsOf({ options }: Command): Record<string, Options> {
 }
 
 function withPositional(options: Argv, command: Command): Argv {
+  if (command.usage.includes("[addresses..]")) {
+    return options.positional("addresses", {
+      type: "string",
+      array: true,
+      describe: "mailboxes, like foo@example.com",
+    });
+  }
   if (!command.usage.includes("[address]")) return options;
   return options.positional("address", {
     type: "string",
@@ -145,8 +166,9 @@ function dashed(option: string): string {
 
 /** The parser would take `--address` for the argument, beside the argument itself. */
 function refusePositionalAsOption(argv: readonly string[]): void {
-  if (!argv.some((word) => /^--address(?:=|$)/.test(word))) return;
-  throw new MxtokenError("usage", "unknown option --address", {
+  const given = argv.find((word) => /^--address(?:es)?(?:=|$)/.test(word));
+  if (given === undefined) return;
+  throw new MxtokenError("usage", `unknown option ${given.replace(/=.*/, "")}`, {
     hint: "the address stands alone, like mxtoken foo@example.com",
   });
 }

@@ -20,6 +20,7 @@ const rooms = [
   { name: "store", packages: ["fs-native-extensions"] },
   { name: "consumer", packages: [] },
   { name: "flow", packages: [] },
+  { name: "keep", packages: [] },
   { name: "report", packages: ["uqr"] },
   { name: "commands", packages: ["yargs"] },
   { name: "main.ts", packages: ["yargs"] },

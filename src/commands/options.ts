@@ -183,6 +183,14 @@ function environmentName(option: string): string {
   return `MXTOKEN_${option.toUpperCase().replaceAll("-", "_")}`;
 }
 
+/** Every argument of a command that takes several addresses. */
+export function addressArguments(args: Arguments): string[] {
+  // What follows `--` is not taken for a positional argument.
+  return [args["addresses"], args["_"], args["--"]]
+    .flat()
+    .filter((word) => typeof word === "string");
+}
+
 /**
  * The one argument of a command that takes an address.
  *
@@ -190,7 +198,7 @@ function environmentName(option: string): string {
  */
 export function onlyArgument(args: Arguments): string | undefined {
   // What follows `--` is not taken for the positional argument.
-  const [first, another] = [args["address"], args["_"]]
+  const [first, another] = [args["address"], args["_"], args["--"]]
     .flat()
     .filter((word) => typeof word === "string");
   if (another !== undefined) {

@@ -4,7 +4,7 @@ import { MxtokenError } from "../errors.ts";
 import { refreshToken } from "../grant/refresh.ts";
 import type { TokenRequestContext } from "../grant/request-context.ts";
 import type { Secret } from "../secret.ts";
-import { type Reservation, reserve } from "../store/atomic.ts";
+import { type Reservation, rehearseReplacement, reserve } from "../store/atomic.ts";
 import { makeDirectory } from "../store/directory.ts";
 import { withLock } from "../store/lock.ts";
 import { readTokenFile } from "../store/read.ts";
@@ -25,6 +25,10 @@ export interface Job extends Prepared {
   /** the group that shall be able to read the token file */
   readonly gid: number | undefined;
   readonly startover: boolean;
+  /** whether this process has replaced the token file before, so that it need not be rehearsed */
+  readonly isPlaceKnown?: boolean;
+  /** whether a new token that a signal leaves without its proof takes line 1 all the same */
+  readonly isStoredWithoutProof?: boolean;
 }
 
 const tokenEndpointTimeout = 60_000;
@@ -46,6 +50,11 @@ export async function withReservation<T>(
   } finally {
     await reservation.release();
   }
+}
+
+/** Makes sure that the token file can be replaced, under its lock, before anything is asked. */
+export async function rehearse(job: Job): Promise<void> {
+  if (job.isPlaceKnown !== true) await rehearseReplacement(job.world, job.tokenFile, job.gid);
 }
 
 /**

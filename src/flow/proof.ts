@@ -62,7 +62,9 @@ export function requireAccepted(
   const isBoxRefused = failed.some(
     ({ probe, result: one }) => probe !== "smtp" && one === "refused",
   );
+  const waits = failed.flatMap(({ retryAfter }) => (retryAfter === undefined ? [] : [retryAfter]));
   throw new MxtokenError(code, `${reasons}; ${consequence[result]}`, {
+    retryAfter: waits.length === 0 ? undefined : Math.max(...waits),
     hint:
       isBoxRefused && mailbox.login !== mailbox.address.text
         ? `may ${mailbox.login} open ${mailbox.address.text}? An administrator gives that right (at Microsoft, FullAccess); and are both addresses right?`

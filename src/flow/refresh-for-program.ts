@@ -1,14 +1,12 @@
 import { rename } from "node:fs/promises";
-import { MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
-import { rehearseReplacement } from "../store/atomic.ts";
-import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
-import type { Token } from "../token.ts";
+import { formatTokenFile, type TokenNotes, type TokenRecord } from "../store/token-file.ts";
 import { besideOf, whereKept } from "./adopt.ts";
 import { isFresh, type ShownToken } from "./fresh-token.ts";
 import { type Job, readAgain, requestRefresh, withReservation, withTokenFileLock } from "./job.ts";
 import { findOtherAccount, wrongAccount } from "./proof.ts";
-import { nothingStored, renewed, type ShowRequest, shown } from "./show-request.ts";
+import { refreshUnproven, unprovenRecord } from "./refresh-unproven.ts";
+import { noRefreshToken, nothingStored, type ShowRequest, shown } from "./show-request.ts";
 
 /**
  * Refreshes the stored token under the lock, and stores the new one before anybody sees it.
@@ -29,7 +27,7 @@ export async function refreshAndShow(job: Job, request: ShowRequest): Promise<Sh
       const isAllThereIs =
         current.accessToken !== undefined && current.notes.expiresAt === undefined;
       if (isAllThereIs && !request.nocache) return shown(request, current);
-      throw new MxtokenError("signInNeeded", `there is no refresh token in ${tokenFile}`);
+      throw noRefreshToken(tokenFile);
     }
     return refreshUnderLock(job, request, current, refreshToken);
   });
@@ -41,23 +39,18 @@ async function refreshUnderLock(
   current: TokenRecord,
   refreshToken: Secret,
 ): Promise<ShownToken> {
-  await rehearseReplacement(job.world, job.tokenFile, job.gid);
-  return withReservation(job, async (reservation) => {
-    const token = await requestRefresh(job, refreshToken, current.notes.scope);
-    const isNew = !refreshToken.equals(token.refreshToken);
-    const keepsLineOne = request.nocache && current.accessToken !== undefined;
-    const next = keepsLineOne
-      ? { ...current, refreshToken: token.refreshToken }
-      : renewed(job, token, current.notes);
-    if (isNew || !keepsLineOne) await reservation.commit(formatTokenFile(next));
-    job.tell({ is: "refreshed", newRefreshToken: isNew });
-    tellShortLife(job, token, request);
-    return shown(request, renewed(job, token, current.notes));
-  });
+  const keepsLineOne = request.nocache && current.accessToken !== undefined;
+  const renewed = await refreshUnproven(job, current, refreshToken, keepsLineOne);
+  tellShortLife(job, renewed.notes, request);
+  return shown(request, renewed);
 }
 
 /** Then every call gets a new one, which no server likes. */
-function tellShortLife({ world, tell }: Job, { expiresAt }: Token, { minLife }: ShowRequest): void {
+function tellShortLife(
+  { world, tell }: Job,
+  { expiresAt }: TokenNotes,
+  { minLife }: ShowRequest,
+): void {
   if (expiresAt === undefined || expiresAt - world.now() >= minLife) return;
   tell({ is: "shortLived", expiresAt });
 }
@@ -85,7 +78,7 @@ export async function showByRefreshToken(
       async (reservation) => {
         const token = await requestRefresh(job, refreshToken, undefined);
         const isNew = !refreshToken.equals(token.refreshToken);
-        const next = renewed(job, token, undefined);
+        const next = unprovenRecord(job, token, undefined);
         const account = await findOtherAccount(job, token, false);
         if (account !== undefined) {
           if (isNew) await reservation.commit(formatTokenFile(next));

@@ -1,6 +1,5 @@
-import { MxtokenError } from "../errors.ts";
+import { Interrupted, MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
-import { rehearseReplacement } from "../store/atomic.ts";
 import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
 import type { Token } from "../token.ts";
 import type { Outcome } from "./events.ts";
@@ -10,6 +9,7 @@ import {
   prove,
   readAgain,
   recordOf,
+  rehearse,
   requestRefresh,
   withReservation,
   withTokenFileLock,
@@ -42,9 +42,9 @@ export async function refreshStored(job: Job, seen: TokenRecord): Promise<Outcom
   let before = seen;
   for (let round = 0; round < rounds; round += 1) {
     const step = await refreshUnderLock(job, before);
+    if (step.is === "refreshed") return finish(job, step.token, step.former);
     job.world.interrupted.throwIfAborted();
     if (step.is === "nothingToRefresh") return undefined;
-    if (step.is === "refreshed") return finish(job, step.token, step.former);
     const result = await resultOfOther(job, before, step.current);
     if (result !== undefined) return useResultOfOther(job, result);
     // The other process ended before its token was proven; its refresh token is ours to use.
@@ -87,7 +87,7 @@ async function refreshAndCommit(
   former: TokenRecord,
   refreshToken: Secret,
 ): Promise<Step> {
-  await rehearseReplacement(job.world, job.tokenFile, job.gid);
+  await rehearse(job);
   return withReservation(job, async (reservation) => {
     const token = await requestRefresh(job, refreshToken, former.notes.scope);
     const isNew = !refreshToken.equals(token.refreshToken);
@@ -107,7 +107,7 @@ async function refreshAndCommit(
 /** Steps 6 and 7: prove the new access token, then let it replace line 1. */
 async function finish(job: Job, token: Token, former: TokenRecord): Promise<Outcome> {
   const { tokenFile } = job;
-  const proof = await prove(job, token);
+  const proof = await proveUnlessInterrupted(job, token, former);
   const isStored = isWorthStoring(proof);
   if (isStored) {
     const isReplaced = await replaceLineOne(job, token, former, proof);
@@ -122,24 +122,46 @@ async function finish(job: Job, token: Token, former: TokenRecord): Promise<Outc
   return outcomeOf(job, "refreshed", token.expiresAt, proof.findings);
 }
 
-/** @returns false when line 2 is no longer what this process left there */
+/**
+ * Whoever keeps a token fresh leaves the new one in the file when a signal comes in the middle, not
+ * proven: it lives longer than the old one, and nobody has said anything against it.
+ */
+async function proveUnlessInterrupted(job: Job, token: Token, former: TokenRecord): Promise<Proof> {
+  try {
+    job.world.interrupted.throwIfAborted();
+    return await prove(job, token);
+  } catch (error) {
+    const isLeft = error instanceof Interrupted && job.isStoredWithoutProof === true;
+    if (isLeft) await replaceLineOne(job, token, former, undefined);
+    throw error;
+  }
+}
+
+/**
+ * @param proof undefined when there was no time for one
+ * @returns false when line 2 is no longer what this process left there
+ */
 async function replaceLineOne(
   job: Job,
   token: Token,
   former: TokenRecord,
-  proof: Proof,
+  proof: Proof | undefined,
 ): Promise<boolean> {
-  return withTokenFileLock(job, async () => {
+  const work = async () => {
     const current = await readAgain(job);
     const left = { ...former, refreshToken: token.refreshToken };
     if (current === undefined || !sameLine(current, left, "refreshToken")) return false;
     return withReservation(job, async (reservation) => {
-      const verified = verifiedNote(proof, job.world.now());
+      const now = job.world.now();
+      const verified = proof === undefined ? unprovenNote(now) : verifiedNote(proof, now);
       const record = recordOf(job, token, verified, former.notes);
       await reservation.commit(formatTokenFile(record));
       return true;
     });
-  });
+  };
+  // What is to be saved now is saved even while the process is asked to end.
+  const stop = proof === undefined ? new AbortController().signal : undefined;
+  return withTokenFileLock(job, work, stop);
 }
 
 /**

@@ -1,9 +1,6 @@
 import { MxtokenError } from "../errors.ts";
-import type { TokenNotes, TokenRecord } from "../store/token-file.ts";
-import type { Token } from "../token.ts";
+import type { TokenRecord } from "../store/token-file.ts";
 import { type Freshness, type ShownToken, shownToken } from "./fresh-token.ts";
-import { type Job, recordOf } from "./job.ts";
-import { unprovenNote } from "./proof-notes.ts";
 
 /** What a program wants to be shown. */
 export interface ShowRequest extends Freshness {
@@ -17,11 +14,6 @@ export interface ShowRequest extends Freshness {
   readonly signInCommand: string;
 }
 
-/** The token file's next content, which nobody has proven: the program that asks is about to. */
-export function renewed(job: Job, token: Token, former: TokenNotes | undefined): TokenRecord {
-  return recordOf(job, token, unprovenNote(job.world.now()), former);
-}
-
 /** What of it the program is shown. */
 export function shown({ settings }: ShowRequest, record: TokenRecord): ShownToken {
   const token = shownToken(settings, record);
@@ -32,4 +24,9 @@ export function shown({ settings }: ShowRequest, record: TokenRecord): ShownToke
 /** Nobody has signed in yet. */
 export function nothingStored(tokenFile: string): MxtokenError {
   return new MxtokenError("signInNeeded", `there are no tokens in ${tokenFile}`);
+}
+
+/** What there is cannot be refreshed. */
+export function noRefreshToken(tokenFile: string): MxtokenError {
+  return new MxtokenError("signInNeeded", `there is no refresh token in ${tokenFile}`);
 }

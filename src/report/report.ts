@@ -10,17 +10,12 @@ import type { World } from "../world/world.ts";
 import { failureOf } from "./failure.ts";
 import { fold } from "./fold.ts";
 import { neverQuiet, warnings } from "./importance.ts";
+import { KeepReporter } from "./keep.ts";
+import type { ReportOptions } from "./options.ts";
 import { describePasswordOnly, passwordOnlyDocument } from "./password-only.ts";
 import { describeProvider, providerDocument } from "./provider.ts";
 import { describe, expiry } from "./sentences.ts";
 import { describeCertificate } from "./trust.ts";
-
-/** How much is said, and in which form. */
-export interface ReportOptions {
-  readonly json: boolean;
-  readonly quiet: boolean;
-  readonly verbose: boolean;
-}
 
 /** Tells what happened. Everything but what was asked for goes to standard error. */
 export class Report {
@@ -28,10 +23,30 @@ export class Report {
   readonly #options: ReportOptions;
   /** what is known all the same when an error is told, as data */
   #besideError: object = {};
+  /** what stands below everything that is said, on a terminal */
+  #foot: readonly string[] = [];
+  /** whether the answer is a line for every event, instead of one document */
+  #isOfLines = false;
 
   constructor(world: World, options: ReportOptions) {
     this.#world = world;
     this.#options = options;
+  }
+
+  /**
+   * Who tells of accounts that are kept fresh.
+   *
+   * @param isTroubleOnly the terminal is another program's, and only what goes wrong is told
+   */
+  keeping(isTroubleOnly: boolean): KeepReporter {
+    this.#isOfLines = !isTroubleOnly;
+    const outlet = {
+      say: (lines: readonly string[]) => this.#say(lines),
+      data: (line: string) => void this.#world.stdout.write(`${line}\n`),
+      foot: (lines: readonly string[]) => this.#putFoot(lines),
+    };
+    const options = isTroubleOnly ? { ...this.#options, json: false } : this.#options;
+    return new KeepReporter(this.#world, options, outlet, isTroubleOnly);
   }
 
   /** One thing that happened. With --quiet only what a person must answer is shown. */
@@ -173,7 +188,8 @@ export class Report {
       const error = { code, reason, oauthError, exitStatus, message, hint, commands, retryAfter };
       const document = { ok: false, error, ...this.#besideError };
       // The status tells the failure even where standard output is gone.
-      await writeAll(this.#world.stdout, `${JSON.stringify(document, null, 2)}\n`).catch(
+      const indentation = this.#isOfLines ? undefined : 2;
+      await writeAll(this.#world.stdout, `${JSON.stringify(document, null, indentation)}\n`).catch(
         () => undefined,
       );
     }
@@ -202,7 +218,23 @@ export class Report {
   #say(lines: readonly string[]): void {
     if (lines.length === 0) return;
     const columns = this.#columns;
-    this.#world.stderr.write(`${lines.map((line) => fold(line, columns)).join("\n")}\n`);
+    const text = lines.map((line) => fold(line, columns)).join("\n");
+    this.#world.stderr.write(`${this.#withoutFoot}${text}\n${this.#footText}`);
+  }
+
+  #putFoot(lines: readonly string[]): void {
+    const erase = this.#withoutFoot;
+    this.#foot = lines;
+    this.#world.stderr.write(`${erase}${this.#footText}`);
+  }
+
+  /** What takes the foot away: the cursor goes up to its first line, and clears from there on. */
+  get #withoutFoot(): string {
+    return this.#foot.length === 0 ? "" : `\u001b[${this.#foot.length}A\r\u001b[J`;
+  }
+
+  get #footText(): string {
+    return this.#foot.map((line) => `${line}\n`).join("");
   }
 
   get #columns(): number | undefined {

@@ -5,7 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
 import { type FormerFile, keepOwner } from "./keep-owner.ts";
-import { checkTarget, removeLeftovers } from "./target.ts";
+import { checkTarget } from "./target.ts";
 import { unwritable } from "./unwritable.ts";
 
 /** Room for the longest tokens seen, several times over. */
@@ -45,10 +45,11 @@ export async function reserve(
 ): Promise<Reservation> {
   const target = await checkTarget(path);
   const former = owner === "as before" ? target : await privateOf(world, dirname(path));
-  await removeLeftovers(path);
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString("hex")}.tmp`);
+  // Whoever holds the lock is alone here: what has this name was left by a process that died.
+  const temporary = join(dirname(path), `.${basename(path)}.tmp`);
   let file: FileHandle | undefined;
   try {
+    await unlink(temporary).catch(unlessMissing);
     const { O_RDWR, O_CREAT, O_EXCL } = constants;
     file = await open(temporary, O_RDWR | O_CREAT | O_EXCL, 0o600);
     await keepOwner(file, former, world, gid);
@@ -60,6 +61,10 @@ export async function reserve(
     throw unwritable(path, error);
   }
   return reservation(world, path, temporary, file);
+}
+
+function unlessMissing(error: unknown): void {
+  if (systemCode(error) !== "ENOENT") throw error;
 }
 
 /** Owner and rights of a file that belongs to the directory's owner alone. */
@@ -147,7 +152,7 @@ async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
 
 /** Keeps what could not be put in its place under a name that no later run removes. */
 async function rescued(path: string, temporary: string, error: unknown): Promise<MxtokenError> {
-  const safe = `${temporary.replace(/\.tmp$/, "")}.rescued`;
+  const safe = `${temporary.replace(/tmp$/, randomBytes(8).toString("hex"))}.rescued`;
   const kept = await rename(temporary, safe).then(
     () => safe,
     () => temporary,

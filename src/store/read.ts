@@ -40,3 +40,17 @@ export async function isReadableByEverybody(world: World, path: string): Promise
   const found = await stat(path).catch(() => undefined);
   return found !== undefined && (found.mode & 0o004) !== 0;
 }
+
+/**
+ * When the file got its present content (ms since 1970), and what tells that content from any other.
+ *
+ * @returns undefined where there is none, or nobody may look
+ */
+export async function identityOf(
+  path: string,
+): Promise<{ writtenAt: number; identity: string } | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return undefined;
+  const { mtimeMs, ino, size } = found;
+  return { writtenAt: mtimeMs, identity: `${mtimeMs} ${ino} ${size}` };
+}

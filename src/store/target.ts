@@ -1,6 +1,5 @@
 import type { Stats } from "node:fs";
-import { lstat, readdir, realpath, unlink } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { lstat, realpath } from "node:fs/promises";
 import { MxtokenError, systemCode } from "../errors.ts";
 import { unwritable } from "./unwritable.ts";
 
@@ -32,23 +31,4 @@ export async function checkTarget(path: string): Promise<Stats | undefined> {
   }
   if (!found.isFile()) throw new MxtokenError("unwritable", `${path} is not a regular file`);
   return found;
-}
-
-/**
- * Removes the temporary files that processes left behind which died under the lock of `path`.
- *
- * @throws MxtokenError `unwritable`
- */
-export async function removeLeftovers(path: string): Promise<void> {
-  const prefix = `.${basename(path)}.`;
-  const directory = dirname(path);
-  try {
-    for (const name of await readdir(directory)) {
-      if (name.startsWith(prefix) && /^[0-9a-f]{16}\.tmp$/.test(name.slice(prefix.length))) {
-        await unlink(join(directory, name));
-      }
-    }
-  } catch (error) {
-    throw unwritable(path, error);
-  }
 }

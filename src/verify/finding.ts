@@ -43,4 +43,6 @@ export interface NotAccepted extends Login {
   readonly result: "refused" | "unreachable";
   readonly reason: string;
   readonly hint?: string | undefined;
+  /** how many seconds the server asks us to wait, when it said so */
+  readonly retryAfter?: number | undefined;
 }

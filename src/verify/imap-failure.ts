@@ -1,6 +1,6 @@
 import { MxtokenError } from "../errors.ts";
 import { challengeWords } from "./sasl.ts";
-import { noStartTls, troubleWords, type Verdict, verdictOf } from "./verdict.ts";
+import { noStartTls, suggestedBackoff, troubleWords, type Verdict, verdictOf } from "./verdict.ts";
 
 /** How far the proof had come. */
 export type Stage = "login" | "mailbox";
@@ -45,7 +45,11 @@ export function judgeImapFailure(
   const code = failure.serverCode ?? "";
   const isTrouble = refusals.has(code) ? false : troubleWords.test(failure.words);
   if (serverTrouble.has(code) || isTrouble) {
-    return { result: "unreachable", reason: `${where} could not answer now: ${words || code}` };
+    return {
+      result: "unreachable",
+      reason: `${where} could not answer now: ${words || code}`,
+      retryAfter: suggestedBackoff(failure.words),
+    };
   }
   if (notConnected.test(failure.words)) {
     return {

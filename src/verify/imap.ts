@@ -127,6 +127,7 @@ async function imapClient(
       client.throttled = new MxtokenError(
         "unreachable",
         `${where} is throttling: it asks to wait ${seconds} seconds`,
+        { retryAfter: seconds },
       );
       client.close();
     }

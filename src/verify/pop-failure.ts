@@ -1,5 +1,5 @@
 import type { Outcome } from "./exchange.ts";
-import { troubleWords, type Verdict } from "./verdict.ts";
+import { suggestedBackoff, troubleWords, type Verdict } from "./verdict.ts";
 
 /** How far the proof had come. */
 export type PopStage = "greeting" | "login" | "maildrop";
@@ -30,7 +30,8 @@ export function judgePopReply(
     return { result: "unreachable", reason: `${where} hung up: ${words || "no reason given"}` };
   }
   if (serverTrouble.test(reply) || (!refusal.test(reply) && troubleWords.test(reply))) {
-    return { result: "unreachable", reason: `${where} could not answer now: ${words}` };
+    const retryAfter = suggestedBackoff(reply);
+    return { result: "unreachable", reason: `${where} could not answer now: ${words}`, retryAfter };
   }
   const what = stage === "login" ? "refused the token" : "accepted the token but not the mailbox";
   return {

@@ -1,6 +1,6 @@
 import { connectionError } from "./connection.ts";
 import type { Outcome } from "./exchange.ts";
-import { noStartTls, troubleWords, type Verdict, verdictOf } from "./verdict.ts";
+import { noStartTls, suggestedBackoff, troubleWords, type Verdict, verdictOf } from "./verdict.ts";
 
 /** nodemailer's `timeoutType` and `code`, in the names that `networkError()` knows. */
 const networkCodes: Readonly<Record<string, string>> = {
@@ -33,7 +33,8 @@ export function judgeSmtpReply(
   const words = say(`${wordsOf(reply)}${challenge && ` (${challenge})`}`);
   const isTrouble = troubleWords.test(reply) || (challenge === "" && undecided.test(reply));
   if (reply.startsWith("4") || (reply.startsWith("5") && isTrouble)) {
-    return { result: "unreachable", reason: `${where} could not answer now: ${words}` };
+    const retryAfter = suggestedBackoff(reply);
+    return { result: "unreachable", reason: `${where} could not answer now: ${words}`, retryAfter };
   }
   if (!reply.startsWith("5")) {
     return { result: "unreachable", reason: `${where} does not speak SMTP: ${words}` };

@@ -3,11 +3,20 @@ import { mayHaveArrived, networkError } from "../world/network-error.ts";
 import type { NotAccepted } from "./finding.ts";
 
 /** What a failure says about the token. */
-export type Verdict = Pick<NotAccepted, "result" | "reason" | "hint">;
+export type Verdict = Pick<NotAccepted, "result" | "reason" | "hint" | "retryAfter">;
 
 /** Words of servers that had nothing to say about the token. */
 export const troubleWords =
   /too many simultaneous connections|request is throttled|temporar(?:y|ily)|try again later/i;
+
+/**
+ * Seconds that Exchange asks to wait: "Request is throttled. Suggested Backoff Time: N milliseconds"
+ * (imapsync's FAQ.Exchange).
+ */
+export function suggestedBackoff(words: string): number | undefined {
+  const [, ms] = /suggested backoff time:\s*(\d{1,9})\s*milliseconds/i.exec(words) ?? [];
+  return ms === undefined ? undefined : Math.ceil(Number(ms) / 1000);
+}
 
 /** @param usualPort where this protocol's servers begin with TLS at once */
 export function noStartTls(where: string, usualPort: number): Verdict {
@@ -22,7 +31,8 @@ export function noStartTls(where: string, usualPort: number): Verdict {
 export function verdictOf(error: unknown, where: string): Verdict {
   if (error instanceof MxtokenError) {
     const result = error.code === "unreachable" ? "unreachable" : "refused";
-    return { result, reason: error.message, hint: error.hint };
+    const { message, hint, retryAfter } = error;
+    return { result, reason: message, hint, retryAfter };
   }
   const { message, hint } = networkError(where, error);
   return {
@@ -34,8 +44,9 @@ export function verdictOf(error: unknown, where: string): Verdict {
 }
 
 /** The error that {@link verdictOf} makes the same verdict of again. */
-export function errorOf({ result, reason, hint }: Verdict): MxtokenError {
+export function errorOf({ result, reason, hint, retryAfter }: Verdict): MxtokenError {
   return new MxtokenError(result === "refused" ? "mailboxRefused" : "unreachable", reason, {
     hint,
+    retryAfter,
   });
 }

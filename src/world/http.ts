@@ -2,21 +2,52 @@ import { setFlagsFromString } from "node:v8";
 import { MxtokenError } from "../errors.ts";
 import { trustAlso } from "./certificate-authorities.ts";
 import { mayHaveArrived, networkError } from "./network-error.ts";
-import type { HttpReply, HttpRequest } from "./world.ts";
+import type { HttpPool, HttpReply, HttpRequest } from "./world.ts";
 
 const bodyLimit = 1024 * 1024;
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /**
- * Sends one request through undici's own client, once: it takes a certificate authority and a proxy
- * on every Node version, follows no redirect, and never sends a request again, which its fetch does
- * after a status 421.
+ * An idle connection is only used again within this time. A server that closes one at the very moment
+ * when a request leaves would leave it in doubt whether that request has arrived.
+ */
+const idleLimit = 1000;
+
+/**
+ * Sends one request over a connection of its own.
  *
  * @throws MxtokenError `unreachable`, `configuration`
  */
-export async function sendRequest(
-  request: HttpRequest,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<HttpReply> {
+export async function sendRequest(request: HttpRequest, env: Environment): Promise<HttpReply> {
+  const dispatcher = await dispatcherFor(request.ca, env);
+  try {
+    return await sendThrough(dispatcher, request, env);
+  } finally {
+    await dispatcher.destroy();
+  }
+}
+
+/** Requests that share connections, for a program that sends many in a row. */
+export function httpPool(env: Environment): HttpPool {
+  const dispatchers = new Map<string | undefined, ReturnType<typeof dispatcherFor>>();
+  return {
+    async http(request) {
+      const dispatcher = dispatchers.get(request.ca) ?? dispatcherFor(request.ca, env);
+      dispatchers.set(request.ca, dispatcher);
+      return sendThrough(await dispatcher, request, env);
+    },
+    async close() {
+      await Promise.all([...dispatchers.values()].map(async (each) => (await each).destroy()));
+    },
+  };
+}
+
+/**
+ * undici's own client: it takes a certificate authority and a proxy on every Node version, follows no
+ * redirect, and never sends a request again, which its fetch does after a status 421.
+ */
+async function dispatcherFor(ca: string | undefined, env: Environment) {
   // Its parser is WebAssembly. V8 would optimise that in the background, for hundreds of requests
   // that never come, and the program would wait for it at its end.
   setFlagsFromString("--no-wasm-tier-up");
@@ -24,8 +55,7 @@ export async function sendRequest(
   const { default: EnvHttpProxyAgent } = await import(
     "undici/lib/dispatcher/env-http-proxy-agent.js"
   );
-  const { default: send } = await import("undici/lib/api/api-request.js");
-  const secureContext = trustAlso(request.ca, env["NODE_EXTRA_CA_CERTS"]);
+  const secureContext = trustAlso(ca, env["NODE_EXTRA_CA_CERTS"]);
   // Said aloud, because NODE_TLS_REJECT_UNAUTHORIZED=0 would switch it off.
   const tls = {
     rejectUnauthorized: true,
@@ -33,18 +63,36 @@ export async function sendRequest(
   };
   const proxy = proxyOf(env);
   if (proxy !== undefined) await learnToConnect();
-  const noProxy = env["no_proxy"] ?? env["NO_PROXY"] ?? "";
-  const dispatcher = new EnvHttpProxyAgent({
+  return new EnvHttpProxyAgent({
+    keepAliveTimeout: idleLimit,
+    keepAliveMaxTimeout: idleLimit,
     connect: tls,
     requestTls: tls,
     proxyTls: tls,
     // Empty strings switch the agent's own look into the environment off.
     httpProxy: "",
     httpsProxy: proxy ?? "",
-    noProxy,
+    noProxy: noProxyOf(env),
   });
+}
+
+function noProxyOf(env: Environment): string {
+  return env["no_proxy"] ?? env["NO_PROXY"] ?? "";
+}
+
+async function sendThrough(
+  dispatcher: Awaited<ReturnType<typeof dispatcherFor>>,
+  request: HttpRequest,
+  env: Environment,
+): Promise<HttpReply> {
+  const { default: send } = await import("undici/lib/api/api-request.js");
   const { origin, host, hostname, pathname, search } = new URL(request.url);
-  const isDirect = proxy === undefined || noProxy.split(/[,\s]+/).includes(hostname);
+  const proxy = proxyOf(env);
+  const isDirect =
+    proxy === undefined ||
+    noProxyOf(env)
+      .split(/[,\s]+/)
+      .includes(hostname);
   const where = isDirect ? host : `${host} (HTTPS_PROXY is ${new URL(proxy).host})`;
   try {
     const response = await send.call(dispatcher, {
@@ -71,8 +119,6 @@ export async function sendRequest(
     // One without a code is no network's: undici was not asked as it wants to be.
     if (error instanceof TypeError && !("code" in error) && error.cause === undefined) throw error;
     throw networkError(where, error);
-  } finally {
-    await dispatcher.destroy();
   }
 }
 
@@ -89,7 +135,7 @@ async function learnToConnect(): Promise<void> {
  *
  * @throws MxtokenError `configuration`
  */
-export function proxyOf(env: Readonly<Record<string, string | undefined>>): string | undefined {
+export function proxyOf(env: Environment): string | undefined {
   const text = (env["https_proxy"] ?? env["HTTPS_PROXY"])?.trim();
   const isUnused = (env["no_proxy"] ?? env["NO_PROXY"])?.trim() === "*";
   if (text === undefined || text === "" || isUnused) return undefined;

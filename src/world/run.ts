@@ -1,15 +1,21 @@
 import { spawn } from "node:child_process";
-import type { CommandResult } from "./world.ts";
+import type { Child, CommandResult, Ending, Runnable, RunOptions } from "./world.ts";
 
 /** Runs a program without a shell, or a command line with one; its standard error is the user's. */
 export function run(
-  command: { shell: string } | { file: string; args: string[] },
+  command: Runnable,
   signal: AbortSignal,
+  env?: RunOptions["env"],
 ): Promise<CommandResult> {
+  const options = {
+    stdio: ["ignore", "pipe", "inherit"] as ["ignore", "pipe", "inherit"],
+    signal,
+    ...(env === undefined ? {} : { env: { ...process.env, ...env } }),
+  };
   const child =
     "shell" in command
-      ? spawn(command.shell, { shell: true, stdio: ["ignore", "pipe", "inherit"], signal })
-      : spawn(command.file, command.args, { stdio: ["ignore", "pipe", "inherit"], signal });
+      ? spawn(command.shell, { shell: true, ...options })
+      : spawn(command.file, [...command.args], options);
   return new Promise((resolve, reject) => {
     let stdout = "";
     child.stdout.setEncoding("utf8");
@@ -24,6 +30,21 @@ export function run(
     };
     signal.addEventListener("abort", giveUp);
     child.on("error", reject);
-    child.on("close", (status) => resolve({ status, stdout }));
+    child.on("close", (status) => {
+      signal.removeEventListener("abort", giveUp);
+      resolve({ status, stdout });
+    });
   });
+}
+
+/** Starts a program that has the terminal, or whatever stands in its place, as this one has it. */
+export function start(file: string, args: readonly string[], env: RunOptions["env"]): Child {
+  const child = spawn(file, [...args], { stdio: "inherit", env: { ...process.env, ...env } });
+  const ended = new Promise<Ending>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (status, signal) => {
+      resolve(signal === null ? { status: status ?? 0 } : { signal });
+    });
+  });
+  return { ended, kill: (signal) => void child.kill(signal) };
 }

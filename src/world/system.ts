@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 import { Interrupted } from "../errors.ts";
 import { trustAlso } from "./certificate-authorities.ts";
-import type { Output, World } from "./world.ts";
+import type { HttpPool, Output, SignalName, World } from "./world.ts";
 
 /**
  * The world as it is: this process, the real clock, the real network. Whatever takes time to load
@@ -23,6 +23,7 @@ export function systemWorld(): World {
     },
     env,
     platform: process.platform,
+    program: [process.execPath, process.argv[1] ?? ""],
     cwd: process.cwd(),
     user:
       process.geteuid && process.getegid
@@ -35,13 +36,18 @@ export function systemWorld(): World {
       return interruption().signal;
     },
     interrupt: (name) => interruption().interrupt(name),
+    onSignal: (name, listener) => interruption().take(name, listener),
     now: Date.now,
+    random: Math.random,
     sleep: (ms, stop = interruption().signal) => sleep(ms, stop),
     deadline,
     http: async (request) => (await import("./http.ts")).sendRequest(request, env),
+    httpPool: () => lazyPool(env),
     resolvers: async () => (await import("./resolvers.ts")).systemResolvers(),
     trust: (ca) => trustAlso(ca, env["NODE_EXTRA_CA_CERTS"]),
-    run: async (command) => (await import("./run.ts")).run(command, interruption().signal),
+    run: async (command, { env: variables, stop } = {}) =>
+      (await import("./run.ts")).run(command, stop ?? interruption().signal, variables),
+    start: async (...command) => (await import("./run.ts")).start(...command),
     openBrowser: async (url) => (await import("./browser.ts")).openBrowser(url),
     trace: () => undefined,
   };
@@ -74,10 +80,34 @@ function withoutErrors(stream: Output): Output {
 function listenToSignals() {
   const controller = new AbortController();
   const interrupt = (name: Interrupted["signal"]) => controller.abort(new Interrupted(name));
+  const takers = new Map<SignalName, () => void>();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(name, () => interrupt(name));
+    process.on(name, () => (takers.get(name) ?? (() => interrupt(name)))());
   }
-  return { signal: controller.signal, interrupt };
+  const take = (name: SignalName, listener: () => void) => {
+    const isEnding = name === "SIGINT" || name === "SIGTERM" || name === "SIGHUP";
+    if (isEnding) takers.set(name, listener);
+    else process.on(name, listener);
+    return () => {
+      if (isEnding) takers.delete(name);
+      else process.off(name, listener);
+    };
+  };
+  return { signal: controller.signal, interrupt, take };
+}
+
+function lazyPool(env: World["env"]): HttpPool {
+  const pool = once(async () => (await import("./http.ts")).httpPool(env));
+  let isUsed = false;
+  return {
+    http: async (request) => {
+      isUsed = true;
+      return (await pool()).http(request);
+    },
+    close: async () => {
+      if (isUsed) await (await pool()).close();
+    },
+  };
 }
 
 /**

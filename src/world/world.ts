@@ -4,7 +4,7 @@ import type { Interrupted } from "../errors.ts";
 
 /** A stream that may be a terminal. */
 export type Input = Readable & { isTTY?: boolean; setRawMode?(on: boolean): unknown };
-export type Output = Writable & { isTTY?: boolean; columns?: number };
+export type Output = Writable & { isTTY?: boolean; columns?: number; rows?: number };
 
 /** One HTTPS request. Redirects are never followed: a token request must not travel on. */
 export interface HttpRequest {
@@ -31,6 +31,41 @@ export interface CommandResult {
   readonly stdout: string;
 }
 
+/** A program without a shell, or a command line with one. */
+export type Runnable =
+  | { readonly shell: string }
+  | { readonly file: string; readonly args: readonly string[] };
+
+/** How a program is run. */
+export interface RunOptions {
+  /** beside the environment of this process; undefined takes a variable out */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** ends it; by default the signals that ask this process to end */
+  readonly stop?: AbortSignal;
+}
+
+/** A signal that a person or the system sends to a process. */
+export type SignalName = "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGQUIT" | "SIGUSR1" | "SIGUSR2";
+
+/** How a child process ended: with a status, or by a signal. */
+export type Ending =
+  | { readonly status: number; readonly signal?: undefined }
+  | { readonly signal: NodeJS.Signals; readonly status?: undefined };
+
+/** A child process that has standard input, output and error of this one. */
+export interface Child {
+  /** rejects with a system error when it cannot be started */
+  readonly ended: Promise<Ending>;
+  /** sends it a signal; does nothing after its end */
+  kill(signal: SignalName): void;
+}
+
+/** HTTPS requests that may share connections. */
+export interface HttpPool {
+  readonly http: World["http"];
+  close(): Promise<void>;
+}
+
 /**
  * Everything outside the program. The program is one function of its arguments and a world, so a
  * test moves the clock, answers the questions and reads the streams without touching `process`.
@@ -41,6 +76,8 @@ export interface World {
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly platform: NodeJS.Platform;
+  /** the command by which this very program is run again, absolute */
+  readonly program: readonly string[];
   /** the current directory, absolute */
   readonly cwd: string;
   /** numeric ids of the user, undefined on Windows */
@@ -51,20 +88,30 @@ export interface World {
   readonly interrupted: AbortSignal;
   /** asks the process to end, as the signal would: a terminal in raw mode sends none on Ctrl-C */
   interrupt(signal: Interrupted["signal"]): void;
+  /**
+   * Hears of a signal instead of `interrupted`, until the function that is returned is called.
+   */
+  onSignal(name: SignalName, listener: () => void): () => void;
   /** milliseconds since 1970 */
   now(): number;
+  /** from 0 up to, and without, 1; for jitter, not for secrets */
+  random(): number;
   /** resolves after `ms`; rejects at once when `stop` aborts, by default `interrupted` */
   sleep(ms: number, stop?: AbortSignal): Promise<void>;
   /** a signal that aborts after `ms`, unless `cancel` aborts before */
   deadline(ms: number, cancel?: AbortSignal): AbortSignal;
   /** throws `unreachable` (network, TLS, deadline) and nothing else on purpose */
   http(request: HttpRequest): Promise<HttpReply>;
+  /** the same for many requests in a row, which share their connections */
+  httpPool(): HttpPool;
   /** the system's resolvers, in their order: `IP`, `IP:PORT` or `[IPV6]:PORT` */
   resolvers(): Promise<readonly string[]>;
   /** the system's certificate authorities and one more (PEM), for a TLS connection */
   trust(ca: string | undefined): SecureContext | undefined;
-  /** runs a program without a shell, or a command line with one; its stderr is the user's */
-  run(command: { shell: string } | { file: string; args: string[] }): Promise<CommandResult>;
+  /** runs a program and reads its standard output; its stderr is the user's */
+  run(command: Runnable, options?: RunOptions): Promise<CommandResult>;
+  /** starts a program without a shell, which takes this one's place at the terminal */
+  start(file: string, args: readonly string[], env: RunOptions["env"]): Promise<Child>;
   /** opens an address in the person's browser; rejects with an Error whose message is the reason */
   openBrowser(url: string): Promise<void>;
   /** one line about a protocol step, secrets already blacked out; does nothing unless --verbose */

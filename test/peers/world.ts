@@ -1,9 +1,10 @@
 import { PassThrough, Writable } from "node:stream";
 import { Interrupted } from "../../src/errors.ts";
 import { trustAlso } from "../../src/world/certificate-authorities.ts";
-import { sendRequest } from "../../src/world/http.ts";
-import { systemWorld } from "../../src/world/system.ts";
-import type { HttpRequest, Input, World } from "../../src/world/world.ts";
+import { httpPool, sendRequest } from "../../src/world/http.ts";
+import { run, start } from "../../src/world/run.ts";
+import type { HttpRequest, Input, SignalName, World } from "../../src/world/world.ts";
+import { programPath } from "./program.ts";
 
 /** A world whose clock is moved by hand, whose streams are read back, and that is never waited in. */
 export interface TestWorld extends World {
@@ -11,6 +12,8 @@ export interface TestWorld extends World {
   /** moves the clock; sleeping moves it too */
   advance(ms: number): void;
   readonly stdin: PassThrough & Input;
+  /** as if the process were sent this signal */
+  signal(name: SignalName): void;
   /** everything written so far */
   readonly written: { readonly stdout: string; readonly stderr: string };
   /** resolves when standard error holds the text */
@@ -39,6 +42,7 @@ export function testWorld(options: {
   now?: number;
 }): TestWorld {
   const opened: string[] = [];
+  const listeners = new Map<SignalName, () => void>();
   const interruption = new AbortController();
   const expired = new Set<number>();
   const deadlines = new Set<{ ms: number; end: number; controller: AbortController }>();
@@ -65,7 +69,18 @@ export function testWorld(options: {
     dataDirectory: `${options.cwd}/data`,
     interrupted: interruption.signal,
     interrupt: (name) => interruption.abort(new Interrupted(name)),
+    program: [process.execPath, programPath],
+    onSignal(name, listener) {
+      listeners.set(name, listener);
+      return () => listeners.delete(name);
+    },
+    signal(name) {
+      const listener = listeners.get(name);
+      if (listener !== undefined) listener();
+      else if (name === "SIGINT" || name === "SIGTERM" || name === "SIGHUP") this.interrupt(name);
+    },
     now: () => now,
+    random: () => 0.5,
     advance(ms) {
       now += ms;
     },
@@ -97,9 +112,20 @@ export function testWorld(options: {
       requests.push(request);
       return sendRequest(request, options.env ?? {});
     },
+    httpPool() {
+      const pool = httpPool(options.env ?? {});
+      return {
+        close: pool.close,
+        http(request) {
+          requests.push(request);
+          return pool.http(request);
+        },
+      };
+    },
     resolvers: async () => options.resolvers ?? [],
     trust: (ca) => trustAlso(ca, undefined),
-    run: (command) => systemRun(command),
+    run: (command, how) => run(command, how?.stop ?? interruption.signal, how?.env),
+    start: async (...command) => start(...command),
     openBrowser: async (url) => {
       opened.push(url);
       await options.openBrowser?.(url);
@@ -122,10 +148,4 @@ export function testWorld(options: {
       });
     },
   };
-}
-
-let system: World | undefined;
-function systemRun(command: Parameters<World["run"]>[0]) {
-  system ??= systemWorld();
-  return system.run(command);
 }

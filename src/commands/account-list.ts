@@ -1,0 +1,187 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { Options } from "yargs";
+import { parseAddress } from "../address.ts";
+import type { Settings } from "../config/settings.ts";
+import { MxtokenError, systemReason } from "../errors.ts";
+import type { AccountToKeep } from "../keep/account.ts";
+import type { World } from "../world/world.ts";
+import {
+  type Arguments,
+  clientOptions,
+  mailboxOptions,
+  reportOptions,
+  verifyOption,
+} from "./options.ts";
+import { readSettingsOfMany } from "./read-settings.ts";
+import { signInCommand } from "./sign-in-command.ts";
+import { withDashes } from "./spelling.ts";
+
+/** An address with options of its own, and where it was written. */
+export interface ListedAccount {
+  readonly address: string;
+  readonly args: Arguments;
+  /** for errors, like `accounts.txt:7`; empty for the command line */
+  readonly place: string;
+}
+
+/** What a line of the list may say of its account. */
+const lineOptions: Readonly<Record<string, Options>> = Object.fromEntries(
+  Object.entries({ ...mailboxOptions, ...verifyOption, ...clientOptions }).filter(
+    ([name]) => !(name in reportOptions),
+  ),
+);
+
+const aliases = new Map(
+  Object.entries(lineOptions).flatMap(([name, { alias }]) =>
+    typeof alias === "string" ? [[alias, name] as const] : [],
+  ),
+);
+
+/**
+ * Reads a list of accounts: one address a line, with its own options behind it; `#` begins a comment.
+ *
+ * @param file relative to the current directory
+ * @throws MxtokenError `unreadable`
+ */
+export async function readAccountList(world: World, file: string): Promise<ListedAccount[]> {
+  const path = resolve(world.cwd, file);
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    throw new MxtokenError("unreadable", `--list: cannot read ${path}: ${systemReason(error)}`, {
+      cause: error,
+    });
+  }
+  return parseAccountList(text, path);
+}
+
+/**
+ * @param path for errors
+ * @throws MxtokenError `unreadable`, with the line
+ */
+export function parseAccountList(text: string, path: string): ListedAccount[] {
+  return text
+    .replace(/^\uFEFF/, "")
+    .split(/\r\n|\n|\r/)
+    .flatMap((line, index) => {
+      const place = `${path}:${index + 1}`;
+      const [address, ...words] = inPlace(place, () => wordsIn(line));
+      if (address === undefined) return [];
+      return [{ address, args: inPlace(place, () => optionsIn(words)), place }];
+    });
+}
+
+/** An error says where it is; all errors of a list are about a file that was given. */
+function inPlace<T>(place: string, work: () => T): T {
+  if (place === "") return work();
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof MxtokenError)) throw error;
+    throw new MxtokenError("unreadable", `${place}: ${error.message}`, {
+      cause: error,
+      hint: error.hint,
+    });
+  }
+}
+
+/** Words with blanks between them; quotes keep a word together, `#` before a word begins a comment. */
+function wordsIn(line: string): string[] {
+  const words: string[] = [];
+  const word = /\s*(?:#.*|((?:"[^"]*"|'[^']*'|[^\s"'])+)|(\S))/y;
+  for (let match = word.exec(line); match !== null; match = word.exec(line)) {
+    if (match[2] !== undefined) throw new MxtokenError("usage", `the quote ${match[2]} has no end`);
+    if (match[1] === undefined) break;
+    words.push(match[1].replace(/"([^"]*)"|'([^']*)'/g, "$1$2"));
+  }
+  return words;
+}
+
+function optionsIn(words: readonly string[]): Arguments {
+  const args: Record<string, string | true> = {};
+  const rest = words.map(withDashes);
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    const [, given = "", , inline] = /^--([a-z][a-z0-9-]*)(=(.*))?$/s.exec(word) ?? [];
+    const name = aliases.get(given) ?? given;
+    const option = Object.hasOwn(lineOptions, name) ? lineOptions[name] : undefined;
+    if (option === undefined) {
+      throw new MxtokenError("usage", `${JSON.stringify(word)} is no option for one account`, {
+        hint: "a line is an address and options like --provider office365",
+      });
+    }
+    if (name in args) throw new MxtokenError("usage", `--${name} is given more than once`);
+    if (option.type === "boolean") {
+      if (inline !== undefined) throw new MxtokenError("usage", `--${name} takes no value`);
+      args[name] = true;
+      continue;
+    }
+    const value = inline ?? rest.shift();
+    if (value === undefined || value.trim() === "") {
+      throw new MxtokenError("usage", `--${name} needs a value`);
+    }
+    args[name] = value;
+  }
+  return args;
+}
+
+/** Options that stand for each other: one of them in a line takes the place of all of them. */
+const alternatives = [
+  ["client-secret", "client-secret-file", "client-secret-command", "client-certificate"],
+  ["app", "thunderbird"],
+  ["flow", "service-account-key"],
+];
+
+function combined(common: Arguments, own: Arguments): Arguments {
+  const replaced = alternatives.filter((group) => group.some((name) => name in own)).flat();
+  const kept = Object.entries(common).filter(([name]) => !replaced.includes(name));
+  return { ...Object.fromEntries(kept), ...own };
+}
+
+/**
+ * Completes accounts with the options that are common to all of them.
+ *
+ * @throws MxtokenError `usage` …, or `unreadable` with the place in the list; also for an account that
+ * is there twice with different options
+ */
+export function accountsToKeep(
+  listed: readonly ListedAccount[],
+  common: Arguments,
+  world: World,
+  warn: (text: string) => void,
+): AccountToKeep[] {
+  const settingsOf = new Map<string, Omit<Settings, "address">>();
+  const accounts = new Map<string, { account: AccountToKeep; settings: string; place: string }>();
+  const providers = new Map<string, number>();
+  for (const { address: text, args, place } of listed) {
+    inPlace(place, () => {
+      const address = parseAddress(text);
+      const own = combined(common, args);
+      const optionsKey = JSON.stringify(args);
+      const others = settingsOf.get(optionsKey) ?? readSettingsOfMany(own, world, warn);
+      settingsOf.set(optionsKey, others);
+      const settings: Settings = { address, ...others };
+      const key = JSON.stringify([address.text.toLowerCase(), others.provider, others.tokenFile]);
+      const former = accounts.get(key);
+      if (former !== undefined) {
+        if (former.settings === optionsKey) return;
+        throw new MxtokenError(
+          "usage",
+          `${text} is there twice with different options${former.place === "" ? "" : `, also at ${former.place}`}`,
+        );
+      }
+      const count = (providers.get(address.text) ?? 0) + 1;
+      providers.set(address.text, count);
+      const signIn = () => signInCommand(own, world, address);
+      const account = { settings, label: address.text, signInCommand: signIn };
+      accounts.set(key, { account, settings: optionsKey, place });
+    });
+  }
+  return [...accounts.values()].map(({ account }) => {
+    const { address, provider, tokenFile } = account.settings;
+    const other = provider ?? tokenFile;
+    const isAlone = providers.get(address.text) === 1 || other === undefined;
+    return isAlone ? account : { ...account, label: `${address.text} (${other})` };
+  });
+}

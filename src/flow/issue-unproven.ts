@@ -1,0 +1,27 @@
+import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
+import { requestForApplication } from "./app-only.ts";
+import { type Job, readAgain, withReservation, withTokenFileLock } from "./job.ts";
+import { unprovenRecord } from "./refresh-unproven.ts";
+
+/**
+ * Gets another token for an application and stores it, without a login.
+ *
+ * @param isEnough whether what is stored will do, perhaps from another process
+ * @returns the file's content
+ * @throws MxtokenError; Interrupted
+ */
+export async function issueUnproven(
+  job: Job,
+  isEnough: (stored: TokenRecord) => boolean,
+): Promise<TokenRecord> {
+  return withTokenFileLock(job, async () => {
+    const current = await readAgain(job);
+    if (current !== undefined && isEnough(current)) return current;
+    return withReservation(job, async (reservation) => {
+      const token = await requestForApplication(job);
+      const next = unprovenRecord(job, token, current?.notes);
+      await reservation.commit(formatTokenFile(next));
+      return next;
+    });
+  });
+}

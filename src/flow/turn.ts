@@ -1,0 +1,156 @@
+import { isAppOnly } from "../config/flow.ts";
+import type { Settings } from "../config/settings.ts";
+import { tokenFileOf } from "../config/token-file-path.ts";
+import { groupId } from "../store/group.ts";
+import { identityOf, readTokenFile } from "../store/read.ts";
+import type { TokenRecord } from "../store/token-file.ts";
+import type { Finding } from "../verify/finding.ts";
+import type { World } from "../world/world.ts";
+import { obtainForApplication } from "./app-only.ts";
+import { readStored } from "./choose-token-file.ts";
+import type { Tell } from "./events.ts";
+import { issueUnproven } from "./issue-unproven.ts";
+import { type Job, prove, readAgain, withTokenFileLock } from "./job.ts";
+import { prepare } from "./prepare.ts";
+import { requireAccepted, resultOf } from "./proof.ts";
+import { refreshStored } from "./refresh.ts";
+import { refreshUnproven } from "./refresh-unproven.ts";
+import { noRefreshToken, nothingStored } from "./show-request.ts";
+
+/** What one turn of `mxtoken keep` for one mailbox is to do. Nobody is ever asked anything. */
+export interface TurnRequest {
+  readonly settings: Settings;
+  /** whether a stored token has to be replaced by now */
+  isDue(life: TokenLife | undefined): boolean;
+  /** whether the token is to be proven by a login, refreshed or not */
+  readonly proves: boolean;
+  /** whether this process has replaced the token file before */
+  readonly isPlaceKnown: boolean;
+}
+
+/** From when to when a stored access token is good; ms since 1970. */
+export interface TokenLife {
+  /** when its file was written */
+  readonly issuedAt: number;
+  /** undefined when nobody knows */
+  readonly expiresAt: number | undefined;
+}
+
+/** What a turn came to, whether it went well or not. */
+export interface Turn {
+  /** absolute */
+  readonly tokenFile: string;
+  readonly provider: string | undefined;
+  /** of the stored token, as it is after the turn; undefined where there is none */
+  readonly life: TokenLife | undefined;
+  /** changes with every new content of the token file */
+  readonly fileIdentity: string | undefined;
+  /** whether this process got a new token */
+  readonly isRenewed: boolean;
+  /** of the last login; undefined where there was none */
+  readonly findings: readonly Finding[] | undefined;
+  /** what went wrong; an MxtokenError, Interrupted, or a defect */
+  readonly error: unknown;
+}
+
+/**
+ * One turn: proves the stored token, refreshes it where it is due or not accepted, or does nothing.
+ * It never throws; what went wrong is a part of the result.
+ */
+export async function takeTurn(world: World, request: TurnRequest, tell: Tell): Promise<Turn> {
+  let job: Job | undefined;
+  let findings: readonly Finding[] | undefined;
+  let isRenewed = false;
+  let error: unknown;
+  const watch: Tell = (event) => {
+    if (event.is === "proven") findings = event.findings;
+    if (event.is === "refreshed" || event.is === "issued") isRenewed = true;
+    tell(event);
+  };
+  try {
+    job = await jobOf(world, request, watch);
+    await renewOrProve(job, request);
+  } catch (cause) {
+    error = cause;
+  }
+  const tokenFile = job?.tokenFile ?? tokenFileOf(world, request.settings);
+  const record = await readTokenFile(tokenFile).catch(() => undefined);
+  const found = await identityOf(tokenFile);
+  const life = lifeOf(record, isRenewed ? world.now() : found?.writtenAt);
+  const fileIdentity = found?.identity;
+  const provider = job?.mailbox.provider;
+  return { tokenFile, provider, life, fileIdentity, isRenewed, findings, error };
+}
+
+async function jobOf(world: World, request: TurnRequest, tell: Tell): Promise<Job> {
+  const { settings, isPlaceKnown } = request;
+  const stored = await readStored(world, settings);
+  // Nobody has to be asked for the provider of nothing.
+  const isNamed = settings.provider !== undefined || settings.flow !== undefined;
+  if (stored.record === undefined && !isNamed) throw nothingStored(stored.tokenFile);
+  const prepared = await prepare(world, settings, false, tell, "refresh");
+  const gid = settings.group === undefined ? undefined : await groupId(world, settings.group);
+  const settled = { startover: false, isPlaceKnown, isStoredWithoutProof: true };
+  return { ...prepared, ...settled, world, tell, gid };
+}
+
+async function renewOrProve(job: Job, request: TurnRequest): Promise<void> {
+  const { record, tokenFile } = job;
+  const isForApplication = isAppOnly(job.client.flow);
+  if (record === undefined && !isForApplication) throw nothingStored(tokenFile);
+  const life = lifeOf(record, (await identityOf(tokenFile))?.writtenAt);
+  if (request.isDue(life) || record?.accessToken === undefined) {
+    await renew(job, request, record);
+    return;
+  }
+  // A failed login would count against the mailbox.
+  const isOver = life?.expiresAt !== undefined && life.expiresAt <= job.world.now();
+  if (!request.proves || job.mailbox.verify.length === 0 || isOver) return;
+  const proof = await prove(job, { accessToken: record.accessToken });
+  // The server has ended it before its time; a new one may do.
+  if (resultOf(proof) === "refused") await renew(job, { ...request, isDue: () => true }, record);
+  else requireAccepted(job.mailbox, proof, consequence);
+}
+
+const consequence = {
+  refused: "the stored token is kept",
+  unreachable: "the stored token is kept, and is proven later",
+};
+
+async function renew(
+  job: Job,
+  request: TurnRequest,
+  record: TokenRecord | undefined,
+): Promise<void> {
+  if (isAppOnly(job.client.flow)) {
+    if (request.proves) await obtainForApplication(job);
+    else await issueUnproven(job, () => false);
+    return;
+  }
+  if (record === undefined) throw nothingStored(job.tokenFile);
+  if (!request.proves) return renewUnproven(job, request);
+  if ((await refreshStored(job, record)) === undefined) throw noRefreshToken(job.tokenFile);
+}
+
+async function renewUnproven(job: Job, request: TurnRequest): Promise<void> {
+  await withTokenFileLock(job, async () => {
+    const current = await readAgain(job);
+    if (current === undefined) throw nothingStored(job.tokenFile);
+    // Another process may have refreshed it while the lock was waited for.
+    const life = lifeOf(current, (await identityOf(job.tokenFile))?.writtenAt);
+    if (current.accessToken !== undefined && !request.isDue(life)) {
+      job.tell({ is: "otherRefreshed" });
+      return;
+    }
+    if (current.refreshToken === undefined) throw noRefreshToken(job.tokenFile);
+    await refreshUnproven(job, current, current.refreshToken, false);
+  });
+}
+
+function lifeOf(
+  record: TokenRecord | undefined,
+  issuedAt: number | undefined,
+): TokenLife | undefined {
+  if (record?.accessToken === undefined || issuedAt === undefined) return undefined;
+  return { issuedAt, expiresAt: record.notes.expiresAt };
+}

@@ -1,0 +1,82 @@
+import type { World } from "../world/world.ts";
+
+/** What a command is told of an event. */
+export interface ToldEvent {
+  readonly is: string;
+  /** undefined where it is about all of them */
+  readonly account: string | undefined;
+  readonly message: string;
+}
+
+/** ms */
+const patience = 60_000;
+const longestQueue = 1000;
+
+/**
+ * Runs a command line for every event, one after the other, with MXTOKEN_EVENT, MXTOKEN_ACCOUNT and
+ * MXTOKEN_MESSAGE in its environment, and without the client secret that may be in ours.
+ */
+export class EventCommand {
+  readonly #world: World;
+  readonly #command: string;
+  readonly #onFailure: (reason: string) => void;
+  readonly #queue: ToldEvent[] = [];
+  #running: Promise<void> | undefined;
+  #isFailing = false;
+
+  constructor(world: World, command: string, onFailure: (reason: string) => void) {
+    this.#world = world;
+    this.#command = command;
+    this.#onFailure = onFailure;
+  }
+
+  told(event: ToldEvent): void {
+    if (this.#queue.length >= longestQueue) {
+      this.#failed(`over ${longestQueue} events are waiting for it, and this one is left out`);
+      return;
+    }
+    this.#queue.push(event);
+    this.#running ??= this.#runAll();
+  }
+
+  /** Resolves when it has heard of everything. */
+  async finished(): Promise<void> {
+    await this.#running;
+  }
+
+  async #runAll(): Promise<void> {
+    for (let event = this.#queue.shift(); event !== undefined; event = this.#queue.shift()) {
+      await this.#runFor(event);
+    }
+    this.#running = undefined;
+  }
+
+  async #runFor({ is, account = "", message }: ToldEvent): Promise<void> {
+    const stop = this.#world.deadline(patience);
+    const env = {
+      ...withoutSecrets(this.#world.env),
+      MXTOKEN_EVENT: is,
+      MXTOKEN_ACCOUNT: account,
+      MXTOKEN_MESSAGE: message,
+    };
+    const { status } = await this.#world
+      .run({ shell: this.#command }, { env, stop })
+      .catch(() => ({ status: null }));
+    if (status === 0) this.#isFailing = false;
+    else if (stop.aborted) this.#failed("it took over a minute and was ended");
+    else this.#failed(status === null ? "it could not be run" : `it ended with status ${status}`);
+  }
+
+  /** Told once, not at every event. */
+  #failed(reason: string): void {
+    if (this.#isFailing) return;
+    this.#isFailing = true;
+    this.#onFailure(reason);
+  }
+}
+
+/** Takes variables of ours that hold a secret out of the environment. */
+function withoutSecrets(env: World["env"]): Record<string, undefined> {
+  const names = Object.keys(env).filter((name) => name === "MXTOKEN_CLIENT_SECRET");
+  return Object.fromEntries(names.map((name) => [name, undefined]));
+}

@@ -1,0 +1,89 @@
+import type { TokenLife } from "../flow/turn.ts";
+import type { Finding } from "../verify/finding.ts";
+
+/** Which account an event is about. */
+export interface AccountName {
+  /** the address; with its provider where another account here has the same */
+  readonly label: string;
+}
+
+/** What can be told of a failure. */
+export interface Trouble {
+  /** of the MxtokenError; `defect` where it is none */
+  readonly code: string;
+  readonly reason: string;
+  readonly hint: string | undefined;
+  /** command lines, ready to be copied */
+  readonly commands: readonly string[];
+}
+
+/** What happens to one account. Times are ms since 1970. */
+export type AccountEvent =
+  /** a new token is stored; `findings` is undefined where no login was due */
+  | {
+      is: "refreshed";
+      life: TokenLife | undefined;
+      findings: readonly Finding[] | undefined;
+      /** after the server was not reachable */
+      isAgain: boolean;
+    }
+  /** another process has stored a new token */
+  | { is: "refreshedElsewhere"; life: TokenLife | undefined }
+  /** the stored token was accepted by a login */
+  | { is: "proven"; life: TokenLife | undefined; findings: readonly Finding[] }
+  /** the mail server was not reachable: what is stored is not proven */
+  | { is: "unproven"; trouble: Trouble; life: TokenLife | undefined; nextAt: number }
+  /** the token opens the mailbox, and a server for something else refuses it */
+  | { is: "partlyRefused"; trouble: Trouble; life: TokenLife | undefined }
+  /** no new token now; the old one is kept */
+  | { is: "unreachable"; trouble: Trouble; life: TokenLife | undefined; nextAt: number }
+  /** the stored token has ended, and there is no new one yet */
+  | { is: "expired"; expiresAt: number }
+  /** nothing more is tried until the token file changes */
+  | { is: "refused"; trouble: Trouble; life: TokenLife | undefined }
+  /** the file of a refused account has changed, or the list was read again: it is tried again */
+  | { is: "triedAgain" };
+
+/** What happens to all of them. */
+export type KeeperEvent =
+  | { is: "begun"; accounts: number }
+  | { is: "clockSet"; ms: number }
+  | { is: "listRead"; added: number; removed: number; accounts: number }
+  | { is: "listNotRead"; trouble: Trouble }
+  | { is: "statusNotWritten"; path: string; trouble: Trouble }
+  | { is: "commandFailed"; reason: string }
+  | { is: "nothingAlive"; accounts: number }
+  | { is: "stopping"; inFlight: number };
+
+export type KeepEvent = KeeperEvent | (AccountEvent & AccountName);
+
+/** How an account stands: what a person looks for first. */
+export type State =
+  /** not looked at yet */
+  | "waiting"
+  | "fresh"
+  /** a new token could not be had, the old one is still good */
+  | "retrying"
+  /** no token is good, and a new one is still tried for */
+  | "expired"
+  /** somebody has to do something */
+  | "refused";
+
+/** One account as it stands now. Times are ms since 1970. */
+export interface AccountPicture extends AccountName {
+  readonly address: string;
+  readonly provider: string | undefined;
+  readonly tokenFile: string | undefined;
+  readonly state: State;
+  readonly expiresAt: number | undefined;
+  /** when the next step is due; undefined for one that is refused */
+  readonly nextAt: number | undefined;
+  readonly provenAt: number | undefined;
+  readonly last: LastEvent | undefined;
+}
+
+export interface LastEvent {
+  readonly at: number;
+  readonly is: AccountEvent["is"];
+  readonly message: string;
+}

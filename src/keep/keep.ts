@@ -1,0 +1,193 @@
+import { MxtokenError } from "../errors.ts";
+import type { Event } from "../flow/events.ts";
+import type { World } from "../world/world.ts";
+import { type AccountToKeep, KeptAccount } from "./account.ts";
+import { EventCommand } from "./event-command.ts";
+import type { AccountPicture, KeepEvent, KeeperEvent, Trouble } from "./events.ts";
+import { Keeper } from "./keeper.ts";
+import { longestNap, type Policy } from "./schedule.ts";
+import { ServiceManager } from "./service-manager.ts";
+import { type Counts, countStates, StatusFile } from "./status-file.ts";
+
+/** What the person wants of `mxtoken keep`. */
+export interface KeepRequest {
+  /** reads which accounts, also again at SIGHUP; @throws MxtokenError */
+  readAccounts(): Promise<readonly AccountToKeep[]>;
+  readonly policy: Policy;
+  /** how many turns may be under way at one provider */
+  readonly concurrency: number;
+  readonly statusFile: string | undefined;
+  /** command line to run for every event */
+  readonly onEvent: string | undefined;
+}
+
+/** Who puts it into words, and shows it. */
+export interface KeepReport {
+  describe(event: KeepEvent): string;
+  summary(counts: Counts): string;
+  event(event: KeepEvent, picture: AccountPicture | undefined, message: string): void;
+  detail(label: string, event: Event): void;
+  /** what all of them are like now, where it is shown */
+  show(pictures: () => readonly AccountPicture[]): void;
+  /** ms after which it wants to be shown again; undefined where nothing is */
+  readonly interval: number | undefined;
+}
+
+/**
+ * Holds token files fresh until the process is asked to end.
+ *
+ * @throws MxtokenError `signInNeeded` when nothing is left alive, and what is wrong with the accounts
+ * or the status file at the beginning; Interrupted
+ */
+export async function keep(world: World, request: KeepRequest, report: KeepReport): Promise<void> {
+  await new Keeping(world, request, report).run();
+}
+
+/** One `mxtoken keep`. */
+class Keeping {
+  readonly #world: World;
+  readonly #request: KeepRequest;
+  readonly #report: KeepReport;
+  readonly #keeper: Keeper;
+  readonly #service: ServiceManager;
+  readonly #statusFile: StatusFile | undefined;
+  readonly #command: EventCommand | undefined;
+  readonly #pool: ReturnType<World["httpPool"]>;
+  #isStatusTold = false;
+  #isToBeReadAgain = false;
+
+  constructor(world: World, request: KeepRequest, report: KeepReport) {
+    this.#world = world;
+    this.#request = request;
+    this.#report = report;
+    this.#service = new ServiceManager(world);
+    const { statusFile, onEvent, policy, concurrency } = request;
+    this.#statusFile = statusFile === undefined ? undefined : new StatusFile(world, statusFile);
+    const commandFailed = (reason: string) => this.#tell({ is: "commandFailed", reason });
+    this.#command =
+      onEvent === undefined ? undefined : new EventCommand(world, onEvent, commandFailed);
+    this.#pool = world.httpPool();
+    const pooled = Object.create(world, { http: { value: this.#pool.http } }) as World;
+    const longest = Math.min(
+      longestNap,
+      report.interval ?? longestNap,
+      (this.#service.watchdog ?? longestNap * 2) / 2,
+    );
+    this.#keeper = new Keeper(
+      pooled,
+      { policy, concurrency, stop: world.interrupted, longestNap: () => this.#nap(longest) },
+      {
+        event: (event, account) => this.#tell(event, account),
+        detail: (account, event) => report.detail(account.toKeep.label, event),
+        tick: () => this.#tick(),
+      },
+    );
+  }
+
+  async run(): Promise<void> {
+    const moment = this.#keeper.moment();
+    const accounts = (await this.#request.readAccounts()).map(
+      (account) => new KeptAccount(account, moment),
+    );
+    this.#keeper.keep(accounts);
+    // A place that cannot be written is said now, and not in the middle of the night.
+    await this.#statusFile?.write(this.#keeper.pictures(), true);
+    const release = this.#world.onSignal("SIGHUP", () => {
+      this.#isToBeReadAgain = true;
+      this.#keeper.wake();
+    });
+    const onStop = () => this.#tell({ is: "stopping", inFlight: this.#keeper.inFlight });
+    this.#world.interrupted.addEventListener("abort", onStop);
+    this.#tell({ is: "begun", accounts: accounts.length });
+    this.#service.ready();
+    try {
+      if ((await this.#keeper.run()) === "nothing alive") {
+        this.#tell({ is: "nothingAlive", accounts: this.#keeper.accounts.length });
+        throw new MxtokenError(
+          "signInNeeded",
+          "every account needs somebody: nothing is left alive",
+        );
+      }
+      this.#world.interrupted.throwIfAborted();
+    } finally {
+      release();
+      this.#world.interrupted.removeEventListener("abort", onStop);
+      await this.#statusFile?.write(this.#keeper.pictures(), false).catch(() => undefined);
+      await this.#command?.finished();
+      await this.#service.stopping();
+      await this.#pool.close();
+    }
+  }
+
+  async #tick(): Promise<void> {
+    if (this.#isToBeReadAgain) await this.#readAgain();
+    this.#service.alive();
+    this.#report.show(() => this.#keeper.pictures());
+    const isStatusDue = this.#statusFile?.wait === 0;
+    if (!isStatusDue && !this.#world.env["NOTIFY_SOCKET"]) return;
+    const pictures = this.#keeper.pictures();
+    this.#service.status(this.#report.summary(countStates(pictures)));
+    if (isStatusDue) await this.#writeStatus(pictures);
+  }
+
+  #nap(longest: number): number {
+    return Math.min(longest, this.#statusFile?.wait ?? longest);
+  }
+
+  async #writeStatus(pictures: readonly AccountPicture[]): Promise<void> {
+    const file = this.#statusFile;
+    try {
+      await file?.write(pictures, true);
+      this.#isStatusTold = false;
+    } catch (error) {
+      if (!(error instanceof MxtokenError)) throw error;
+      if (this.#isStatusTold) return;
+      this.#isStatusTold = true;
+      this.#tell({ is: "statusNotWritten", path: file?.path ?? "", trouble: troubleOf(error) });
+    }
+  }
+
+  /** Accounts that are in the list again keep their state; those that were refused get a try. */
+  async #readAgain(): Promise<void> {
+    this.#isToBeReadAgain = false;
+    let listed: readonly AccountToKeep[];
+    try {
+      listed = await this.#request.readAccounts();
+    } catch (error) {
+      if (!(error instanceof MxtokenError)) throw error;
+      this.#tell({ is: "listNotRead", trouble: troubleOf(error) });
+      return;
+    }
+    const former = new Map(this.#keeper.accounts.map((each) => [keyOf(each.toKeep), each]));
+    const moment = this.#keeper.moment();
+    const accounts = listed.map((each) => former.get(keyOf(each)) ?? new KeptAccount(each, moment));
+    const isKept = new Set(accounts);
+    const added = accounts.filter((each) => !former.has(keyOf(each.toKeep))).length;
+    const removed = [...former.values()].filter((each) => !isKept.has(each)).length;
+    this.#keeper.keep(accounts);
+    this.#tell({ is: "listRead", added, removed, accounts: accounts.length });
+    this.#keeper.tryAgain(() => true);
+  }
+
+  #tell(event: KeeperEvent): void;
+  #tell(event: KeepEvent, account: KeptAccount | undefined): void;
+  #tell(event: KeepEvent, account?: KeptAccount): void {
+    const message = this.#report.describe(event);
+    const now = this.#world.now();
+    if (account !== undefined && "label" in event) {
+      account.last = { at: now, is: event.is, message };
+    }
+    this.#report.event(event, account?.picture(now), message);
+    this.#statusFile?.changed();
+    this.#command?.told({ is: event.is, account: account?.toKeep.settings.address.text, message });
+  }
+}
+
+/** What makes an account the same in two readings of the list. */
+function keyOf({ settings }: AccountToKeep): string {
+  return JSON.stringify(settings);
+}
+
+function troubleOf({ code, message: reason, hint, commands }: MxtokenError): Trouble {
+  return { code, reason, hint, commands };
+}

@@ -1,0 +1,91 @@
+import type { TokenLife } from "../flow/turn.ts";
+
+// When the next step is due. All of it is pure: the clock and chance are arguments.
+
+/** What the person wants of the schedule. */
+export interface Policy {
+  /** at which share of a token's life it is refreshed; over 0, under 1 */
+  readonly share: number;
+  /** ms after which a token is refreshed at the latest, however long it lives; undefined: no bound */
+  readonly every: number | undefined;
+  /** ms between two proofs by a login */
+  readonly proveEvery: number;
+}
+
+const minute = 60_000;
+
+/** A token is refreshed this long before its end at the latest. */
+const margin = 5 * minute;
+
+/** What is taken for the life of a token whose server does not say; nearly all live that long. */
+const usualLife = 60 * minute;
+
+/** The share of a wait that chance takes off, so that a thousand accounts do not come at once. */
+const jitter = 0.1;
+
+/** A clock may be off by as much without having been set back. */
+const clockTolerance = minute;
+
+/** A nap never lasts longer: the clock may have been set meanwhile, or the machine slept. */
+export const longestNap = minute;
+
+const firstDelay = 10_000;
+const longestDelay = 5 * minute;
+
+/** A server that asks for more has made a mistake. */
+const longestAsked = 24 * 60 * minute;
+
+/**
+ * When a token is refreshed, ms since 1970: at a share of its life, at the latest 5 minutes before it
+ * ends, and at the latest after `every`. One that lives for under 10 minutes is refreshed at half of
+ * its life at the latest.
+ *
+ * @param random from 0 up to 1
+ */
+export function refreshAt(
+  { issuedAt, expiresAt = issuedAt + usualLife }: TokenLife,
+  { share, every = Number.POSITIVE_INFINITY }: Policy,
+  random: number,
+): number {
+  const life = Math.max(0, expiresAt - issuedAt);
+  const wait = Math.min(life * share, life - Math.min(margin, life / 2), every);
+  return issuedAt + wait * (1 - jitter * random);
+}
+
+/** Whether a time that was noted down is later than now: then the clock was set back since. */
+export function isFromTheFuture(notedAt: number, now: number): boolean {
+  return notedAt > now + clockTolerance;
+}
+
+/** When a token that was proven is proven again, ms since 1970. */
+export function proveAgainAt(provenAt: number, { proveEvery }: Policy, random: number): number {
+  return provenAt + proveEvery * (1 - jitter * random);
+}
+
+/**
+ * When a server that was not reachable is tried again, ms since 1970: after 10 s, 20 s, 40 s … and at
+ * most 5 minutes, of which chance takes off up to a half; never before the server wants it.
+ *
+ * @param failures how often in a row it was not reachable; at least 1
+ * @param retryAfter seconds that the server asks to wait
+ */
+export function retryAt(
+  now: number,
+  failures: number,
+  retryAfter: number | undefined,
+  random: number,
+): number {
+  const delay = Math.min(longestDelay, firstDelay * 2 ** Math.min(failures - 1, 20));
+  const asked = Math.min((retryAfter ?? 0) * 1000, longestAsked);
+  return now + Math.max(delay * (1 - random / 2), asked * (1 + jitter * random));
+}
+
+/**
+ * How long to sleep, in ms.
+ *
+ * @param next when the next step is due, ms since 1970
+ * @param longest ms
+ */
+export function napUntil(next: number, now: number, longest = longestNap): number {
+  return Math.min(Math.max(next - now, 0), longest);
+}

@@ -1,0 +1,76 @@
+import { resolve } from "node:path";
+import { replaceFile } from "../store/replace-file.ts";
+import { isoSeconds } from "../store/token-file.ts";
+import type { World } from "../world/world.ts";
+import type { AccountPicture, State } from "./events.ts";
+
+/** How many accounts stand how. */
+export type Counts = Readonly<Record<State, number>>;
+
+export function countStates(pictures: readonly Pick<AccountPicture, "state">[]): Counts {
+  const counts = { waiting: 0, fresh: 0, retrying: 0, expired: 0, refused: 0 };
+  for (const { state } of pictures) counts[state] += 1;
+  return counts;
+}
+
+/** Between two writings, in ms: with thousands of accounts, something happens all the time. */
+const shortestInterval = 1000;
+
+/** Holds the current picture, for whoever wants to look. */
+export class StatusFile {
+  readonly #world: World;
+  readonly path: string;
+  #writtenAt = Number.NEGATIVE_INFINITY;
+  #isBehind = true;
+
+  /** @param path relative to the current directory */
+  constructor(world: World, path: string) {
+    this.#world = world;
+    this.path = resolve(world.cwd, path);
+  }
+
+  /** Something has happened. */
+  changed(): void {
+    this.#isBehind = true;
+  }
+
+  /** ms after which it wants to be written; undefined where it is up to date */
+  get wait(): number | undefined {
+    if (!this.#isBehind) return undefined;
+    const since = this.#world.now() - this.#writtenAt;
+    return since < 0 ? 0 : Math.max(0, shortestInterval - since);
+  }
+
+  /**
+   * @param isRunning false for the last one
+   * @throws MxtokenError `unwritable`
+   */
+  async write(pictures: readonly AccountPicture[], isRunning: boolean): Promise<void> {
+    this.#isBehind = false;
+    this.#writtenAt = this.#world.now();
+    await replaceFile(this.path, `${this.#document(pictures, isRunning)}\n`);
+  }
+
+  #document(pictures: readonly AccountPicture[], isRunning: boolean): string {
+    const accounts = pictures.map((picture) => ({
+      account: picture.address,
+      provider: picture.provider,
+      tokenFile: picture.tokenFile,
+      state: picture.state,
+      expires: time(picture.expiresAt),
+      next: time(picture.nextAt),
+      proven: time(picture.provenAt),
+      last: picture.last && {
+        time: isoSeconds(picture.last.at),
+        event: picture.last.is,
+        message: picture.last.message,
+      },
+    }));
+    const updated = isoSeconds(this.#world.now());
+    return JSON.stringify({ updated, isRunning, counts: countStates(pictures), accounts }, null, 1);
+  }
+}
+
+function time(ms: number | undefined): string | undefined {
+  return ms === undefined || !Number.isFinite(ms) ? undefined : isoSeconds(ms);
+}
