@@ -1,5 +1,6 @@
 import type { AccountPicture, State } from "../keep/events.ts";
 import { countStates } from "../keep/status-file.ts";
+import { columnsOf, cutTo, filledTo } from "./columns.ts";
 import { duration, summary } from "./keep-sentences.ts";
 
 /** The room that there is, in characters. */
@@ -56,7 +57,7 @@ function lastEvent({ last, label }: AccountPicture): string {
 
 function aligned(rows: readonly (readonly string[])[], columns: number): string[] {
   const widths = titles.map((_, index) =>
-    Math.max(...rows.map((row) => [...(row[index] ?? "")].length)),
+    Math.max(...rows.map((row) => columnsOf(row[index] ?? ""))),
   );
   const [, state = 0, expires = 0] = widths;
   const account = Math.max(
@@ -67,7 +68,7 @@ function aligned(rows: readonly (readonly string[])[], columns: number): string[
   return rows.map((row) => {
     const cells = row.map((cell, index) => {
       const width = fitting[index];
-      return width === undefined ? cell : clipped(cell, width + 1).padEnd(width);
+      return width === undefined ? cell : filledTo(cutTo(cell, width), width);
     });
     return clipped(cells.join(gap), columns).trimEnd();
   });
@@ -75,6 +76,5 @@ function aligned(rows: readonly (readonly string[])[], columns: number): string[
 
 /** Leaves the last column free: a terminal would begin a new line there. */
 function clipped(text: string, columns: number): string {
-  const characters = [...text];
-  return characters.length < columns ? text : `${characters.slice(0, columns - 2).join("")}…`;
+  return cutTo(text, columns - 1);
 }
