@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Options } from "yargs";
 import { parseAddress } from "../address.ts";
+import { providerByName } from "../catalog/providers.ts";
 import type { Settings } from "../config/settings.ts";
 import { MxtokenError, systemReason } from "../errors.ts";
 import type { AccountToKeep } from "../keep/account.ts";
@@ -101,9 +102,9 @@ function wordsIn(line: string): string[] {
 
 function optionsIn(words: readonly string[]): Arguments {
   const args: Record<string, string | true> = {};
-  const rest = words.map(withDashes);
+  const rest = [...words];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    const [, given = "", , inline] = /^--([a-z][a-z0-9-]*)(=(.*))?$/s.exec(word) ?? [];
+    const [, given = "", , inline] = /^--([a-z][a-z0-9-]*)(=(.*))?$/s.exec(withDashes(word)) ?? [];
     const name = aliases.get(given) ?? given;
     const option = Object.hasOwn(lineOptions, name) ? lineOptions[name] : undefined;
     if (option === undefined) {
@@ -153,7 +154,6 @@ export function accountsToKeep(
 ): AccountToKeep[] {
   const settingsOf = new Map<string, Omit<Settings, "address">>();
   const accounts = new Map<string, { account: AccountToKeep; settings: string; place: string }>();
-  const providers = new Map<string, number>();
   for (const { address: text, args, place } of listed) {
     inPlace(place, () => {
       const address = parseAddress(text);
@@ -162,26 +162,52 @@ export function accountsToKeep(
       const others = settingsOf.get(optionsKey) ?? readSettingsOfMany(own, world, warn);
       settingsOf.set(optionsKey, others);
       const settings: Settings = { address, ...others };
-      const key = JSON.stringify([address.text.toLowerCase(), others.provider, others.tokenFile]);
+      const asked = JSON.stringify(others);
+      const key = JSON.stringify([nameOf(settings), providerOf(settings), others.tokenFile]);
       const former = accounts.get(key);
       if (former !== undefined) {
-        if (former.settings === optionsKey) return;
+        if (former.settings === asked) return;
         throw new MxtokenError(
           "usage",
           `${text} is there twice with different options${former.place === "" ? "" : `, also at ${former.place}`}`,
         );
       }
-      const count = (providers.get(address.text) ?? 0) + 1;
-      providers.set(address.text, count);
       const signIn = () => signInCommand(own, world, address);
       const account = { settings, label: address.text, signInCommand: signIn };
-      accounts.set(key, { account, settings: optionsKey, place });
+      accounts.set(key, { account, settings: asked, place });
     });
   }
-  return [...accounts.values()].map(({ account }) => {
+  return withLabels([...accounts.values()].map(({ account }) => account));
+}
+
+function nameOf({ address }: Settings): string {
+  return address.text.toLowerCase();
+}
+
+/** Under the one name that it has here: `gmail` is `google`. */
+function providerOf({ provider }: Settings): string | undefined {
+  return provider === undefined ? undefined : (providerByName(provider)?.name ?? provider);
+}
+
+/** Tells accounts of the same address apart: by their providers, or where those are the same, their files. */
+function withLabels(accounts: readonly AccountToKeep[]): AccountToKeep[] {
+  const byAddress = counted(accounts, ({ settings }) => nameOf(settings));
+  const atProvider = ({ settings }: AccountToKeep) =>
+    JSON.stringify([nameOf(settings), providerOf(settings)]);
+  const byProvider = counted(accounts, atProvider);
+  return accounts.map((account) => {
     const { address, provider, tokenFile } = account.settings;
-    const other = provider ?? tokenFile;
-    const isAlone = providers.get(address.text) === 1 || other === undefined;
-    return isAlone ? account : { ...account, label: `${address.text} (${other})` };
+    const isAlone = byAddress.get(nameOf(account.settings)) === 1;
+    const isTold = byProvider.get(atProvider(account)) === 1 && provider !== undefined;
+    const other = isTold ? provider : (tokenFile ?? provider);
+    return isAlone || other === undefined
+      ? account
+      : { ...account, label: `${address.text} (${other})` };
   });
+}
+
+function counted<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const one of all) counts.set(keyOf(one), (counts.get(keyOf(one)) ?? 0) + 1);
+  return counts;
 }
