@@ -79,6 +79,8 @@ function withoutErrors(stream: Output): Output {
  */
 function listenToSignals() {
   const controller = new AbortController();
+  // Every request that is under way hears of it, and Node would take many of them for a leak.
+  process.getBuiltinModule("node:events").setMaxListeners(0, controller.signal);
   const interrupt = (name: Interrupted["signal"]) => controller.abort(new Interrupted(name));
   const takers = new Map<SignalName, () => void>();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

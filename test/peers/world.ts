@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { PassThrough, Writable } from "node:stream";
 import { Interrupted } from "../../src/errors.ts";
 import { trustAlso } from "../../src/world/certificate-authorities.ts";
@@ -44,6 +45,7 @@ export function testWorld(options: {
   const opened: string[] = [];
   const listeners = new Map<SignalName, () => void>();
   const interruption = new AbortController();
+  setMaxListeners(0, interruption.signal);
   const expired = new Set<number>();
   const deadlines = new Set<{ ms: number; end: number; controller: AbortController }>();
   const written = { stdout: "", stderr: "" };
