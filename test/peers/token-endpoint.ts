@@ -32,6 +32,8 @@ export interface TokenEndpoint {
   readonly requests: URLSearchParams[];
   /** what happens to the next requests; may wait */
   answer: (request: URLSearchParams, sent: Sent) => Answer | Promise<Answer>;
+  /** whether a connection is dropped before anything is said */
+  isAway: boolean;
   close(): Promise<void>;
 }
 
@@ -44,8 +46,12 @@ export async function startTokenEndpoint(certificates: Certificates): Promise<To
     origin: `https://localhost:${port}`,
     requests: [],
     answer: () => ({ status: 500, body: "no answer was scripted" }),
+    isAway: false,
     close: closer(server),
   };
+  server.on("connection", (socket) => {
+    if (endpoint.isAway) socket.destroy();
+  });
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     void handle(endpoint, request, response);
   });
@@ -57,6 +63,10 @@ async function handle(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  if (endpoint.isAway) {
+    response.destroy();
+    return;
+  }
   let body = "";
   for await (const chunk of request) body += String(chunk);
   const parameters = new URLSearchParams(body);
@@ -86,13 +96,25 @@ async function handle(
  */
 export class RotatingAccount {
   #serial = 0;
-  current = "refresh-0-initial-token";
+  readonly #expiresIn: number | undefined;
+  current: string;
   isAlive = true;
+  /** whether a spent token has come back */
+  isReused = false;
   /** every token that was handed out */
-  readonly secrets: string[] = [this.current];
+  readonly secrets: string[];
+
+  /** @param expiresIn seconds; undefined: it does not say */
+  constructor(name = "initial-token", expiresIn: number | undefined = 3600) {
+    this.current = `refresh-0-${name}`;
+    this.secrets = [this.current];
+    this.#expiresIn = expiresIn;
+  }
 
   readonly answer = (request: URLSearchParams): Answer => {
-    if (!this.isAlive || request.get("refresh_token") !== this.current) {
+    const isSpent = request.get("refresh_token") !== this.current;
+    if (!this.isAlive || isSpent) {
+      this.isReused ||= isSpent;
       this.isAlive = false;
       return {
         status: 400,
@@ -109,7 +131,7 @@ export class RotatingAccount {
         access_token: accessToken,
         refresh_token: this.current,
         token_type: "Bearer",
-        expires_in: 3600,
+        ...(this.#expiresIn === undefined ? {} : { expires_in: this.#expiresIn }),
       },
     };
   };
