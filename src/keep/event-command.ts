@@ -11,6 +11,8 @@ export interface ToldEvent {
 /** ms */
 const patience = 60_000;
 const longestQueue = 1000;
+/** How long the end of the program waits for it, in ms. */
+const lastPatience = 10_000;
 
 /**
  * Runs a command line for every event, one after the other, with MXTOKEN_EVENT, MXTOKEN_ACCOUNT and
@@ -23,6 +25,7 @@ export class EventCommand {
   readonly #queue: ToldEvent[] = [];
   #running: Promise<void> | undefined;
   #isFailing = false;
+  readonly #end = new AbortController();
 
   constructor(world: World, command: string, onFailure: (reason: string) => void) {
     this.#world = world;
@@ -39,9 +42,16 @@ export class EventCommand {
     this.#running ??= this.#runAll();
   }
 
-  /** Resolves when it has heard of everything. */
+  /** Resolves when it has heard of everything, or when that takes too long. */
   async finished(): Promise<void> {
+    const cancel = new AbortController();
+    const deadline = this.#world.deadline(lastPatience, cancel.signal);
+    deadline.addEventListener("abort", () => {
+      this.#queue.length = 0;
+      this.#end.abort();
+    });
     await this.#running;
+    cancel.abort();
   }
 
   async #runAll(): Promise<void> {
@@ -52,7 +62,9 @@ export class EventCommand {
   }
 
   async #runFor({ is, account = "", message }: ToldEvent): Promise<void> {
-    const stop = this.#world.deadline(patience);
+    const cancel = new AbortController();
+    const deadline = this.#world.deadline(patience, cancel.signal);
+    const stop = AbortSignal.any([deadline, this.#end.signal]);
     const env = {
       ...withoutSecrets(this.#world.env),
       MXTOKEN_EVENT: is,
@@ -62,8 +74,10 @@ export class EventCommand {
     const { status } = await this.#world
       .run({ shell: this.#command }, { env, stop })
       .catch(() => ({ status: null }));
+    cancel.abort();
     if (status === 0) this.#isFailing = false;
-    else if (stop.aborted) this.#failed("it took over a minute and was ended");
+    else if (this.#end.signal.aborted) this.#failed("it was ended with the program");
+    else if (deadline.aborted) this.#failed("it took over a minute and was ended");
     else this.#failed(status === null ? "it could not be run" : `it ended with status ${status}`);
   }
 

@@ -1,5 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
+import { sha256 } from "../world/builtins.ts";
 import type { World } from "../world/world.ts";
 import { parseTokenFile, type TokenRecord } from "./token-file.ts";
 
@@ -42,7 +43,8 @@ export async function isReadableByEverybody(world: World, path: string): Promise
 }
 
 /**
- * When the file got its present content (ms since 1970), and what tells that content from any other.
+ * When the file was last written (ms since 1970), and what tells its content from any other. A file that
+ * is replaced by the same content, as before every refresh, to see whether it can be, stays the same.
  *
  * @returns undefined where there is none, or nobody may look
  */
@@ -52,5 +54,10 @@ export async function identityOf(
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return undefined;
   const { mtimeMs, ino, size } = found;
-  return { writtenAt: mtimeMs, identity: `${mtimeMs} ${ino} ${size}` };
+  const isTokenFile = found.isFile() && size <= sizeLimit;
+  const text = isTokenFile ? await readFile(path, "utf8").catch(() => undefined) : undefined;
+  return {
+    writtenAt: mtimeMs,
+    identity: text === undefined ? `${mtimeMs} ${ino} ${size}` : sha256(text),
+  };
 }
