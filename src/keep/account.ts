@@ -143,16 +143,11 @@ export class KeptAccount {
     return { is: "expired", expiresAt };
   }
 
-  /** After the clock was set back: what was planned by the wrong clock is looked at again. */
-  clockWasSetBack(moment: Moment): void {
-    const { now } = moment;
-    // All at once would be a crowd.
-    if (isFromTheFuture(this.#life?.issuedAt ?? 0, now))
-      this.#refreshAt = now + this.#spread(moment);
-    const isProvenLater = isFromTheFuture(this.#provenAt ?? 0, now);
-    if (isProvenLater) this.#proven(now, moment);
-    if (this.#failures > 0) this.#refreshAt = now + this.#spread(moment);
-    if (this.#failedProofs > 0) this.#proveAt = now + this.#spread(moment);
+  /** After the clock was set back by so many ms: what is planned comes after as much time as before. */
+  clockWasSetBack(ms: number): void {
+    this.#refreshAt -= ms;
+    this.#proveAt -= ms;
+    if (this.#provenAt !== undefined) this.#provenAt -= ms;
   }
 
   picture(now: number): AccountPicture {
@@ -175,10 +170,6 @@ export class KeptAccount {
     if (!this.#isLookedAt) return "waiting";
     if (this.#life === undefined || this.#isOver(now)) return "expired";
     return this.#failures > 0 ? "retrying" : "fresh";
-  }
-
-  #spread({ random }: Moment): number {
-    return random() * 60_000;
   }
 
   #isOver(now: number): boolean {

@@ -245,7 +245,7 @@ export class Keeper {
     this.#audience.event({ is: "clockSet", ms: isBack ? now - before : now - expected }, undefined);
     if (isBack) {
       this.#heldUntil.clear();
-      for (const account of this.#accounts) account.clockWasSetBack(this.moment());
+      for (const account of this.#accounts) account.clockWasSetBack(expected - now);
     }
     this.#lookAt = 0;
   }
