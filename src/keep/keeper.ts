@@ -12,6 +12,8 @@ export interface KeeperOptions {
   readonly policy: Policy;
   /** how many turns may be under way at one provider */
   readonly concurrency: number;
+  /** whether it goes on when no account is left for which nobody has to do something */
+  readonly outlivesRefusals?: boolean;
   /** ends it: nothing new is begun, and what is under way comes to its end */
   readonly stop: AbortSignal;
   /** ms, for whoever has to hear of it more often than once a minute */
@@ -124,7 +126,8 @@ export class Keeper {
   }
 
   #isNothingAlive(): boolean {
-    if (this.#running.size > 0 || this.#accounts.length === 0) return false;
+    const isWithout = this.#accounts.length === 0 || this.#options.outlivesRefusals === true;
+    if (this.#running.size > 0 || isWithout) return false;
     return this.#accounts.every(({ isRefused }) => isRefused);
   }
 
