@@ -203,7 +203,8 @@ async function withImapsyncOptions(
   outcomes: readonly Outcome[],
   accounts: readonly SideAccount[],
 ): Promise<readonly string[]> {
-  const sides = sidesOf(outcomes.length, given);
+  const addresses = outcomes.map(({ mailbox }) => mailbox.address.text);
+  const sides = sidesOf(addresses, given);
   if (sides.length < outcomes.length) {
     throw new MxtokenError("usage", "--imapsync takes one address or two");
   }

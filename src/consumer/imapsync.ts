@@ -10,6 +10,8 @@ interface ImapsyncOption {
   readonly value?: string;
   /** options that say the same thing in another way */
   readonly others?: readonly string[];
+  /** whether it may be given again and again, each time like NAME=VALUE */
+  readonly isList?: boolean;
 }
 
 /**
@@ -30,8 +32,10 @@ function optionsFor(mailbox: Mailbox, tokenFile: string): ImapsyncOption[] {
     { name: "user", value: mailbox.address.text },
     { name: "password", value: "x", others: ["passfile"] },
     { name: "oauthaccesstoken", value: tokenFile, others: ["oauthdirect"] },
-    { name: "sslargs", value: "SSL_verify_mode=1" },
-    ...(caFile === undefined ? [] : [{ name: "sslargs", value: `SSL_ca_file=${caFile}` }]),
+    { name: "sslargs", value: "SSL_verify_mode=1", isList: true },
+    ...(caFile === undefined
+      ? []
+      : [{ name: "sslargs", value: `SSL_ca_file=${caFile}`, isList: true }]),
   ];
 }
 
@@ -66,27 +70,46 @@ export function imapsyncArguments(
   const refresh =
     refreshCommand === undefined ? [] : [{ name: "oauthrefreshcmd", value: refreshCommand }];
   return [...optionsFor(mailbox, tokenFile), ...refresh].flatMap(
-    ({ name, value, others = [] }: ImapsyncOption) => {
-      const isGiven = [name, ...others].some((each) => names(given, `${each}${side}`));
+    ({ name, value, others = [], isList = false }: ImapsyncOption) => {
+      const isGiven = isList
+        ? valuesOf(given, `${name}${side}`).some((each) => each.startsWith(keyOf(value)))
+        : [name, ...others].some((each) => names(given, `${each}${side}`));
       if (isGiven) return [];
       return value === undefined ? [`--${name}${side}`] : [`--${name}${side}`, value];
     },
   );
 }
 
-/**
- * Which sides of a command the accounts are: the first and the second; a single one is the side of
- * which the command does not name the user.
- */
-export function sidesOf(count: number, given: readonly string[]): readonly Side[] {
-  const isTarget = count === 1 && names(given, "user1") && !names(given, "user2");
-  return isTarget ? [2] : ([1, 2] as const).slice(0, count);
+/** `NAME=` of `NAME=VALUE`. */
+function keyOf(value = ""): string {
+  return value.slice(0, value.indexOf("=") + 1);
 }
 
-/** Whether an option is there, as Perl's Getopt::Long reads it: one dash or two, in any letters. */
+/**
+ * Which sides of a command the accounts are: the first and the second; a single one is the side whose
+ * user the command does not name already.
+ *
+ * @param addresses one or two
+ */
+export function sidesOf(addresses: readonly string[], given: readonly string[]): readonly Side[] {
+  const [address] = addresses;
+  const isSourceAnothers = valuesOf(given, "user1").some((user) => user !== address);
+  const isTarget = addresses.length === 1 && isSourceAnothers && !names(given, "user2");
+  return isTarget ? [2] : ([1, 2] as const).slice(0, addresses.length);
+}
+
+/** Whether an option is there. */
 function names(args: readonly string[], option: string): boolean {
-  return args.some((arg) => {
-    const [, name] = /^--?([a-z0-9]+)(?:=|$)/i.exec(arg) ?? [];
-    return name?.toLowerCase() === option;
+  return valuesOf(args, option).length > 0;
+}
+
+/**
+ * What an option is given, each time that it is, as Perl's Getopt::Long reads it: one dash or two, in
+ * any letters. For a flag, whatever stands behind it.
+ */
+function valuesOf(args: readonly string[], option: string): string[] {
+  return args.flatMap((arg, index) => {
+    const [, name, inline] = /^--?([a-z0-9]+)(?:=(.*))?$/is.exec(arg) ?? [];
+    return name?.toLowerCase() === option ? [inline ?? args[index + 1] ?? ""] : [];
   });
 }
