@@ -92,10 +92,7 @@ class Keeping {
     this.#keeper.keep(accounts);
     // A place that cannot be written is said now, and not in the middle of the night.
     await this.#statusFile?.write(this.#keeper.pictures(), true);
-    const release = this.#world.onSignal("SIGHUP", () => {
-      this.#isToBeReadAgain = true;
-      this.#keeper.wake();
-    });
+    const release = this.#onHangUp();
     const onStop = () => this.#tell({ is: "stopping", inFlight: this.#keeper.inFlight });
     this.#world.interrupted.addEventListener("abort", onStop);
     this.#tell({ is: "begun", accounts: accounts.length });
@@ -117,6 +114,22 @@ class Keeping {
       await this.#service.stopping();
       await this.#pool.close();
     }
+  }
+
+  /**
+   * It also comes when the terminal is closed, and then it means what it always means. Windows sends it
+   * for nothing else, and ends the process 10 seconds later.
+   */
+  #onHangUp(): () => void {
+    if (this.#world.platform === "win32") return () => undefined;
+    return this.#world.onSignal("SIGHUP", () => {
+      if (this.#world.isTerminalGone()) {
+        this.#world.interrupt("SIGHUP");
+        return;
+      }
+      this.#isToBeReadAgain = true;
+      this.#keeper.wake();
+    });
   }
 
   async #tick(): Promise<void> {
