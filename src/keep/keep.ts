@@ -68,14 +68,9 @@ class Keeping {
       onEvent === undefined ? undefined : new EventCommand(world, onEvent, commandFailed);
     this.#pool = world.httpPool();
     const pooled = Object.create(world, { http: { value: this.#pool.http } }) as World;
-    const longest = Math.min(
-      longestNap,
-      report.interval ?? longestNap,
-      (this.#service.watchdog ?? longestNap * 2) / 2,
-    );
     this.#keeper = new Keeper(
       pooled,
-      { policy, concurrency, stop: world.interrupted, longestNap: () => this.#nap(longest) },
+      { policy, concurrency, stop: world.interrupted, longestNap: () => this.#longestNap() },
       {
         event: (event, account) => this.#tell(event, account),
         detail: (account, event) => report.detail(account.toKeep.label, event),
@@ -143,8 +138,10 @@ class Keeping {
     if (isStatusDue) await this.#writeStatus(pictures);
   }
 
-  #nap(longest: number): number {
-    return Math.min(longest, this.#statusFile?.wait ?? longest);
+  /** Whoever has to hear of it sooner than that wakes the keeper. */
+  #longestNap(): number {
+    const waits = [this.#report.interval, this.#statusFile?.wait, this.#service.interval];
+    return Math.min(longestNap, ...waits.filter((wait) => wait !== undefined));
   }
 
   async #writeStatus(pictures: readonly AccountPicture[]): Promise<void> {
