@@ -8,6 +8,7 @@ import { keepCommand } from "./commands/keep.ts";
 import { type Arguments, reportOptions } from "./commands/options.ts";
 import { providerCommand } from "./commands/provider.ts";
 import { revokeCommand } from "./commands/revoke.ts";
+import { runCommand } from "./commands/run.ts";
 import { showCommand } from "./commands/show.ts";
 import { withDashes } from "./commands/spelling.ts";
 import { MxtokenError } from "./errors.ts";
@@ -18,6 +19,7 @@ const commands: readonly Command[] = [
   getCommand,
   showCommand,
   keepCommand,
+  runCommand,
   checkCommand,
   providerCommand,
   revokeCommand,
@@ -51,8 +53,7 @@ export async function main(argv: readonly string[], world: World): Promise<numbe
     const traced = Object.create(world, {
       trace: { value: (line: string) => report.trace(line) },
     }) as World;
-    await chosen.command.run(traced, chosen.args, report);
-    return 0;
+    return (await chosen.command.run(traced, chosen.args, report)) ?? 0;
   } catch (error) {
     return report.failed(error);
   }

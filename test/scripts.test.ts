@@ -24,19 +24,22 @@ afterEach(() => scene.close());
 
 /** Changes the line at the top of the script, as a person does. */
 function edit(script: string, name: string, value: string): void {
+  writeWith(script, new RegExp(`^${name}=".*"$|^${name}=\\S*$`, "m"), `${name}="${value}"`);
+}
+
+function writeWith(script: string, former: RegExp, text: string): void {
   const path = join(project, "scripts", script);
-  const text = readFileSync(path, "utf8");
-  const line = new RegExp(`^${name}=".*"$|^${name}=\\S*$`, "m");
-  assert.match(text, line);
-  writeFileSync(path, text.replace(line, `${name}="${value}"`));
+  const before = readFileSync(path, "utf8");
+  assert.match(before, former);
+  writeFileSync(path, before.replace(former, text));
 }
 
 /** Runs the script from another directory; the environment leads it to the scene's servers. */
-function runScript(script: string, keepOpen = false): Run {
-  return runLine(join(project, "scripts", script), [], keepOpen);
+function runScript(script: string): Run {
+  return runLine(join(project, "scripts", script), []);
 }
 
-function runLine(command: string, args: readonly string[], keepOpen = false): Run {
+function runLine(command: string, args: readonly string[]): Run {
   const { endpoint, imap, certificates } = scene;
   return runCommand(command, args, {
     cwd: scene.directory,
@@ -48,7 +51,6 @@ function runLine(command: string, args: readonly string[], keepOpen = false): Ru
       MXTOKEN_IMAP_SERVER: `localhost:${imap.port}`,
       MXTOKEN_CA_FILE: certificates.caFile,
     },
-    keepOpen,
     isGroupLeader: true,
   });
 }
@@ -59,134 +61,53 @@ function interrupt(run: Run): void {
 }
 
 describe("the loop", () => {
-  beforeEach(() => {
-    edit("oauth2_example_loop.sh", "addresses", `${other} ${user}`);
-    edit("oauth2_example_loop.sh", "options", "--provider google --redirect-uri http://localhost");
-    scene.write(tokenFileText("old-access", scene.account.current));
-  });
+  const script = "oauth2_example_loop.sh";
+  const addresses = /foo@example\.com bar@example\.org/;
 
-  test("goes on after a turn that failed, says when the next one is, and ends on Ctrl-C", async () => {
-    const run = runScript("oauth2_example_loop.sh");
-    await run.shown(/^The next turn is at \S+.*\. Ctrl-C ends this\.$/m);
-    assert.match(
-      run.written.stderr,
-      /^No fresh token for nobody@example\.test this time: status 77\.$/m,
-    );
-    assert.equal(run.written.stdout, `${join(project, "tokens", `oauth2_tokens_${user}.txt`)}\n`);
+  test("keeps its mailboxes fresh until Ctrl-C, also where one needs somebody", async () => {
+    writeWith(script, addresses, `--provider google ${other} ${user}`);
+    scene.write(tokenFileText("old-access", scene.account.current));
+    const run = runScript(script);
+    await run.shown(`${user}: a new token`);
+    await run.shown(`${other}: refused: there are no tokens`);
+    interrupt(run);
+    assert.deepEqual(await run.ended, { status: 130, signal: null });
     assert.equal(scene.lines().refreshToken, scene.account.current);
     assert.notEqual(scene.lines().accessToken, "old-access");
-    interrupt(run);
-    assert.deepEqual(await run.ended, { status: 130, signal: null });
-  });
-
-  test("turns again when the interval is over", async () => {
-    edit("oauth2_example_loop.sh", "interval", "0.001");
-    const run = runScript("oauth2_example_loop.sh");
-    await run.shown(/(The next turn is at.*){2}/s);
-    interrupt(run);
-    assert.equal((await run.ended).status, 130);
-    assert.ok(scene.endpoint.requests.length >= 2);
-  });
-
-  test("ends on Ctrl-C while somebody is to sign in", async () => {
-    const run = runScript("oauth2_example_loop.sh", true);
-    await run.shown("waiting 5 minutes");
-    interrupt(run);
-    assert.deepEqual(await run.ended, { status: 130, signal: null });
-    assert.equal(scene.endpoint.requests.length, 0, "no turn of the second address");
-  });
-
-  test("ends on Ctrl-C that is typed while somebody is to sign in, at the first one", async () => {
-    edit("oauth2_example_loop.sh", "addresses", `${other} second@example.test`);
-    const loop = join(project, "scripts", "oauth2_example_loop.sh");
-    const run = runLine("script", ["-qec", loop, "/dev/null"], true);
-    await new Promise<void>((resolve) => {
-      run.child.stdout?.on("data", () => {
-        if (run.written.stdout.includes("waiting 5 minutes")) resolve();
-      });
-    });
-    run.child.stdin?.write("\u0003");
-    assert.deepEqual(await run.ended, { status: 130, signal: null });
-    assert.doesNotMatch(run.written.stdout, /second@example\.test/);
-  });
-
-  test("takes the provider of an address behind a colon", async () => {
-    edit("oauth2_example_loop.sh", "addresses", `${user}:google ${user}:outlook`);
-    edit("oauth2_example_loop.sh", "options", "");
-    const run = runScript("oauth2_example_loop.sh");
-    await run.shown("The next turn is at");
-    interrupt(run);
-    assert.equal((await run.ended).status, 130);
-    assert.match(run.written.stderr, new RegExp(`^mxtoken: ${user} at google `, "m"));
-    assert.match(run.written.stderr, new RegExp(`^mxtoken: ${user} at outlook `, "m"));
-    assert.match(
-      run.written.stderr,
-      new RegExp(`^No .* for ${user}:outlook .* status 77\\.$`, "m"),
-    );
-  });
-
-  test("says that no addresses are written: 64", async () => {
-    edit("oauth2_example_loop.sh", "addresses", "");
-    const run = runScript("oauth2_example_loop.sh");
-    assert.equal((await run.ended).status, 64);
-    assert.match(run.written.stderr, /^No addresses are written at the top of \S+_loop\.sh\.$/m);
-  });
-
-  test("warns of an interval in which a token dies", async () => {
-    edit("oauth2_example_loop.sh", "interval", "90");
-    const run = runScript("oauth2_example_loop.sh");
-    await run.shown("The next turn is at");
-    interrupt(run);
-    await run.ended;
-    assert.match(run.written.stderr, /^A token lives about 60 minutes: /);
-  });
-
-  test("says the time at which the interval is over", async () => {
-    const timeIn30Minutes = () => new Date(Date.now() + 30 * 60_000).toLocaleTimeString();
-    const args = [join(root, "scripts/wait.js"), "30", String(process.pid)];
-    const earliest = timeIn30Minutes();
-    const waiting = runCommand(process.execPath, args, { cwd: scene.directory });
-    await waiting.shown(" Ctrl-C ends this.");
-    const latest = timeIn30Minutes();
-    waiting.child.kill();
-    await waiting.ended;
-    const [, shown = ""] = /^The next turn is at (.*)\. Ctrl-C/.exec(waiting.written.stderr) ?? [];
-    const [from, to, at] = [earliest, latest, shown].map((time) => Date.parse(`1/1/2000 ${time}`));
-    const isBetween = Number(at) >= Number(from) && Number(at) <= Number(to);
-    assert.ok(isBetween || shown === earliest || shown === latest, shown);
-  });
-
-  test("leaves nobody waiting who has lost the loop", async () => {
-    const waiting = runCommand(process.execPath, [join(root, "scripts/wait.js"), "30", "1"], {
-      cwd: scene.directory,
-    });
-    assert.deepEqual(await waiting.ended, { status: 1, signal: null });
   });
 
   for (const [signal, status] of [
     ["SIGTERM", 143],
-    ["SIGHUP", 129],
+    ["SIGINT", 130],
   ] as const) {
-    test(`ends at once when ${signal} comes to it alone while it waits: ${status}`, async () => {
-      const run = runScript("oauth2_example_loop.sh");
-      await run.shown("The next turn is at");
+    test(`ends when ${signal} comes to it alone: ${status}`, async () => {
+      writeWith(script, addresses, `--provider google ${user}`);
+      scene.write(tokenFileText("old-access", scene.account.current));
+      const run = runScript(script);
+      await run.shown("a new token");
       run.child.kill(signal);
       assert.deepEqual(await run.ended, { status, signal: null });
     });
   }
 
-  for (const interval of ["", "half an hour", "0", "-5", "1e9", "2000"]) {
-    test(`says what an interval is, instead of ${JSON.stringify(interval)}: 64`, async () => {
-      edit("oauth2_example_loop.sh", "interval", interval);
-      const run = runScript("oauth2_example_loop.sh");
-      assert.equal((await run.ended).status, 64);
-      assert.doesNotMatch(run.written.stderr, /^mxtoken:/m, "before the first turn");
-      assert.match(
-        run.written.stderr,
-        /^The interval ".*" is not a number of minutes, like 30\.$/m,
-      );
-    });
-  }
+  test("ends with 77 when every mailbox needs somebody", async () => {
+    const run = runScript(script);
+    assert.deepEqual(await run.ended, { status: 77, signal: null });
+    assert.match(run.written.stderr, /^ {2}mxtoken bar@example\.org --home \S+ /m);
+  });
+
+  test("is two lines, which call the program, and the same for Windows", () => {
+    const lines = (name: string) =>
+      readFileSync(join(root, "scripts", name), "utf8")
+        .replaceAll("\r", "")
+        .split("\n")
+        .filter((line) => !/^(?:#.*|@rem.*|)$/.test(line));
+    const [, shell = "", ...more] = lines(script);
+    const [, batch = "", ...others] = lines("oauth2_example_loop.bat");
+    assert.deepEqual([more, others], [[], []]);
+    assert.equal(batch.replace("@node dist\\cli.js", "exec node dist/cli.js"), shell);
+    assert.match(shell, /^exec node dist\/cli\.js keep --home \. --every 30m /);
+  });
 });
 
 describe("the examples", () => {
@@ -206,23 +127,6 @@ describe("the examples", () => {
       assert.equal((await asked.ended).status, 77, asked.written.stderr);
     });
   }
-
-  test("the loop for Windows goes on after what is no success, and waits in between", () => {
-    const batch = readFileSync(join(root, "scripts/oauth2_example_loop.bat"), "utf8");
-    const loop = batch.slice(batch.indexOf(":turn\r\n"), batch.indexOf(":refresh\r\n"));
-    assert.deepEqual(loop.split("\r\n").slice(0, -2), [
-      ":turn",
-      "for %%a in (%addresses%) do (",
-      "  call :refresh %%a",
-      "  if errorlevel 129 goto interrupted",
-      ")",
-      "node scripts\\wait.js %interval%",
-      "set status=%errorlevel%",
-      "if %status%==0 goto turn",
-      "goto end",
-    ]);
-    assert.match(batch, /^if not %status%==0 echo No fresh token .*\r\nexit \/b 0\r$/m);
-  });
 
   for (const script of shellScripts()) {
     test(`${script} says what to type where nothing is built: 78`, async () => {
@@ -248,7 +152,7 @@ describe("the examples", () => {
 
 function shellScripts(): string[] {
   const names = readdirSync(join(root, "scripts"));
-  return names.filter((name) => name.startsWith("oauth2_example_") && name.endsWith(".sh"));
+  return names.filter((name) => /^oauth2_example_(?!loop).*\.sh$/.test(name));
 }
 
 /** What is to be edited at the top of a script, and what is said of it. */

@@ -134,7 +134,8 @@ const alternatives = [
   ["flow", "service-account-key"],
 ];
 
-function combined(common: Arguments, own: Arguments): Arguments {
+/** Options of all accounts, with one account's own in their place. */
+export function combined(common: Arguments, own: Arguments): Arguments {
   const replaced = alternatives.filter((group) => group.some((name) => name in own)).flat();
   const kept = Object.entries(common).filter(([name]) => !replaced.includes(name));
   return { ...Object.fromEntries(kept), ...own };

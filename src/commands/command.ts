@@ -13,6 +13,9 @@ export interface Command {
   readonly words: number;
   readonly about: string;
   readonly options: Readonly<Record<string, Options>>;
-  /** @throws MxtokenError; Interrupted */
-  run(world: World, args: Arguments, report: Report): Promise<void>;
+  /**
+   * @returns the exit status, where it is another program's
+   * @throws MxtokenError; Interrupted
+   */
+  run(world: World, args: Arguments, report: Report): Promise<number | undefined>;
 }

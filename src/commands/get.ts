@@ -27,6 +27,7 @@ export const getCommand: Command = {
       browser: readBrowserSettings(args, world),
       qr: args["qr"] === true ? true : undefined,
       timeout: numberOption(args, world, "timeout"),
+      mayAsk: true,
     };
     await report.obtained(await get(world, request, (event) => report.event(event)));
   },

@@ -33,6 +33,8 @@ export interface GetRequest {
   readonly timeout: number | undefined;
   /** whether a QR code is wanted; undefined: where there is room for it */
   readonly qr: boolean | undefined;
+  /** whether a person may be asked to sign in; a program may be waiting for what stands on stdin */
+  readonly mayAsk: boolean;
 }
 
 const signInTimeout = 300;
@@ -77,6 +79,8 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
     }
     const renewed = await renew(job, record);
     if (typeof renewed !== "string") return renewed;
+    if (!request.mayAsk)
+      throw new MxtokenError("signInNeeded", `a person must sign in: ${renewed}`);
     await requireSomebody(world, input, request.timeout, renewed);
     const { timeout, qr } = request;
     if (client.flow === "device") return await signInByDevice(job, { why: renewed, timeout, qr });

@@ -216,7 +216,7 @@ async function renewedLineOne(job: Job, before: TokenRecord): Promise<TokenRecor
     if (current === undefined) return undefined;
     if (!sameLine(before, current, "accessToken")) return current;
     if (world.now() >= end) return undefined;
-    await world.sleep(pollInterval);
+    await world.sleep(pollInterval, world.interrupted);
   }
 }
 

@@ -68,14 +68,9 @@ class Keeping {
       onEvent === undefined ? undefined : new EventCommand(world, onEvent, commandFailed);
     this.#pool = world.httpPool();
     const pooled = Object.create(world, { http: { value: this.#pool.http } }) as World;
-    const longest = Math.min(
-      longestNap,
-      report.interval ?? longestNap,
-      (this.#service.watchdog ?? longestNap * 2) / 2,
-    );
     this.#keeper = new Keeper(
       pooled,
-      { policy, concurrency, stop: world.interrupted, longestNap: () => this.#nap(longest) },
+      { policy, concurrency, stop: world.interrupted, longestNap: () => this.#longestNap() },
       {
         event: (event, account) => this.#tell(event, account),
         detail: (account, event) => report.detail(account.toKeep.label, event),
@@ -92,10 +87,7 @@ class Keeping {
     this.#keeper.keep(accounts);
     // A place that cannot be written is said now, and not in the middle of the night.
     await this.#statusFile?.write(this.#keeper.pictures(), true);
-    const release = this.#world.onSignal("SIGHUP", () => {
-      this.#isToBeReadAgain = true;
-      this.#keeper.wake();
-    });
+    const release = this.#onHangUp();
     const onStop = () => this.#tell({ is: "stopping", inFlight: this.#keeper.inFlight });
     this.#world.interrupted.addEventListener("abort", onStop);
     this.#tell({ is: "begun", accounts: accounts.length });
@@ -119,6 +111,22 @@ class Keeping {
     }
   }
 
+  /**
+   * It also comes when the terminal is closed, and then it means what it always means. Windows sends it
+   * for nothing else, and ends the process 10 seconds later.
+   */
+  #onHangUp(): () => void {
+    if (this.#world.platform === "win32") return () => undefined;
+    return this.#world.onSignal("SIGHUP", () => {
+      if (this.#world.isTerminalGone()) {
+        this.#world.interrupt("SIGHUP");
+        return;
+      }
+      this.#isToBeReadAgain = true;
+      this.#keeper.wake();
+    });
+  }
+
   async #tick(): Promise<void> {
     if (this.#isToBeReadAgain) await this.#readAgain();
     this.#service.alive();
@@ -130,8 +138,10 @@ class Keeping {
     if (isStatusDue) await this.#writeStatus(pictures);
   }
 
-  #nap(longest: number): number {
-    return Math.min(longest, this.#statusFile?.wait ?? longest);
+  /** Whoever has to hear of it sooner than that wakes the keeper. */
+  #longestNap(): number {
+    const waits = [this.#report.interval, this.#statusFile?.wait, this.#service.interval];
+    return Math.min(longestNap, ...waits.filter((wait) => wait !== undefined));
   }
 
   async #writeStatus(pictures: readonly AccountPicture[]): Promise<void> {

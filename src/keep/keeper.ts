@@ -12,6 +12,8 @@ export interface KeeperOptions {
   readonly policy: Policy;
   /** how many turns may be under way at one provider */
   readonly concurrency: number;
+  /** whether it goes on when no account is left for which nobody has to do something */
+  readonly outlivesRefusals?: boolean;
   /** ends it: nothing new is begun, and what is under way comes to its end */
   readonly stop: AbortSignal;
   /** ms, for whoever has to hear of it more often than once a minute */
@@ -124,7 +126,8 @@ export class Keeper {
   }
 
   #isNothingAlive(): boolean {
-    if (this.#running.size > 0 || this.#accounts.length === 0) return false;
+    const isWithout = this.#accounts.length === 0 || this.#options.outlivesRefusals === true;
+    if (this.#running.size > 0 || isWithout) return false;
     return this.#accounts.every(({ isRefused }) => isRefused);
   }
 
@@ -194,12 +197,29 @@ export class Keeper {
 
   async #take(account: KeptAccount): Promise<void> {
     const request = account.turn(this.moment());
-    const turn = await takeTurn(this.#world, request, (event) =>
-      this.#audience.detail(account, event),
-    );
+    const tell = (event: Event) => this.#audience.detail(account, event);
+    const turn = await this.#withOwnSignal((world) => takeTurn(world, request, tell));
     this.#holdProvider(turn, account);
     const event = account.settle(turn, this.moment());
     if (event !== undefined) this.#tell(account, event);
+  }
+
+  /**
+   * Gives a turn a signal of its own. What is combined with one that lives for months
+   * (`AbortSignal.any`) is never given back by Node, neither by version 20 nor by 24.
+   */
+  async #withOwnSignal<T>(work: (world: World) => Promise<T>): Promise<T> {
+    const { interrupted } = this.#world;
+    const own = new AbortController();
+    const pass = () => own.abort(interrupted.reason);
+    interrupted.addEventListener("abort", pass);
+    if (interrupted.aborted) pass();
+    try {
+      const world = Object.create(this.#world, { interrupted: { value: own.signal } }) as World;
+      return await work(world);
+    } finally {
+      interrupted.removeEventListener("abort", pass);
+    }
   }
 
   /** What one account was asked to wait for, the others need not find out one by one. */

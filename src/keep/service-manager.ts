@@ -11,8 +11,8 @@ import type { World } from "../world/world.ts";
 export class ServiceManager {
   readonly #world: World;
   readonly #isThere: boolean;
-  /** ms within which it wants to hear that the service is alive; undefined: it does not */
-  readonly watchdog: number | undefined;
+  /** ms after which it wants to hear that the service is alive; undefined: it does not */
+  readonly interval: number | undefined;
   #toldAt = 0;
   #status = "";
   /** one message after the other, in their order */
@@ -22,7 +22,8 @@ export class ServiceManager {
     this.#world = world;
     this.#isThere = Boolean(world.env["NOTIFY_SOCKET"]);
     const micros = Number(world.env["WATCHDOG_USEC"]);
-    this.watchdog = this.#isThere && micros > 0 ? micros / 1000 : undefined;
+    // Half of its patience, as sd_watchdog_enabled(3) recommends.
+    this.interval = this.#isThere && micros > 0 ? micros / 2000 : undefined;
   }
 
   ready(): void {
@@ -39,7 +40,7 @@ export class ServiceManager {
   /** To be called again and again by the loop whose life it is about. */
   alive(): void {
     const now = this.#world.now();
-    if (this.watchdog === undefined || Math.abs(now - this.#toldAt) < this.watchdog / 4) return;
+    if (this.interval === undefined || Math.abs(now - this.#toldAt) < this.interval / 2) return;
     this.#toldAt = now;
     this.#send("WATCHDOG=1");
   }

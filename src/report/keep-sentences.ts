@@ -27,11 +27,11 @@ function whatHappened(event: AccountSentence): string {
     case "partlyRefused":
       return `the mailbox opens, but ${event.trouble.reason}`;
     case "unreachable":
-      return `no new token now: ${event.trouble.reason}; ${old(event)}; trying again at ${isoSeconds(event.nextAt)}`;
+      return `no new token now: ${event.trouble.reason}${old(event)}; trying again at ${isoSeconds(event.nextAt)}`;
     case "expired":
       return `the token ended at ${isoSeconds(event.expiresAt)}, and there is no new one yet`;
     case "refused":
-      return `refused: ${event.trouble.reason}; ${old(event)}; nothing more is tried until its file changes`;
+      return `refused: ${event.trouble.reason}${old(event)}; nothing more is tried until its file changes`;
     case "triedAgain":
       return "trying it again";
   }
@@ -93,11 +93,11 @@ function until(expiresAt: number | undefined): string {
 }
 
 function old({ life }: Pick<Extract<AccountSentence, { is: "unreachable" }>, "life">): string {
-  if (life === undefined) return "there is no token";
+  if (life === undefined) return "";
   const { expiresAt } = life;
   return expiresAt === undefined
-    ? "the old token is kept"
-    : `the old token, good until ${isoSeconds(expiresAt)}, is kept`;
+    ? "; the old token is kept"
+    : `; the old token, good until ${isoSeconds(expiresAt)}, is kept`;
 }
 
 function proof(findings: readonly Finding[] | undefined): string {

@@ -42,6 +42,8 @@ export class KeepReporter implements KeepReport {
   readonly #isTroubleOnly: boolean;
   readonly #isTable: boolean;
   #drawnAt = Number.NEGATIVE_INFINITY;
+  /** whether something has happened that the table does not show yet */
+  #isBehind = false;
 
   /** @param isTroubleOnly the terminal is somebody else's, and only what goes wrong is told */
   constructor(world: World, options: ReportOptions, outlet: Outlet, isTroubleOnly: boolean) {
@@ -55,7 +57,8 @@ export class KeepReporter implements KeepReport {
   }
 
   get interval(): number | undefined {
-    return this.#isTable ? drawnEvery : undefined;
+    if (!this.#isTable) return undefined;
+    return this.#isBehind ? drawnAtMostEvery : drawnEvery;
   }
 
   describe(event: KeepEvent): string {
@@ -67,6 +70,7 @@ export class KeepReporter implements KeepReport {
   }
 
   event(event: KeepEvent, picture: AccountPicture | undefined, message: string): void {
+    this.#isBehind = true;
     if (this.#options.json) this.#outlet.data(this.#document(event, picture, message));
     // The error that it ends with says that.
     if (event.is === "nothingAlive") return;
@@ -90,6 +94,7 @@ export class KeepReporter implements KeepReport {
     const now = this.#world.now();
     if (Math.abs(now - this.#drawnAt) < drawnAtMostEvery) return;
     this.#drawnAt = now;
+    this.#isBehind = false;
     const { columns = 80, rows = 24 } = this.#world.stderr;
     this.#outlet.foot(["", ...tableOf(pictures(), now, { columns, rows })]);
   }

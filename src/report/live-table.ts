@@ -51,7 +51,7 @@ function remaining({ expiresAt, state }: AccountPicture, now: number): string {
 /** The message without the account, which stands in the first column. */
 function lastEvent({ last, label }: AccountPicture): string {
   if (last === undefined) return "";
-  const time = new Date(last.at).toISOString().slice(11, 16);
+  const time = `${new Date(last.at).toISOString().slice(11, 16)}Z`;
   return `${time} ${last.message.replace(`${label}: `, "")}`;
 }
 

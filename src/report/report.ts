@@ -5,6 +5,7 @@ import type { CheckOutcome } from "../flow/check.ts";
 import type { Event, Outcome } from "../flow/events.ts";
 import type { FoundProvider } from "../flow/identify-provider.ts";
 import type { Revoked } from "../flow/revoke.ts";
+import type { RunEvent } from "../keep/run.ts";
 import { isoSeconds } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
 import { failureOf } from "./failure.ts";
@@ -14,6 +15,7 @@ import { KeepReporter } from "./keep.ts";
 import type { ReportOptions } from "./options.ts";
 import { describePasswordOnly, passwordOnlyDocument } from "./password-only.ts";
 import { describeProvider, providerDocument } from "./provider.ts";
+import { describeRunEvent } from "./run-sentences.ts";
 import { describe, expiry } from "./sentences.ts";
 import { describeCertificate } from "./trust.ts";
 
@@ -47,6 +49,14 @@ export class Report {
     };
     const options = isTroubleOnly ? { ...this.#options, json: false } : this.#options;
     return new KeepReporter(this.#world, options, outlet, isTroubleOnly);
+  }
+
+  /** What happens to the command of `mxtoken run`. With --quiet only how it ended is told. */
+  running(event: RunEvent): void {
+    const isStart = event.is === "started" && event.restarts === 0;
+    if (isStart && !this.#options.verbose) return;
+    if (this.#options.quiet && ["started", "waitingForToken"].includes(event.is)) return;
+    this.#say(describeRunEvent(event));
   }
 
   /** One thing that happened. With --quiet only what a person must answer is shown. */

@@ -20,3 +20,8 @@ export function isCertificate(pem: string): boolean {
     return false;
   }
 }
+
+/** The number of a signal, which a shell adds to 128 for its status. */
+export function signalNumber(name: NodeJS.Signals): number {
+  return process.getBuiltinModule("node:os").constants.signals[name];
+}

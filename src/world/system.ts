@@ -32,6 +32,7 @@ export function systemWorld(): World {
     get dataDirectory() {
       return dataDirectory(process.platform, env);
     },
+    isTerminalGone: () => process.stderr.isTTY === true && !canOpenTerminal(),
     get interrupted() {
       return interruption().signal;
     },
@@ -59,6 +60,17 @@ function once<T>(make: () => T): () => T {
     made ??= { value: make() };
     return made.value;
   };
+}
+
+/** POSIX: /dev/tty is the controlling terminal, and cannot be opened after it has hung up. */
+function canOpenTerminal(): boolean {
+  const { openSync, closeSync } = process.getBuiltinModule("node:fs");
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const guarded = new WeakSet<Output>();

@@ -84,6 +84,8 @@ export interface World {
   readonly user: { readonly uid: number; readonly gid: number } | undefined;
   /** the per-user data directory of this program, absolute */
   readonly dataDirectory: string;
+  /** whether the terminal that standard error was shown on has been closed */
+  isTerminalGone(): boolean;
   /** aborts with an {@link Interrupted} as reason when the process is asked to end */
   readonly interrupted: AbortSignal;
   /** asks the process to end, as the signal would: a terminal in raw mode sends none on Ctrl-C */

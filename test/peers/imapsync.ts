@@ -7,15 +7,21 @@ import { ImapFlow } from "imapflow";
 
 const sides = ["1", "2"] as const;
 const text = { type: "string" } as const;
+if (process.argv.includes("--help")) {
+  process.stdout.write("--oauthaccesstoken1 --oauthaccesstoken2\n");
+  process.exit();
+}
 const { values }: { values: Record<string, unknown> } = parseArgs({
   options: {
     volume: text,
+    automap: { type: "boolean" },
     ...Object.fromEntries(
       sides.flatMap((side) => [
-        ...["host", "user", "password", "oauthaccesstoken", "sslargs"].map((name) => [
+        ...["host", "port", "user", "password", "oauthaccesstoken"].map((name) => [
           `${name}${side}`,
           text,
         ]),
+        [`sslargs${side}`, { ...text, multiple: true }],
         [`ssl${side}`, { type: "boolean" as const }],
       ]),
     ),
@@ -29,7 +35,10 @@ for (const side of sides) {
     return given;
   };
   if (!values[`ssl${side}`]) throw new Error(`--ssl${side} is missing`);
-  if (value("sslargs") !== "SSL_verify_mode=1") throw new Error("certificates are not verified");
+  const sslArguments: unknown = values[`sslargs${side}`];
+  if (!Array.isArray(sslArguments) || !sslArguments.includes("SSL_verify_mode=1")) {
+    throw new Error("certificates are not verified");
+  }
   value("password");
   const [accessToken = ""] = readFileSync(inside(value("oauthaccesstoken")), "utf8").split("\n");
   const client = new ImapFlow({

@@ -11,6 +11,7 @@ import { startDovecot } from "./dovecot.ts";
 import { freePort } from "./loopback.ts";
 import { startPostfix } from "./postfix.ts";
 import { type Run, runCommand, signInAddresses } from "./program.ts";
+import { blocksOf } from "./shell-blocks.ts";
 import { partsOf, visit } from "./visit.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -32,7 +33,7 @@ export interface ReadersMachine {
   /** takes the token file of an address away, wherever it is */
   forget(address: string): void;
   /** the arguments with which a command ran that stands for one that is not to be had here */
-  typed(command: "ssh" | "xdg-open"): string;
+  typed(command: "ssh" | "xdg-open" | "logger"): string;
   close(): Promise<void>;
 }
 
@@ -135,11 +136,18 @@ function copyProject(to: string): void {
     /^(\.git|node_modules|dist)(\/|$)|^(tokens|certs)\/(?!README)/.test(relative(root, path));
   cpSync(root, to, { recursive: true, filter: (path) => !isMade(path) });
   const loop = join(to, "scripts", "oauth2_example_loop.sh");
-  const addresses = 'addresses="old@example.com new@example.org"';
-  writeFileSync(loop, readFileSync(loop, "utf8").replace(/^addresses=.*$/m, addresses));
+  const addresses = "old@example.com new@example.org";
+  const edited = readFileSync(loop, "utf8").replace("foo@example.com bar@example.org", addresses);
+  writeFileSync(loop, edited);
   writeFileSync(join(to, "addresses.txt"), "old@example.com\nnew@example.org\n");
+  writeFileSync(join(to, "accounts.txt"), listOf(readFileSync(join(to, "README.md"), "utf8")));
   // It would run the tests of the README again.
   writeFileSync(join(to, "scripts", "test"), "#!/bin/sh\necho the tests\n");
+}
+
+/** The list of accounts that the README shows. */
+function listOf(readme: string): string {
+  return blocksOf(readme).find(({ text }) => text.startsWith("# both sides of a move"))?.text ?? "";
 }
 
 /** Commands that are not to be had here, or not to be let loose. */
@@ -150,6 +158,8 @@ function writeStandIns(bin: string, directory: string): void {
     sudo: 'exec "$@"',
     "xdg-open": note("xdg-open"),
     ssh: note("ssh"),
+    logger: note("logger"),
+    mbsync: '[ "$*" = "-a" ] && [ "$(head -n 1 "$MXTOKEN_TOKEN_FILE_1")" != "" ]',
     pass: `[ "$*" = "show mail" ] && echo ${ownSecret}`,
     imapsync: `${imapsync} "$@"`,
     docker: `

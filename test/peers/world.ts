@@ -71,6 +71,7 @@ export function testWorld(options: {
     dataDirectory: `${options.cwd}/data`,
     interrupted: interruption.signal,
     interrupt: (name) => interruption.abort(new Interrupted(name)),
+    isTerminalGone: () => false,
     program: [process.execPath, programPath],
     onSignal(name, listener) {
       listeners.set(name, listener);

@@ -1,0 +1,51 @@
+/** How a command that had the tokens ended. Times are ms since 1970. */
+export interface Ended {
+  readonly status: number;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** whether one of the tokens that it began with has been replaced since */
+  readonly isTokenReplaced: boolean;
+  /** somebody has asked it to end */
+  readonly isAskedToEnd: boolean;
+  /** how often it was started again before */
+  readonly restarts: number;
+}
+
+/** What the person wants of a command whose token has died. */
+export interface RestartPolicy {
+  readonly isWanted: boolean;
+  /** exit statuses that a dead token may be the reason of */
+  readonly statuses: readonly number[];
+  readonly most: number;
+}
+
+/**
+ * imapsync up to 2.229 reads the token file once: 115 when its connection dropped after the token had
+ * died; 161 and 162 when the first or the second side was refused at the start.
+ */
+export const imapsyncStatuses: readonly number[] = [115, 161, 162];
+
+/** A command that ends sooner has not come to copying. */
+const shortestProgress = 60_000;
+
+/** Why a command is started again, or not. */
+export type Decision =
+  /** its end has nothing to do with a token */
+  | "over"
+  | "restart"
+  | "notWanted"
+  /** it has ended at once: another start would not do better */
+  | "noProgress"
+  /** it has ended with the token that is still the file's */
+  | "sameToken"
+  | "tooOften";
+
+/** What follows from the end of a command. */
+export function afterEnd(ended: Ended, policy: RestartPolicy): Decision {
+  const { status, startedAt, endedAt, isTokenReplaced, isAskedToEnd, restarts } = ended;
+  if (!policy.statuses.includes(status) || isAskedToEnd) return "over";
+  if (!isTokenReplaced) return "sameToken";
+  if (endedAt - startedAt < shortestProgress) return "noProgress";
+  if (!policy.isWanted) return "notWanted";
+  return restarts < policy.most ? "restart" : "tooOften";
+}
