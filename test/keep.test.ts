@@ -347,33 +347,41 @@ describe("an account that is refused", () => {
     assert.equal(keeping.told("triedAgain").length, 2);
   });
 
-  test("two of them that keep the same file do not stir each other", async () => {
-    const { world, scene } = keeping;
-    await keeping.begin(accounts(2));
-    const other = new Keeping(scene);
-    other.put([]);
-    writeFileSync(other.crowd.list, keeping.crowd.members.map(({ address }) => address).join("\n"));
-    scene.endpoint.answer = keeping.scene.endpoint.answer;
-    const answers = new Set(keeping.crowd.members.map(({ account }) => account));
-    scene.endpoint.answer = (request) => {
-      const spent = request.get("refresh_token") ?? "";
-      const owner = [...answers].find(({ secrets }) => secrets.includes(spent));
-      return owner?.answer(request) ?? busy;
-    };
-    scene.imap.login = () => "accept";
-    await other.run();
-    keeping.member(0).account.isAlive = false;
-    for (let passed = 0; passed < 60; passed += 1) {
-      await world.step(minute);
-      await other.world.step(minute);
-    }
-    for (const each of [keeping, other]) {
-      const address = keeping.member(0).address;
-      const { length } = each.told("refused", address);
-      assert.ok(length >= 1 && length <= 2, `told ${length} times`);
-    }
-    await other.end();
-  });
+  for (const [who, refuse] of [
+    ["the token endpoint", () => (keeping.member(0).account.isAlive = false)],
+    [
+      "the mail server",
+      () => {
+        const { secrets } = keeping.member(0).account;
+        keeping.scene.imap.login = (token) => (secrets.includes(token) ? "refuse" : "accept");
+      },
+    ],
+  ] as const) {
+    test(`by ${who}: two processes that keep its file do not stir each other`, async () => {
+      const { world, scene } = keeping;
+      await keeping.begin(accounts(2), "--prove-every", "1h");
+      const { answer } = scene.endpoint;
+      const other = new Keeping(scene);
+      other.put([]);
+      const addresses = keeping.crowd.members.map(({ address }) => address);
+      writeFileSync(other.crowd.list, addresses.join("\n"));
+      scene.endpoint.answer = answer;
+      scene.imap.login = () => "accept";
+      await other.run("--prove-every", "1h");
+      refuse();
+      const { requests } = keeping.member(0);
+      for (let passed = 0; passed < 180; passed += 1) {
+        await world.step(minute);
+        await other.world.step(minute);
+      }
+      for (const each of [keeping, other]) {
+        const { length } = each.told("refused", addresses[0]);
+        assert.ok(length >= 1 && length <= 2, `told ${length} times`);
+      }
+      assert.ok(keeping.member(0).requests - requests <= 6, `${keeping.member(0).requests}`);
+      await other.end();
+    });
+  }
 
   test("ends it with 77 when there is no other", async () => {
     const { world } = keeping;
