@@ -878,6 +878,41 @@ describe("another process", () => {
     assert.ok(keeping.crowd.isGood(keeping.member().accessToken()));
     assert.ok(account.isAlive);
   });
+
+  test("that is refreshing at this very moment is waited for, and nothing is asked twice", async () => {
+    const { world, scene } = keeping;
+    await keeping.begin(accounts(1));
+    const { answer } = scene.endpoint;
+    const { address, account } = keeping.member();
+    const other = new Keeping(scene);
+    other.put([]);
+    writeFileSync(other.crowd.list, address);
+    scene.imap.login = () => "accept";
+    await other.run("--verbose");
+    let isThere = false;
+    let release = () => {};
+    const isReleased = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    scene.endpoint.answer = async (...request) => {
+      isThere = true;
+      await isReleased;
+      return answer(...request);
+    };
+    const stepped = world.step(31 * minute);
+    await world.until(() => isThere);
+    const othersStep = other.world.step(31 * minute);
+    await other.world.shown("waiting for another process");
+    release();
+    await world.until(() => keeping.told("refreshed").length === 1);
+    other.world.tick(second);
+    await Promise.all([stepped, othersStep]);
+    assert.equal(keeping.member().requests, 1);
+    assert.equal(other.told("refreshed").length, 0);
+    assert.equal(other.told("refreshedElsewhere").length, 1);
+    assert.ok(account.isAlive);
+    await other.end();
+  });
 });
 
 describe("the command line", () => {

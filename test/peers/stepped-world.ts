@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { Keeper } from "../../src/keep/keeper.ts";
 import { main } from "../../src/main.ts";
 import type { Result } from "./scene.ts";
@@ -38,15 +39,16 @@ interface Alarm {
   ring(): void;
 }
 
-/** Every keeper that runs in this process. */
-const keepers = new Set<Keeper>();
+/** The keepers that run in the world of the program that has begun them. */
+const keepersOfWorld = new AsyncLocalStorage<Set<Keeper>>();
 const { run } = Keeper.prototype;
 Keeper.prototype.run = async function runAndTell(this: Keeper) {
-  keepers.add(this);
+  const keepers = keepersOfWorld.getStore();
+  keepers?.add(this);
   try {
     return await run.call(this);
   } finally {
-    keepers.delete(this);
+    keepers?.delete(this);
   }
 };
 
@@ -55,6 +57,7 @@ export function steppedWorld(options: Parameters<typeof testWorld>[0]): SteppedW
   const world = testWorld({ ...options, now: start });
   const advance = world.advance.bind(world);
   const alarms = new Set<Alarm>();
+  const keepers = new Set<Keeper>();
   const random = dice();
   let awake = 0;
   let asleep = 0;
@@ -146,11 +149,13 @@ export function steppedWorld(options: Parameters<typeof testWorld>[0]): SteppedW
     },
     begin(args: readonly string[]) {
       if (!world.stdin.writableEnded) world.stdin.end();
-      program = main(args, world).then((status) => {
-        result = { status, ...world.written };
-        onNap();
-        return result;
-      });
+      program = keepersOfWorld
+        .run(keepers, () => main(args, world))
+        .then((status) => {
+          result = { status, ...world.written };
+          onNap();
+          return result;
+        });
       return {
         ended: program,
         get result() {
