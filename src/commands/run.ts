@@ -1,4 +1,4 @@
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import type { Options } from "yargs";
 import { imapsyncArguments, sidesOf } from "../consumer/imapsync.ts";
 import { quoteForCmd, quoteForShell } from "../consumer/quote.ts";
@@ -150,10 +150,25 @@ function accountsOf(
       hint: "say --provider1 and --provider2, or --token-file1 and --token-file2",
     });
   }
+  checkOneFileEach(accounts, world);
+  if (args["imapsync"] === true && accounts.length > 2) {
+    throw new MxtokenError("usage", "--imapsync takes one address or two");
+  }
   return accounts.map((account, index) => ({
     account,
     args: combined(args, listed[index]?.args ?? {}),
   }));
+}
+
+/** One --token-file for two accounts would make each of them the other's enemy. */
+function checkOneFileEach(accounts: readonly AccountToKeep[], world: World): void {
+  const files = accounts.flatMap(({ settings: { tokenFile } }) =>
+    tokenFile === undefined ? [] : [resolve(world.cwd, tokenFile)],
+  );
+  if (new Set(files).size === files.length) return;
+  throw new MxtokenError("usage", "two of the accounts have the same token file", {
+    hint: "say --token-file1 and --token-file2",
+  });
 }
 
 function ownOptions(args: Arguments, side: number): Arguments {
@@ -205,9 +220,6 @@ async function withImapsyncOptions(
 ): Promise<readonly string[]> {
   const addresses = outcomes.map(({ mailbox }) => mailbox.address.text);
   const sides = sidesOf(addresses, given);
-  if (sides.length < outcomes.length) {
-    throw new MxtokenError("usage", "--imapsync takes one address or two");
-  }
   const knowsRefresh = await knowsRefreshCommand(world, command);
   const added = outcomes.flatMap(({ mailbox, tokenFile }, index) => {
     const side = sides[index] ?? 1;

@@ -87,15 +87,21 @@ function keyOf(value = ""): string {
 
 /**
  * Which sides of a command the accounts are: the first and the second; a single one is the side whose
- * user the command does not name already.
+ * user it is, or else the side whose user the command does not name already.
  *
  * @param addresses one or two
  */
 export function sidesOf(addresses: readonly string[], given: readonly string[]): readonly Side[] {
-  const [address] = addresses;
-  const isSourceAnothers = valuesOf(given, "user1").some((user) => user !== address);
-  const isTarget = addresses.length === 1 && isSourceAnothers && !names(given, "user2");
+  const isTarget = addresses.length === 1 && isSecondSide(addresses[0] ?? "", given);
   return isTarget ? [2] : ([1, 2] as const).slice(0, addresses.length);
+}
+
+/** A token must not be sent to the other side's server. */
+function isSecondSide(address: string, given: readonly string[]): boolean {
+  const [sources, targets] = [valuesOf(given, "user1"), valuesOf(given, "user2")];
+  const isIt = (user: string) => user.toLowerCase() === address.toLowerCase();
+  if (sources.some(isIt)) return false;
+  return targets.some(isIt) || (sources.length > 0 && targets.length === 0);
 }
 
 /** Whether an option is there. */
@@ -104,12 +110,13 @@ function names(args: readonly string[], option: string): boolean {
 }
 
 /**
- * What an option is given, each time that it is, as Perl's Getopt::Long reads it: one dash or two, in
- * any letters. For a flag, whatever stands behind it.
+ * What an option is given, each time that it is, as Perl's Getopt::Long reads it: with one dash, two
+ * dashes or a plus, in any letters; `no-` is `no`. For a flag, whatever stands behind it.
  */
 function valuesOf(args: readonly string[], option: string): string[] {
   return args.flatMap((arg, index) => {
-    const [, name, inline] = /^--?([a-z0-9]+)(?:=(.*))?$/is.exec(arg) ?? [];
-    return name?.toLowerCase() === option ? [inline ?? args[index + 1] ?? ""] : [];
+    const [, name, inline] = /^(?:--?|\+)((?:no-)?[a-z0-9]+)(?:=(.*))?$/is.exec(arg) ?? [];
+    const isIt = name?.toLowerCase().replace(/^no-/, "no") === option;
+    return isIt ? [inline ?? args[index + 1] ?? ""] : [];
   });
 }
