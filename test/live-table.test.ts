@@ -33,7 +33,7 @@ describe("the table", () => {
     const lines = tableOf([picture("foo@a.example", "fresh", { last })], now, terminal);
     assert.deepEqual(lines, [
       "account        state  expires in  last event",
-      "foo@a.example  fresh  30 minutes  12:00 a new token",
+      "foo@a.example  fresh  30 minutes  12:00Z a new token",
       "1 fresh",
     ]);
   });
