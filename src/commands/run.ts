@@ -1,4 +1,4 @@
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
 import type { Options } from "yargs";
 import { imapsyncArguments, sidesOf } from "../consumer/imapsync.ts";
 import { quoteForCmd, quoteForShell } from "../consumer/quote.ts";
@@ -8,7 +8,12 @@ import type { AccountToKeep } from "../keep/account.ts";
 import { imapsyncStatuses, type RestartPolicy } from "../keep/restart.ts";
 import { run } from "../keep/run.ts";
 import type { World } from "../world/world.ts";
-import { accountsToKeep, combined, type ListedAccount } from "./account-list.ts";
+import {
+  accountsToKeep,
+  combined,
+  type ListedAccount,
+  requireOneFileEach,
+} from "./account-list.ts";
 import { browserOptions, readBrowserSettings } from "./browser-options.ts";
 import type { Command } from "./command.ts";
 import { readPolicy, scheduleOptions } from "./keep.ts";
@@ -150,7 +155,7 @@ function accountsOf(
       hint: "say --provider1 and --provider2, or --token-file1 and --token-file2",
     });
   }
-  checkOneFileEach(accounts, world);
+  requireOneFileEach(accounts, world, "say --token-file1 and --token-file2");
   if (args["imapsync"] === true && accounts.length > 2) {
     throw new MxtokenError("usage", "--imapsync takes one address or two");
   }
@@ -158,17 +163,6 @@ function accountsOf(
     account,
     args: combined(args, listed[index]?.args ?? {}),
   }));
-}
-
-/** One --token-file for two accounts would make each of them the other's enemy. */
-function checkOneFileEach(accounts: readonly AccountToKeep[], world: World): void {
-  const files = accounts.flatMap(({ settings: { tokenFile } }) =>
-    tokenFile === undefined ? [] : [resolve(world.cwd, tokenFile)],
-  );
-  if (new Set(files).size === files.length) return;
-  throw new MxtokenError("usage", "two of the accounts have the same token file", {
-    hint: "say --token-file1 and --token-file2",
-  });
 }
 
 function ownOptions(args: Arguments, side: number): Arguments {
@@ -220,6 +214,15 @@ async function withImapsyncOptions(
 ): Promise<readonly string[]> {
   const addresses = outcomes.map(({ mailbox }) => mailbox.address.text);
   const sides = sidesOf(addresses, given);
+  if (sides === undefined) {
+    throw new MxtokenError(
+      "usage",
+      `the command names both users, and neither is ${addresses[0]}`,
+      {
+        hint: "take out --user1 or --user2, as the side is that the token is for",
+      },
+    );
+  }
   const knowsRefresh = await knowsRefreshCommand(world, command);
   const added = outcomes.flatMap(({ mailbox, tokenFile }, index) => {
     const side = sides[index] ?? 1;

@@ -87,21 +87,24 @@ function keyOf(value = ""): string {
 
 /**
  * Which sides of a command the accounts are: the first and the second; a single one is the side whose
- * user it is, or else the side whose user the command does not name already.
+ * user it is, or else the side whose user the command does not name.
  *
  * @param addresses one or two
+ * @returns undefined where a single one is evidently neither: its token must not be sent to another's
+ * server
  */
-export function sidesOf(addresses: readonly string[], given: readonly string[]): readonly Side[] {
-  const isTarget = addresses.length === 1 && isSecondSide(addresses[0] ?? "", given);
-  return isTarget ? [2] : ([1, 2] as const).slice(0, addresses.length);
-}
-
-/** A token must not be sent to the other side's server. */
-function isSecondSide(address: string, given: readonly string[]): boolean {
-  const [sources, targets] = [valuesOf(given, "user1"), valuesOf(given, "user2")];
+export function sidesOf(
+  addresses: readonly string[],
+  given: readonly string[],
+): readonly Side[] | undefined {
+  const [address = "", another] = addresses;
+  if (another !== undefined) return [1, 2];
   const isIt = (user: string) => user.toLowerCase() === address.toLowerCase();
-  if (sources.some(isIt)) return false;
-  return targets.some(isIt) || (sources.length > 0 && targets.length === 0);
+  const users = ([1, 2] as const).map((side) => valuesOf(given, `user${side}`));
+  const [sources = [], targets = []] = users;
+  if (sources.some(isIt)) return [1];
+  if (sources.length === 0) return targets.some(isIt) ? [2] : [1];
+  return targets.some(isIt) || targets.length === 0 ? [2] : undefined;
 }
 
 /** Whether an option is there. */
