@@ -198,7 +198,7 @@ export function requireOneFileEach(
   if (new Set(files).size === files.length) return;
   throw new MxtokenError(
     "usage",
-    "--token-file is for one account, and two of them have the same one",
+    "--token-file is for one account, and two have the same token file",
     { hint },
   );
 }

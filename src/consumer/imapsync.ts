@@ -87,11 +87,10 @@ function keyOf(value = ""): string {
 
 /**
  * Which sides of a command the accounts are: the first and the second; a single one is the side whose
- * user it is, or else the side whose user the command does not name.
+ * user it is, else the side that has no password, else the side whose user the command does not name.
  *
  * @param addresses one or two
- * @returns undefined where a single one is evidently neither: its token must not be sent to another's
- * server
+ * @returns undefined where nothing tells: a token must not be sent to another's server
  */
 export function sidesOf(
   addresses: readonly string[],
@@ -100,12 +99,18 @@ export function sidesOf(
   const [address = "", another] = addresses;
   if (another !== undefined) return [1, 2];
   const isIt = (user: string) => user.toLowerCase() === address.toLowerCase();
-  const users = ([1, 2] as const).map((side) => valuesOf(given, `user${side}`));
-  const [sources = [], targets = []] = users;
-  if (sources.some(isIt)) return [1];
-  if (sources.length === 0) return targets.some(isIt) ? [2] : [1];
-  return targets.some(isIt) || targets.length === 0 ? [2] : undefined;
+  const own = both.filter((side) => valuesOf(given, `user${side}`).some(isIt));
+  if (own.length > 0) return own.slice(0, 1);
+  const free = both.filter((side) => !secrets.some((name) => names(given, `${name}${side}`)));
+  if (free.length === 1) return free;
+  const nameless = both.filter((side) => !names(given, `user${side}`));
+  return nameless.length === 0 ? undefined : nameless.slice(0, 1);
 }
+
+const both = [1, 2] as const;
+
+/** What a side is opened with. */
+const secrets = ["password", "passfile", "oauthaccesstoken", "oauthdirect"];
 
 /** Whether an option is there. */
 function names(args: readonly string[], option: string): boolean {
