@@ -2,7 +2,7 @@ import { isAppOnly } from "../config/flow.ts";
 import type { Settings } from "../config/settings.ts";
 import { tokenFileOf } from "../config/token-file-path.ts";
 import { groupId } from "../store/group.ts";
-import { identityOf, readTokenFile } from "../store/read.ts";
+import { type FileIdentity, identityOf, readTokenFile } from "../store/read.ts";
 import type { TokenRecord } from "../store/token-file.ts";
 import type { Finding } from "../verify/finding.ts";
 import type { World } from "../world/world.ts";
@@ -43,8 +43,8 @@ export interface Turn {
   readonly provider: string | undefined;
   /** of the stored token, as it is after the turn; undefined where there is none */
   readonly life: TokenLife | undefined;
-  /** changes with every new content of the token file */
-  readonly fileIdentity: string | undefined;
+  /** of the token file, after the turn; undefined where there is none */
+  readonly fileIdentity: FileIdentity | undefined;
   /** whether this process got a new token */
   readonly isRenewed: boolean;
   /** of the last login; undefined where there was none */
@@ -77,9 +77,8 @@ export async function takeTurn(world: World, request: TurnRequest, tell: Tell): 
   const record = await readTokenFile(tokenFile).catch(() => undefined);
   const found = await identityOf(tokenFile);
   const life = lifeOf(record, isRenewed ? world.now() : found?.writtenAt);
-  const fileIdentity = found?.identity;
   const provider = job?.mailbox.provider;
-  return { tokenFile, provider, life, fileIdentity, isRenewed, findings, error };
+  return { tokenFile, provider, life, fileIdentity: found, isRenewed, findings, error };
 }
 
 async function jobOf(world: World, request: TurnRequest, tell: Tell): Promise<Job> {

@@ -1,6 +1,7 @@
 import type { Settings } from "../config/settings.ts";
 import { Interrupted, MxtokenError } from "../errors.ts";
 import type { TokenLife, Turn, TurnRequest } from "../flow/turn.ts";
+import type { FileIdentity } from "../store/read.ts";
 import type { AccountEvent, AccountPicture, LastEvent, State, Trouble } from "./events.ts";
 import { isFromTheFuture, type Policy, proveAgainAt, refreshAt, retryAt } from "./schedule.ts";
 
@@ -33,6 +34,9 @@ const passing: ReadonlySet<string> = new Set([
   "defect",
 ]);
 
+/** A login has shown it. */
+const refusalsOfMailServer: ReadonlySet<string> = new Set(["mailboxRefused", "wrongAccount"]);
+
 /** One account while it is kept fresh. It decides what is due, and asks nobody anything. */
 export class KeptAccount {
   readonly toKeep: AccountToKeep;
@@ -52,8 +56,9 @@ export class KeptAccount {
   #lastReason = "";
   #isRefused = false;
   #isToldExpired = false;
-  /** the file's content when the account was refused */
-  #fileIdentity: string | undefined;
+  /** its file when it was refused, and whether it was the mail server that did */
+  #refusedFile: FileIdentity | undefined;
+  #isRefusedByMailServer = false;
 
   constructor(toKeep: AccountToKeep, moment: Moment) {
     this.toKeep = toKeep;
@@ -71,8 +76,13 @@ export class KeptAccount {
     return this.#isRefused;
   }
 
-  get fileIdentity(): string | undefined {
-    return this.#fileIdentity;
+  /**
+   * Whether somebody has done something about it since it was refused. Where the mail server does not
+   * want the token, another refresh token is nobody's new sign-in: another process's attempt leaves one.
+   */
+  isWorthATry(file: FileIdentity | undefined): boolean {
+    const part = this.#isRefusedByMailServer ? "firstLine" : "content";
+    return file?.[part] !== this.#refusedFile?.[part];
   }
 
   /** When the next turn is due, ms since 1970. */
@@ -216,7 +226,8 @@ export class KeptAccount {
 
   #refused(turn: Turn, trouble: Trouble): AccountEvent {
     this.#isRefused = true;
-    this.#fileIdentity = turn.fileIdentity;
+    this.#refusedFile = turn.fileIdentity;
+    this.#isRefusedByMailServer = refusalsOfMailServer.has(trouble.code);
     return { is: "refused", trouble, life: this.#life };
   }
 

@@ -156,10 +156,9 @@ export class Keeper {
   /** Only a new content of its file makes a refused account worth another try. */
   async #lookAtFiles(refused: readonly KeptAccount[]): Promise<void> {
     for (const account of refused) {
-      const { tokenFile, fileIdentity } = account;
+      const { tokenFile } = account;
       if (tokenFile === undefined) continue;
-      const found = await identityOf(tokenFile);
-      if (found?.identity === fileIdentity) continue;
+      if (!account.isWorthATry(await identityOf(tokenFile))) continue;
       this.#tell(account, account.tryAgain(this.moment()));
     }
   }

@@ -42,6 +42,13 @@ export async function isReadableByEverybody(world: World, path: string): Promise
   return found !== undefined && (found.mode & 0o004) !== 0;
 }
 
+/** What a file holds, as digests: nobody has to keep a token for a comparison. */
+export interface FileIdentity {
+  readonly content: string;
+  /** of line 1, the access token */
+  readonly firstLine: string;
+}
+
 /**
  * When the file was last written (ms since 1970), and what tells its content from any other. A file that
  * is replaced by the same content, as before every refresh, to see whether it can be, stays the same.
@@ -50,14 +57,13 @@ export async function isReadableByEverybody(world: World, path: string): Promise
  */
 export async function identityOf(
   path: string,
-): Promise<{ writtenAt: number; identity: string } | undefined> {
+): Promise<({ writtenAt: number } & FileIdentity) | undefined> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return undefined;
-  const { mtimeMs, ino, size } = found;
+  const { mtimeMs: writtenAt, ino, size } = found;
   const isTokenFile = found.isFile() && size <= sizeLimit;
   const text = isTokenFile ? await readFile(path, "utf8").catch(() => undefined) : undefined;
-  return {
-    writtenAt: mtimeMs,
-    identity: text === undefined ? `${mtimeMs} ${ino} ${size}` : sha256(text),
-  };
+  const content = text ?? `${writtenAt} ${ino} ${size}`;
+  const [firstLine = ""] = content.split("\n", 1);
+  return { writtenAt, content: sha256(content), firstLine: sha256(firstLine.trim()) };
 }

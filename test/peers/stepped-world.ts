@@ -14,6 +14,8 @@ export interface SteppedWorld extends TestWorld {
   tick(ms: number): void;
   /** resolves when the keeper naps and nothing is under way, or when the program has ended */
   idle(): Promise<void>;
+  /** resolves when something has come about without any time passing */
+  until(isSo: () => boolean): Promise<void>;
   /** puts the machine to sleep: the clock goes on, and nothing else does */
   suspend(ms: number): void;
   /** sets the clock, by mistake or to mend one */
@@ -105,6 +107,9 @@ export function steppedWorld(options: Parameters<typeof testWorld>[0]): SteppedW
         tick(Math.max(0, next - awake));
         await idle();
       }
+    },
+    async until(isSo: () => boolean) {
+      while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
     },
     suspend(ms: number) {
       asleep += ms;
