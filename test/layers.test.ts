@@ -21,7 +21,7 @@ const rooms = [
   { name: "consumer", packages: [] },
   { name: "flow", packages: [] },
   { name: "keep", packages: [] },
-  { name: "report", packages: ["uqr"] },
+  { name: "report", packages: ["uqr", "string-width"] },
   { name: "commands", packages: ["yargs"] },
   { name: "main.ts", packages: ["yargs"] },
   { name: "cli.ts", packages: [] },

@@ -181,6 +181,28 @@ export function accountsToKeep(
   return withLabels([...accounts.values()].map(({ account }) => account));
 }
 
+/**
+ * One token file for two accounts would make each of them the other's enemy.
+ *
+ * @param hint what to do instead
+ * @throws MxtokenError `usage`
+ */
+export function requireOneFileEach(
+  accounts: readonly AccountToKeep[],
+  world: World,
+  hint: string,
+): void {
+  const files = accounts.flatMap(({ settings: { tokenFile } }) =>
+    tokenFile === undefined ? [] : [resolve(world.cwd, tokenFile)],
+  );
+  if (new Set(files).size === files.length) return;
+  throw new MxtokenError(
+    "usage",
+    "--token-file is for one account, and two have the same token file",
+    { hint },
+  );
+}
+
 function nameOf({ address }: Settings): string {
   return address.text.toLowerCase();
 }

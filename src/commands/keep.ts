@@ -2,7 +2,12 @@ import { MxtokenError } from "../errors.ts";
 import { keep } from "../keep/keep.ts";
 import type { Policy } from "../keep/schedule.ts";
 import type { World } from "../world/world.ts";
-import { accountsToKeep, type ListedAccount, readAccountList } from "./account-list.ts";
+import {
+  accountsToKeep,
+  type ListedAccount,
+  readAccountList,
+  requireOneFileEach,
+} from "./account-list.ts";
 import type { Command } from "./command.ts";
 import {
   type Arguments,
@@ -77,7 +82,9 @@ export const keepCommand: Command = {
     const readAccounts = async () => {
       const named: ListedAccount[] = given.map((address) => ({ address, args: {}, place: "" }));
       const listed = list === undefined ? [] : await readAccountList(world, list);
-      return oneFileEach(args, accountsToKeep([...named, ...listed], args, world, warn));
+      const accounts = accountsToKeep([...named, ...listed], args, world, warn);
+      requireOneFileEach(accounts, world, "in a --list, each line may have its own");
+      return accounts;
     };
     const request = {
       readAccounts,
@@ -116,13 +123,5 @@ function shareOption(args: Arguments, world: World): number {
   if (Number(number) >= 1 && Number(number) <= 95) return Number(number) / 100;
   throw new MxtokenError("usage", `--refresh-at: ${JSON.stringify(given)} is no share of a life`, {
     hint: "1% to 95%, for example --refresh-at 50%",
-  });
-}
-
-/** One --token-file for several accounts would make each of them the other's enemy. */
-function oneFileEach<T>(args: Arguments, accounts: readonly T[]): readonly T[] {
-  if (args["token-file"] === undefined || accounts.length < 2) return accounts;
-  throw new MxtokenError("usage", "--token-file is for one account", {
-    hint: "in a --list, each line may have its own",
   });
 }

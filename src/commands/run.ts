@@ -8,7 +8,12 @@ import type { AccountToKeep } from "../keep/account.ts";
 import { imapsyncStatuses, type RestartPolicy } from "../keep/restart.ts";
 import { run } from "../keep/run.ts";
 import type { World } from "../world/world.ts";
-import { accountsToKeep, combined, type ListedAccount } from "./account-list.ts";
+import {
+  accountsToKeep,
+  combined,
+  type ListedAccount,
+  requireOneFileEach,
+} from "./account-list.ts";
 import { browserOptions, readBrowserSettings } from "./browser-options.ts";
 import type { Command } from "./command.ts";
 import { readPolicy, scheduleOptions } from "./keep.ts";
@@ -150,6 +155,10 @@ function accountsOf(
       hint: "say --provider1 and --provider2, or --token-file1 and --token-file2",
     });
   }
+  requireOneFileEach(accounts, world, "say --token-file1 and --token-file2");
+  if (args["imapsync"] === true && accounts.length > 2) {
+    throw new MxtokenError("usage", "--imapsync takes one address or two");
+  }
   return accounts.map((account, index) => ({
     account,
     args: combined(args, listed[index]?.args ?? {}),
@@ -205,8 +214,14 @@ async function withImapsyncOptions(
 ): Promise<readonly string[]> {
   const addresses = outcomes.map(({ mailbox }) => mailbox.address.text);
   const sides = sidesOf(addresses, given);
-  if (sides.length < outcomes.length) {
-    throw new MxtokenError("usage", "--imapsync takes one address or two");
+  if (sides === undefined) {
+    throw new MxtokenError(
+      "usage",
+      `the command names both users, and neither is ${addresses[0]}`,
+      {
+        hint: "take out --user1 or --user2, as the side is that the token is for",
+      },
+    );
   }
   const knowsRefresh = await knowsRefreshCommand(world, command);
   const added = outcomes.flatMap(({ mailbox, tokenFile }, index) => {

@@ -10,10 +10,14 @@ const ofSignIn = [
   ...["provider", "app", "tenant", "login", "flow", "access", "token-file", "home", "group"],
   ...["authorize-uri", "token-uri", "device-uri", "issuer", "redirect-uri", "scope", "client-id"],
   ...["client-secret-file", "client-secret-command", "client-certificate", "client-key"],
+  ...["service-account-key"],
   ...["imap-server", "smtp-server", "pop-server", "ca-file", "dns-server"],
 ];
 
-const paths: ReadonlySet<string> = new Set(["home", "token-file", "ca-file", "client-key"]);
+const paths: ReadonlySet<string> = new Set([
+  ...["home", "token-file", "ca-file", "client-secret-file", "client-certificate", "client-key"],
+  ...["service-account-key"],
+]);
 
 /** By option or from the environment; a path as it is from everywhere. */
 function givenValue(args: Arguments, world: World, name: string): string | undefined {

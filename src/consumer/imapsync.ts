@@ -87,16 +87,30 @@ function keyOf(value = ""): string {
 
 /**
  * Which sides of a command the accounts are: the first and the second; a single one is the side whose
- * user the command does not name already.
+ * user it is, else the side that has no password, else the side whose user the command does not name.
  *
  * @param addresses one or two
+ * @returns undefined where nothing tells: a token must not be sent to another's server
  */
-export function sidesOf(addresses: readonly string[], given: readonly string[]): readonly Side[] {
-  const [address] = addresses;
-  const isSourceAnothers = valuesOf(given, "user1").some((user) => user !== address);
-  const isTarget = addresses.length === 1 && isSourceAnothers && !names(given, "user2");
-  return isTarget ? [2] : ([1, 2] as const).slice(0, addresses.length);
+export function sidesOf(
+  addresses: readonly string[],
+  given: readonly string[],
+): readonly Side[] | undefined {
+  const [address = "", another] = addresses;
+  if (another !== undefined) return [1, 2];
+  const isIt = (user: string) => user.toLowerCase() === address.toLowerCase();
+  const own = both.filter((side) => valuesOf(given, `user${side}`).some(isIt));
+  if (own.length > 0) return own.slice(0, 1);
+  const free = both.filter((side) => !secrets.some((name) => names(given, `${name}${side}`)));
+  if (free.length === 1) return free;
+  const nameless = both.filter((side) => !names(given, `user${side}`));
+  return nameless.length === 0 ? undefined : nameless.slice(0, 1);
 }
+
+const both = [1, 2] as const;
+
+/** What a side is opened with. */
+const secrets = ["password", "passfile", "oauthaccesstoken", "oauthdirect"];
 
 /** Whether an option is there. */
 function names(args: readonly string[], option: string): boolean {
@@ -104,12 +118,13 @@ function names(args: readonly string[], option: string): boolean {
 }
 
 /**
- * What an option is given, each time that it is, as Perl's Getopt::Long reads it: one dash or two, in
- * any letters. For a flag, whatever stands behind it.
+ * What an option is given, each time that it is, as Perl's Getopt::Long reads it: with one dash, two
+ * dashes or a plus, in any letters; `no-` is `no`. For a flag, whatever stands behind it.
  */
 function valuesOf(args: readonly string[], option: string): string[] {
   return args.flatMap((arg, index) => {
-    const [, name, inline] = /^--?([a-z0-9]+)(?:=(.*))?$/is.exec(arg) ?? [];
-    return name?.toLowerCase() === option ? [inline ?? args[index + 1] ?? ""] : [];
+    const [, name, inline] = /^(?:--?|\+)((?:no-)?[a-z0-9]+)(?:=(.*))?$/is.exec(arg) ?? [];
+    const isIt = name?.toLowerCase().replace(/^no-/, "no") === option;
+    return isIt ? [inline ?? args[index + 1] ?? ""] : [];
   });
 }

@@ -217,7 +217,7 @@ class Running {
       if (this.#child === undefined) this.#pending = name;
     }
     const isOfTerminal = name === "SIGINT" || name === "SIGQUIT";
-    if (isOfTerminal && this.#world.stdin.isTTY === true) return;
+    if (isOfTerminal && this.#world.isInForeground()) return;
     this.#child?.kill(name);
   }
 

@@ -41,7 +41,10 @@ export function run(
 export function start(file: string, args: readonly string[], env: RunOptions["env"]): Child {
   const child = spawn(file, [...args], { stdio: "inherit", env: { ...process.env, ...env } });
   const ended = new Promise<Ending>((resolve, reject) => {
-    child.once("error", reject);
+    // One that runs, and may not be signalled, as sudo by whoever is not root, goes on.
+    child.on("error", (error) => {
+      if (child.pid === undefined) reject(error);
+    });
     child.once("exit", (status, signal) => {
       resolve(signal === null ? { status: status ?? 0 } : { signal });
     });

@@ -38,6 +38,7 @@ export function systemWorld(): World {
     },
     interrupt: (name) => interruption().interrupt(name),
     onSignal: (name, listener) => interruption().take(name, listener),
+    isInForeground,
     now: Date.now,
     random: Math.random,
     sleep: (ms, stop = interruption().signal) => sleep(ms, stop),
@@ -108,6 +109,22 @@ function listenToSignals() {
     };
   };
   return { signal: controller.signal, interrupt, take };
+}
+
+/**
+ * Linux says whether this is the process group that the terminal's keys are for, wherever the streams
+ * lead; elsewhere a stream that is a terminal has to do for an answer.
+ */
+function isInForeground(): boolean {
+  try {
+    const stat = process.getBuiltinModule("node:fs").readFileSync("/proc/self/stat", "utf8");
+    // proc(5): what follows the name, which may hold anything
+    const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return group === foreground;
+  } catch {
+    const { stdin, stdout, stderr } = process;
+    return [stdin, stdout, stderr].some(({ isTTY }) => isTTY);
+  }
 }
 
 function lazyPool(env: World["env"]): HttpPool {

@@ -94,6 +94,8 @@ export interface World {
    * Hears of a signal instead of `interrupted`, until the function that is returned is called.
    */
   onSignal(name: SignalName, listener: () => void): () => void;
+  /** whether a terminal's Ctrl-C reaches this process, and by itself every child of it */
+  isInForeground(): boolean;
   /** milliseconds since 1970 */
   now(): number;
   /** from 0 up to, and without, 1; for jitter, not for secrets */

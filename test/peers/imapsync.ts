@@ -1,55 +1,82 @@
 // A stand-in for imapsync, as a command: takes the options by which imapsync opens mailboxes with
-// OAuth 2.0, reads line 1 of each token file as imapsync does, and logs in. Whatever host is named,
-// it goes to the IMAP server of the test. `--volume FROM:TO` before them is Docker's.
+// OAuth 2.0, reads line 1 of each token file as imapsync does, and logs in. With IMAP_PORT, it goes to
+// the IMAP server of the test whatever host is named; else to host and port. `--volume FROM:TO` before
+// them is Docker's. A side without a token file has a password, and is only told. With
+// IMAPSYNC_KNOWS_REFRESH it is one that asks a command for a fresh token.
+import { execSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { ImapFlow } from "imapflow";
 
+const knowsRefresh = process.env["IMAPSYNC_KNOWS_REFRESH"] !== undefined;
+
+if (process.argv.includes("--help")) {
+  process.stdout.write("usage: imapsync [options]\n --oauthaccesstoken1 str\n");
+  if (knowsRefresh) process.stdout.write(" --oauthrefreshcmd1 str\n --oauthrefreshcmd2 str\n");
+  process.exit(0);
+}
+
 const sides = ["1", "2"] as const;
 const text = { type: "string" } as const;
-if (process.argv.includes("--help")) {
-  process.stdout.write("--oauthaccesstoken1 --oauthaccesstoken2\n");
-  process.exit();
-}
+const flag = { type: "boolean" } as const;
 const { values }: { values: Record<string, unknown> } = parseArgs({
   options: {
     volume: text,
-    automap: { type: "boolean" },
+    automap: flag,
     ...Object.fromEntries(
       sides.flatMap((side) => [
-        ...["host", "port", "user", "password", "oauthaccesstoken"].map((name) => [
-          `${name}${side}`,
-          text,
-        ]),
+        ...[
+          ...["host", "port", "user", "password", "oauthaccesstoken"],
+          ...(knowsRefresh ? ["oauthrefreshcmd"] : []),
+        ].map((name) => [`${name}${side}`, text]),
         [`sslargs${side}`, { ...text, multiple: true }],
-        [`ssl${side}`, { type: "boolean" as const }],
+        [`ssl${side}`, flag],
+        [`tls${side}`, flag],
       ]),
     ),
   },
 });
 
 for (const side of sides) {
-  const value = (name: string) => {
+  const optional = (name: string) => {
     const given = values[`${name}${side}`];
-    if (typeof given !== "string") throw new Error(`--${name}${side} is missing`);
+    return typeof given === "string" ? given : undefined;
+  };
+  const value = (name: string) => {
+    const given = optional(name);
+    if (given === undefined) throw new Error(`--${name}${side} is missing`);
     return given;
   };
-  if (!values[`ssl${side}`]) throw new Error(`--ssl${side} is missing`);
-  const sslArguments: unknown = values[`sslargs${side}`];
-  if (!Array.isArray(sslArguments) || !sslArguments.includes("SSL_verify_mode=1")) {
-    throw new Error("certificates are not verified");
-  }
   value("password");
-  const [accessToken = ""] = readFileSync(inside(value("oauthaccesstoken")), "utf8").split("\n");
+  const tokenFile = optional("oauthaccesstoken");
+  if (tokenFile === undefined) {
+    process.stdout.write(`${value("host")} ${value("user")}: by password\n`);
+    continue;
+  }
+  const isImplicit = values[`ssl${side}`] === true;
+  if (!isImplicit && values[`tls${side}`] !== true) throw new Error(`--ssl${side} is missing`);
+  const [...sslargs] = Object(values[`sslargs${side}`] ?? []) as string[];
+  if (!sslargs.includes("SSL_verify_mode=1")) throw new Error("certificates are not verified");
+  const caFile = sslargs.flatMap((word) => /^SSL_ca_file=(.*)$/.exec(word)?.[1] ?? [])[0];
+  const [line = ""] = readFileSync(inside(tokenFile), "utf8").split("\n");
+  const command = optional("oauthrefreshcmd");
+  const accessToken =
+    command === undefined ? line : execSync(command, { encoding: "utf8" }).trimEnd();
+  const port = process.env["IMAP_PORT"] ?? optional("port") ?? (isImplicit ? "993" : "143");
   const client = new ImapFlow({
-    host: "localhost",
-    port: Number(process.env["IMAP_PORT"]),
-    secure: true,
-    tls: { ca: readFileSync(process.env["CA_FILE"] ?? "") },
+    host: process.env["IMAP_PORT"] === undefined ? value("host") : "localhost",
+    port: Number(port),
+    secure: isImplicit,
+    ...(isImplicit ? {} : { doSTARTTLS: true }),
+    tls: { ca: readFileSync(process.env["CA_FILE"] ?? caFile ?? "") },
     auth: { user: value("user"), accessToken },
     logger: false,
   });
-  await client.connect();
+  // As imapsync does: the first side refused, and the second.
+  await client.connect().catch((error: { authenticationFailed?: boolean }) => {
+    if (error.authenticationFailed === true) process.exit(side === "1" ? 161 : 162);
+    throw error;
+  });
   const inbox = await client.mailboxOpen("INBOX", { readOnly: true });
   process.stdout.write(`${value("host")} ${value("user")}: ${inbox.exists} messages\n`);
   await client.logout();

@@ -77,6 +77,7 @@ export function testWorld(options: {
       listeners.set(name, listener);
       return () => listeners.delete(name);
     },
+    isInForeground: () => false,
     signal(name) {
       const listener = listeners.get(name);
       if (listener !== undefined) listener();
