@@ -278,7 +278,7 @@ describe("the accounts of a list", () => {
     const command = account?.signInCommand() ?? "";
     assert.match(command, /^mxtoken foo@a\.example --provider office365 /);
     assert.match(command, / --client-id own( |$)/);
-    assert.match(command, / --client-secret-file 's 1\.txt'( |$)/);
+    assert.match(command, / --client-secret-file '\/home\/foo\/s 1\.txt'( |$)/);
     assert.match(command, / --home \/home\/foo\/mail( |$)/);
   });
 
