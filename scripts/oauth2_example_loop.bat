@@ -5,5 +5,5 @@
 @rem   foo@example.com --provider google
 @rem   foo@example.com --provider office365
 
-@chcp 65001 >nul & cd /d "%~dp0.."
+@chcp 65001 >nul & cd /d "%~dp0.." & if not exist dist\cli.js (echo mxtoken is not built yet. In "%~dp0.." type: npm ci, then npm run build & pause & exit /b 78)
 @node dist\cli.js keep --home . --every 30m foo@example.com bar@example.org

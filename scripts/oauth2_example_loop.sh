@@ -7,5 +7,5 @@
 #   foo@example.com --provider google
 #   foo@example.com --provider office365
 
-CDPATH='' cd "$(dirname "$(readlink -f "$0")")/.." || exit
+CDPATH='' cd "$(dirname "$(readlink -f "$0")")/.." && [ -e dist/cli.js ] || { echo "mxtoken is not built yet. In $(pwd) type: npm ci && npm run build" >&2; exit 78; }
 exec node dist/cli.js keep --home . --every 30m foo@example.com bar@example.org

@@ -158,7 +158,8 @@ function usage(message: string, command: Command | undefined): MxtokenError {
   const lower = message.charAt(0).toLowerCase() + message.slice(1).replaceAll(/\s+/g, " ");
   const text = unknown === undefined ? lower : `unknown option ${dashed(unknown)}`;
   const words = ["mxtoken", ...(command?.usage.split(" ").slice(0, command.words) ?? [])];
-  return new MxtokenError("usage", text, { hint: `see ${words.join(" ")} --help` });
+  const more = command?.usageHint === undefined ? "" : `${command.usageHint}; `;
+  return new MxtokenError("usage", text, { hint: `${more}see ${words.join(" ")} --help` });
 }
 
 function dashed(option: string): string {

@@ -29,7 +29,12 @@ function firstWords(lines: readonly string[]): string[] {
 
 describe("the table", () => {
   test("says of each account its state, how long its token is good, and what happened last", () => {
-    const last = { at: now, is: "refreshed", message: "foo@a.example: a new token" } as const;
+    const last = {
+      at: now,
+      is: "refreshed",
+      message: "foo@a.example: a new token",
+      commands: [],
+    } as const;
     const lines = tableOf([picture("foo@a.example", "fresh", { last })], now, terminal);
     assert.deepEqual(lines, [
       "account        state  expires in  last event",
@@ -117,7 +122,7 @@ describe("whatever the room and the names", () => {
     .map(({ label, state: is, expiresAt, message }) =>
       picture(label, is, {
         expiresAt,
-        last: message === undefined ? undefined : { at: now, is: "proven", message },
+        last: message === undefined ? undefined : { at: now, is: "proven", message, commands: [] },
       }),
     );
 

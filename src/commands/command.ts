@@ -12,6 +12,8 @@ export interface Command {
   /** how many words of the usage name the command */
   readonly words: number;
   readonly about: string;
+  /** what to do about a command line that cannot be understood, where help alone does not say it */
+  readonly usageHint?: string;
   readonly options: Readonly<Record<string, Options>>;
   /**
    * @returns the exit status, where it is another program's

@@ -3,6 +3,7 @@ import { browserOptions, readBrowserSettings } from "./browser-options.ts";
 import type { Command } from "./command.ts";
 import { clientOptions, mailboxOptions, numberOption, verifyOption } from "./options.ts";
 import { readSettings } from "./read-settings.ts";
+import { signInCommand } from "./sign-in-command.ts";
 
 export const getCommand: Command = {
   usage: "$0 [address]",
@@ -20,8 +21,10 @@ export const getCommand: Command = {
     ...browserOptions,
   },
   async run(world, args, report) {
+    const settings = readSettings(args, world, (text) => report.warning(text));
     const request = {
-      settings: readSettings(args, world, (text) => report.warning(text)),
+      settings,
+      signInCommand: () => signInCommand(args, world, settings.address),
       startover: args["startover"] === true,
       refreshTokenFromInput: args["refresh-token-stdin"] === true,
       browser: readBrowserSettings(args, world),

@@ -83,6 +83,9 @@ export const keepCommand: Command = {
       const named: ListedAccount[] = given.map((address) => ({ address, args: {}, place: "" }));
       const listed = list === undefined ? [] : await readAccountList(world, list);
       const accounts = accountsToKeep([...named, ...listed], args, world, warn);
+      if (accounts.length === 0) {
+        throw new MxtokenError("unreadable", `--list: ${list} names no account`);
+      }
       requireOneFileEach(accounts, world, "in a --list, each line may have its own");
       return accounts;
     };

@@ -52,10 +52,14 @@ const sideOptions: Readonly<Record<string, Options>> = Object.fromEntries(
   ),
 );
 
+const behindDashes =
+  "the command and its options stand behind --, like mxtoken run foo@example.com -- mbsync -a";
+
 export const runCommand: Command = {
   usage: "run [addresses..]",
   words: 1,
   about: "keep tokens fresh while a command runs: run <address>... -- <command>",
+  usageHint: behindDashes,
   options: {
     ...mailboxOptions,
     ...verifyOption,
@@ -121,9 +125,7 @@ function commandOf(args: Arguments): readonly string[] {
   const behind = args["--"];
   const words = Array.isArray(behind) ? behind.filter((word) => typeof word === "string") : [];
   if (words.length > 0) return words;
-  throw new MxtokenError("usage", "no command was given behind --", {
-    hint: "for example: mxtoken run old@example.com new@example.org --imapsync -- imapsync",
-  });
+  throw new MxtokenError("usage", "no command was given behind --", { hint: behindDashes });
 }
 
 interface SideAccount {

@@ -35,6 +35,8 @@ export interface GetRequest {
   readonly qr: boolean | undefined;
   /** whether a person may be asked to sign in; a program may be waiting for what stands on stdin */
   readonly mayAsk: boolean;
+  /** the command by which a person signs in, in a terminal */
+  signInCommand(): string;
 }
 
 const signInTimeout = 300;
@@ -79,9 +81,7 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
     }
     const renewed = await renew(job, record);
     if (typeof renewed !== "string") return renewed;
-    if (!request.mayAsk)
-      throw new MxtokenError("signInNeeded", `a person must sign in: ${renewed}`);
-    await requireSomebody(world, input, request.timeout, renewed);
+    await requireSomebody(world, input, request, renewed);
     const { timeout, qr } = request;
     if (client.flow === "device") return await signInByDevice(job, { why: renewed, timeout, qr });
     const patience = timeout ?? signInTimeout;
@@ -123,12 +123,15 @@ async function proveStored(job: Job, record: TokenRecord): Promise<void> {
 async function requireSomebody(
   world: World,
   input: LineInput,
-  timeout: number | undefined,
+  { timeout, mayAsk, signInCommand }: GetRequest,
   why: string,
 ): Promise<void> {
   const isTerminal = world.stdin.isTTY === true || world.stderr.isTTY === true;
-  if (isTerminal || timeout !== undefined || !(await input.isAtEnd())) return;
-  throw new MxtokenError("signInNeeded", `a person must sign in, and nobody is there: ${why}`, {
-    hint: "run the same command in a terminal",
+  const isSomebodyThere = isTerminal || timeout !== undefined;
+  if (mayAsk && (isSomebodyThere || !(await input.isAtEnd()))) return;
+  const nobody = mayAsk ? ", and nobody is there" : "";
+  throw new MxtokenError("signInNeeded", `a person must sign in${nobody}: ${why}`, {
+    hint: "somebody must sign in, by this command in a terminal:",
+    commands: [signInCommand()],
   });
 }

@@ -256,8 +256,9 @@ export class KeptAccount {
     this.#refreshAt = retryAt(now, this.#failures, retryAfter, random());
     // A login can wait for the token.
     this.#proveAt = Math.max(this.#proveAt, this.#refreshAt);
+    const is = trouble.code === "unreachable" ? "unreachable" : "failed";
     return this.#isNews(trouble)
-      ? { is: "unreachable", trouble, life: this.#life, nextAt: this.#refreshAt }
+      ? { is, trouble, life: this.#life, nextAt: this.#refreshAt }
       : undefined;
   }
 

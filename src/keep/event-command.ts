@@ -6,6 +6,8 @@ export interface ToldEvent {
   /** undefined where it is about all of them */
   readonly account: string | undefined;
   readonly message: string;
+  /** what a person can type about it */
+  readonly command: string | undefined;
 }
 
 /** ms */
@@ -15,8 +17,9 @@ const longestQueue = 1000;
 const lastPatience = 10_000;
 
 /**
- * Runs a command line for every event, one after the other, with MXTOKEN_EVENT, MXTOKEN_ACCOUNT and
- * MXTOKEN_MESSAGE in its environment, and without the client secret that may be in ours.
+ * Runs a command line for every event, one after the other, with MXTOKEN_EVENT, MXTOKEN_ACCOUNT,
+ * MXTOKEN_MESSAGE and MXTOKEN_COMMAND in its environment, and without the client secret that may be in
+ * ours.
  */
 export class EventCommand {
   readonly #world: World;
@@ -61,7 +64,7 @@ export class EventCommand {
     this.#running = undefined;
   }
 
-  async #runFor({ is, account = "", message }: ToldEvent): Promise<void> {
+  async #runFor({ is, account = "", message, command = "" }: ToldEvent): Promise<void> {
     const cancel = new AbortController();
     const deadline = this.#world.deadline(patience, cancel.signal);
     const stop = AbortSignal.any([deadline, this.#end.signal]);
@@ -70,9 +73,10 @@ export class EventCommand {
       MXTOKEN_EVENT: is,
       MXTOKEN_ACCOUNT: account,
       MXTOKEN_MESSAGE: message,
+      MXTOKEN_COMMAND: command,
     };
     const { status } = await this.#world
-      .run({ shell: this.#command }, { env, stop })
+      .run({ shell: this.#command }, { env, stop, isGroup: true })
       .catch(() => ({ status: null }));
     cancel.abort();
     if (status === 0) this.#isFailing = false;

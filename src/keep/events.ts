@@ -24,7 +24,7 @@ export type AccountEvent =
       is: "refreshed";
       life: TokenLife | undefined;
       findings: readonly Finding[] | undefined;
-      /** after the server was not reachable */
+      /** after it could not be had for a while */
       isAgain: boolean;
     }
   /** another process has stored a new token */
@@ -35,8 +35,10 @@ export type AccountEvent =
   | { is: "unproven"; trouble: Trouble; life: TokenLife | undefined; nextAt: number }
   /** the token opens the mailbox, and a server for something else refuses it */
   | { is: "partlyRefused"; trouble: Trouble; life: TokenLife | undefined }
-  /** no new token now; the old one is kept */
+  /** nobody answered, so there is no new token now; the old one is kept */
   | { is: "unreachable"; trouble: Trouble; life: TokenLife | undefined; nextAt: number }
+  /** the same for what else passes: a full disk, an answer that is not the server's */
+  | { is: "failed"; trouble: Trouble; life: TokenLife | undefined; nextAt: number }
   /** the stored token has ended, and there is no new one yet */
   | { is: "expired"; expiresAt: number }
   /** nothing more is tried until the token file changes */
@@ -86,4 +88,6 @@ export interface LastEvent {
   readonly at: number;
   readonly is: AccountEvent["is"];
   readonly message: string;
+  /** what a person can type about it */
+  readonly commands: readonly string[];
 }

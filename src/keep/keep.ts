@@ -86,7 +86,7 @@ class Keeping {
     );
     this.#keeper.keep(accounts);
     // A place that cannot be written is said now, and not in the middle of the night.
-    await this.#statusFile?.write(this.#keeper.pictures(), true);
+    await this.#writeFirstStatus();
     const release = this.#onHangUp();
     const onStop = () => this.#tell({ is: "stopping", inFlight: this.#keeper.inFlight });
     this.#world.interrupted.addEventListener("abort", onStop);
@@ -144,6 +144,16 @@ class Keeping {
     return Math.min(longestNap, ...waits.filter((wait) => wait !== undefined));
   }
 
+  async #writeFirstStatus(): Promise<void> {
+    try {
+      await this.#statusFile?.write(this.#keeper.pictures(), true);
+    } catch (error) {
+      if (!(error instanceof MxtokenError)) throw error;
+      const { code, message, hint } = error;
+      throw new MxtokenError(code, `--status-file: ${message}`, { cause: error, hint });
+    }
+  }
+
   async #writeStatus(pictures: readonly AccountPicture[]): Promise<void> {
     const file = this.#statusFile;
     try {
@@ -184,12 +194,14 @@ class Keeping {
   #tell(event: KeepEvent, account?: KeptAccount): void {
     const message = this.#report.describe(event);
     const now = this.#world.now();
+    const commands = "trouble" in event ? event.trouble.commands : [];
     if (account !== undefined && "label" in event) {
-      account.last = { at: now, is: event.is, message };
+      account.last = { at: now, is: event.is, message, commands };
     }
     this.#report.event(event, account?.picture(now), message);
     this.#statusFile?.changed();
-    this.#command?.told({ is: event.is, account: account?.toKeep.settings.address.text, message });
+    const address = account?.toKeep.settings.address.text;
+    this.#command?.told({ is: event.is, account: address, message, command: commands[0] });
   }
 }
 

@@ -6,7 +6,7 @@ import { readTokenFile } from "../store/read.ts";
 import { signalNumber } from "../world/builtins.ts";
 import type { Child, SignalName, World } from "../world/world.ts";
 import { type AccountToKeep, KeptAccount } from "./account.ts";
-import type { KeepEvent } from "./events.ts";
+import type { KeepEvent, Trouble } from "./events.ts";
 import { Keeper } from "./keeper.ts";
 import { checkPlaceholders, fillPlaceholders } from "./placeholders.ts";
 import { afterEnd, type Decision, type RestartPolicy } from "./restart.ts";
@@ -16,7 +16,7 @@ import type { Policy } from "./schedule.ts";
 export interface RunRequest {
   readonly accounts: readonly AccountToKeep[];
   /** how each of them gets its first token */
-  readonly obtain: Omit<GetRequest, "settings" | "mayAsk">;
+  readonly obtain: Omit<GetRequest, "settings" | "mayAsk" | "signInCommand">;
   /** the program and its arguments, with placeholders */
   readonly command: readonly string[];
   /** completes the arguments when the accounts are known */
@@ -33,7 +33,7 @@ export type RunEvent =
   /** it ended right after a token could not be refreshed, or while none was good */
   | { is: "endedWithoutToken"; file: string; status: number; label: string; reason: string }
   | { is: "waitingForToken" }
-  | { is: "noFreshToken" };
+  | { is: "noFreshToken"; label: string; commands: readonly string[] };
 
 /** Who is told what happens. */
 export interface RunAudience {
@@ -66,6 +66,8 @@ export async function run(
 ): Promise<number> {
   const [file = "", ...args] = request.command;
   checkPlaceholders(args, request.accounts.length);
+  // Before somebody signs in for nothing.
+  if (!(await world.isProgram(file))) throw cannotStart(file, "it is not found");
   const outcomes = await obtainAll(world, request, audience.tell);
   checkOneFileEach(outcomes);
   const completed = await request.complete(fillPlaceholders(args, outcomes), outcomes);
@@ -83,14 +85,14 @@ async function obtainAll(
   const mayAsk = world.stdin.isTTY === true;
   for (const { settings, signInCommand } of accounts) {
     try {
-      outcomes.push(await get(world, { ...obtain, settings, mayAsk }, tell));
+      outcomes.push(await get(world, { ...obtain, settings, mayAsk, signInCommand }, tell));
     } catch (error) {
       if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
       throw new MxtokenError("signInNeeded", `${settings.address.text}: ${error.message}`, {
         cause: error,
         oauthError: error.oauthError,
-        hint: "somebody must sign in, by this command in a terminal:",
-        commands: [signInCommand()],
+        hint: error.hint,
+        commands: error.commands,
       });
     }
   }
@@ -104,6 +106,10 @@ function checkOneFileEach(outcomes: readonly Outcome[]): void {
   throw new MxtokenError("configuration", "two of the accounts have the same token file", {
     hint: "where one address is on both sides, say --provider1 and --provider2, or --token-file1 and --token-file2",
   });
+}
+
+function cannotStart(file: string, reason: string, cause?: unknown): MxtokenError {
+  return new MxtokenError("usage", `cannot start ${file}: ${reason}`, { cause });
 }
 
 /** A command that has its tokens. */
@@ -121,7 +127,7 @@ class Running {
   #askedToEndAt = Number.NEGATIVE_INFINITY;
   /** a signal that came while no command ran */
   #pending: SignalName | undefined;
-  readonly #failures = new Map<string, { at: number; reason: string }>();
+  readonly #failures = new Map<string, { at: number } & Pick<Trouble, "reason" | "commands">>();
 
   constructor(
     world: World,
@@ -201,7 +207,7 @@ class Running {
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
       const reason = systemCode(error) === "ENOENT" ? "it is not found" : systemReason(error);
-      throw new MxtokenError("usage", `cannot start ${file}: ${reason}`, { cause: error });
+      throw cannotStart(file, reason, error);
     } finally {
       this.#child = undefined;
     }
@@ -222,9 +228,9 @@ class Running {
   }
 
   #heard(event: KeepEvent): void {
-    if (event.is === "unreachable" || event.is === "refused") {
-      const at = this.#world.now();
-      this.#failures.set(event.label, { at, reason: event.trouble.reason });
+    if (event.is === "unreachable" || event.is === "failed" || event.is === "refused") {
+      const { reason, commands } = event.trouble;
+      this.#failures.set(event.label, { at: this.#world.now(), reason, commands });
     }
     if (event.is === "refreshed") this.#failures.delete(event.label);
     this.#audience.keeping(event);
@@ -264,8 +270,11 @@ class Running {
       if (this.#pending !== undefined) return false;
       if (pictures.every(({ expiresAt = Number.POSITIVE_INFINITY }) => expiresAt - now > leastLife))
         return true;
-      if (pictures.some(({ state }) => state === "refused")) {
-        this.#audience.event({ is: "noFreshToken" });
+      const refused = pictures.find(({ state }) => state === "refused");
+      if (refused !== undefined) {
+        const { label } = refused;
+        const commands = this.#failures.get(label)?.commands ?? [];
+        this.#audience.event({ is: "noFreshToken", label, commands });
         return false;
       }
       if (!isTold) this.#audience.event({ is: "waitingForToken" });

@@ -16,6 +16,9 @@ export function countStates(pictures: readonly Pick<AccountPicture, "state">[]):
 /** Between two writings, in ms: with thousands of accounts, something happens all the time. */
 const shortestInterval = 1000;
 
+/** Also when nothing happens, so that a file that is older is of a process that is gone; ms. */
+const longestInterval = 60_000;
+
 /** Holds the current picture, for whoever wants to look. */
 export class StatusFile {
   readonly #world: World;
@@ -34,11 +37,11 @@ export class StatusFile {
     this.#isBehind = true;
   }
 
-  /** ms after which it wants to be written; undefined where it is up to date */
-  get wait(): number | undefined {
-    if (!this.#isBehind) return undefined;
+  /** ms after which it wants to be written */
+  get wait(): number {
     const since = this.#world.now() - this.#writtenAt;
-    return since < 0 ? 0 : Math.max(0, shortestInterval - since);
+    const interval = this.#isBehind ? shortestInterval : longestInterval;
+    return since < 0 ? 0 : Math.max(0, interval - since);
   }
 
   /**
@@ -64,6 +67,7 @@ export class StatusFile {
         time: isoSeconds(picture.last.at),
         event: picture.last.is,
         message: picture.last.message,
+        commands: picture.last.commands,
       },
     }));
     const updated = isoSeconds(this.#world.now());

@@ -15,7 +15,7 @@ type KeeperSentence = Exclude<KeepEvent, AccountSentence>;
 function whatHappened(event: AccountSentence): string {
   switch (event.is) {
     case "refreshed": {
-      const again = event.isAgain ? "reachable again; " : "";
+      const again = event.isAgain ? "that works again; " : "";
       return `${again}a new token, ${until(event.life?.expiresAt)}${proof(event.findings)}`;
     }
     case "refreshedElsewhere":
@@ -23,15 +23,16 @@ function whatHappened(event: AccountSentence): string {
     case "proven":
       return `the stored token is ${until(event.life?.expiresAt)}${proof(event.findings)}`;
     case "unproven":
-      return `not proven: ${event.trouble.reason}; trying the login again at ${isoSeconds(event.nextAt)}`;
+      return `not proven: ${reasonOf(event)}; trying the login again at ${isoSeconds(event.nextAt)}`;
     case "partlyRefused":
       return `the mailbox opens, but ${event.trouble.reason}`;
     case "unreachable":
-      return `no new token now: ${event.trouble.reason}${old(event)}; trying again at ${isoSeconds(event.nextAt)}`;
+    case "failed":
+      return `no new token now: ${reasonOf(event)}${old(event)}; trying again at ${isoSeconds(event.nextAt)}`;
     case "expired":
       return `the token ended at ${isoSeconds(event.expiresAt)}, and there is no new one yet`;
     case "refused":
-      return `refused: ${event.trouble.reason}${old(event)}; nothing more is tried until its file changes`;
+      return `refused: ${reasonOf(event)}${old(event)}; nothing more is tried until its token file changes`;
     case "triedAgain":
       return "trying it again";
   }
@@ -60,6 +61,11 @@ function ofAll(event: KeeperSentence): string {
         ? "stopping"
         : `stopping: finishing what is under way for ${count(event.inFlight, "account")} (up to 10 seconds)`;
   }
+}
+
+/** A server's own sentence may end with a full stop. */
+function reasonOf({ trouble }: { trouble: Trouble }): string {
+  return trouble.reason.replace(/\.$/, "");
 }
 
 /** What a person can do about it. */

@@ -14,6 +14,7 @@ const troubles: ReadonlySet<KeepEvent["is"]> = new Set([
   "unproven",
   "partlyRefused",
   "unreachable",
+  "failed",
   "expired",
   "refused",
   "listNotRead",
@@ -24,6 +25,10 @@ const troubles: ReadonlySet<KeepEvent["is"]> = new Set([
 /** How often the table is drawn anew when nothing happens, and at most when much does; ms. */
 const drawnEvery = 10_000;
 const drawnAtMostEvery = 250;
+
+/** In less room a table leaves pieces of itself behind. */
+const leastRows = 12;
+const leastColumns = 40;
 
 /** Where sentences and lines of data go. */
 export interface Outlet {
@@ -52,7 +57,7 @@ export class KeepReporter implements KeepReport {
     this.#outlet = outlet;
     this.#isTroubleOnly = (options.quiet || isTroubleOnly) && !options.verbose;
     const { stderr, env } = world;
-    const isTerminal = stderr.isTTY === true && env["TERM"] !== "dumb" && (stderr.rows ?? 0) > 8;
+    const isTerminal = stderr.isTTY === true && env["TERM"] !== "dumb";
     this.#isTable = isTerminal && !options.json && !options.quiet && !isTroubleOnly;
   }
 
@@ -78,7 +83,7 @@ export class KeepReporter implements KeepReport {
     const { hint, commands = [] } = troubleOf(event) ?? {};
     this.#outlet.say([
       `mxtoken: ${message}`,
-      ...(hint === undefined || event.is === "unreachable" ? [] : [`mxtoken: hint: ${hint}`]),
+      ...(hint === undefined ? [] : [`mxtoken: hint: ${hint}`]),
       ...commands.map((command) => `  ${command}`),
     ]);
   }
@@ -96,7 +101,8 @@ export class KeepReporter implements KeepReport {
     this.#drawnAt = now;
     this.#isBehind = false;
     const { columns = 80, rows = 24 } = this.#world.stderr;
-    this.#outlet.foot(["", ...tableOf(pictures(), now, { columns, rows })]);
+    const isRoom = rows >= leastRows && columns >= leastColumns;
+    this.#outlet.foot(isRoom ? ["", ...tableOf(pictures(), now, { columns, rows })] : []);
   }
 
   #document(event: KeepEvent, picture: AccountPicture | undefined, message: string): string {

@@ -44,7 +44,7 @@ export function tableOf(pictures: readonly AccountPicture[], now: number, room: 
 }
 
 function remaining({ expiresAt, state }: AccountPicture, now: number): string {
-  if (expiresAt === undefined) return state === "waiting" ? "" : "unknown";
+  if (expiresAt === undefined) return ["fresh", "retrying"].includes(state) ? "unknown" : "";
   return expiresAt <= now ? "ended" : duration(expiresAt - now);
 }
 

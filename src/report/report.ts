@@ -196,12 +196,11 @@ export class Report {
     if (this.#options.json) {
       const commands = failure.commands.length === 0 ? undefined : failure.commands;
       const error = { code, reason, oauthError, exitStatus, message, hint, commands, retryAfter };
-      const document = { ok: false, error, ...this.#besideError };
+      const document = this.#isOfLines
+        ? JSON.stringify({ time: isoSeconds(this.#world.now()), event: "ended", message, error })
+        : JSON.stringify({ ok: false, error, ...this.#besideError }, null, 2);
       // The status tells the failure even where standard output is gone.
-      const indentation = this.#isOfLines ? undefined : 2;
-      await writeAll(this.#world.stdout, `${JSON.stringify(document, null, indentation)}\n`).catch(
-        () => undefined,
-      );
+      await writeAll(this.#world.stdout, `${document}\n`).catch(() => undefined);
     }
     return exitStatus;
   }

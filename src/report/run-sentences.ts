@@ -17,7 +17,8 @@ export function describeRunEvent(event: RunEvent): string[] {
       return ["mxtoken: waiting for a fresh token before the command is started again"];
     case "noFreshToken":
       return [
-        "mxtoken: the command is not started again: there is no fresh token without somebody",
+        `mxtoken: the command is not started again: ${event.label} needs somebody first`,
+        ...event.commands.map((command) => `  ${command}`),
       ];
   }
 }

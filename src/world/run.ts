@@ -1,15 +1,19 @@
 import { spawn } from "node:child_process";
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import { delimiter, join } from "node:path";
 import type { Child, CommandResult, Ending, Runnable, RunOptions } from "./world.ts";
 
 /** Runs a program without a shell, or a command line with one; its standard error is the user's. */
 export function run(
   command: Runnable,
   signal: AbortSignal,
-  env?: RunOptions["env"],
+  { env, isGroup = false }: Omit<RunOptions, "stop"> = {},
 ): Promise<CommandResult> {
   const options = {
     stdio: ["ignore", "pipe", "inherit"] as ["ignore", "pipe", "inherit"],
     signal,
+    detached: isGroup,
     ...(env === undefined ? {} : { env: { ...process.env, ...env } }),
   };
   const child =
@@ -26,7 +30,8 @@ export function run(
     // A shell's own children live on after it; without a reader they end, or are not waited for.
     const giveUp = () => {
       child.stdout.destroy();
-      child.kill();
+      if (isGroup) endGroup(child.pid);
+      else child.kill();
     };
     signal.addEventListener("abort", giveUp);
     child.on("error", reject);
@@ -35,6 +40,16 @@ export function run(
       resolve({ status, stdout });
     });
   });
+}
+
+/** A command that nobody waits for any more may not listen to a kinder signal. */
+function endGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(process.platform === "win32" ? pid : -pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
 }
 
 /** Starts a program that has the terminal, or whatever stands in its place, as this one has it. */
@@ -50,4 +65,24 @@ export function start(file: string, args: readonly string[], env: RunOptions["en
     });
   });
   return { ended, kill: (signal) => void child.kill(signal) };
+}
+
+/**
+ * Whether a program can be started by this name, as execvp(3) looks for it. On Windows, which knows more
+ * endings than one, only starting it tells.
+ *
+ * @param path the directories to look in, as PATH has them
+ */
+export async function isProgram(file: string, path: string): Promise<boolean> {
+  if (process.platform === "win32") return true;
+  const places = file.includes("/") ? [file] : path.split(delimiter).map((one) => join(one, file));
+  const found = await Promise.all(
+    places.map((place) =>
+      access(place, constants.X_OK).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  return found.includes(true);
 }

@@ -47,8 +47,9 @@ export function systemWorld(): World {
     httpPool: () => lazyPool(env),
     resolvers: async () => (await import("./resolvers.ts")).systemResolvers(),
     trust: (ca) => trustAlso(ca, env["NODE_EXTRA_CA_CERTS"]),
-    run: async (command, { env: variables, stop } = {}) =>
-      (await import("./run.ts")).run(command, stop ?? interruption().signal, variables),
+    run: async (command, { stop = interruption().signal, ...options } = {}) =>
+      (await import("./run.ts")).run(command, stop, options),
+    isProgram: async (file) => (await import("./run.ts")).isProgram(file, env["PATH"] ?? ""),
     start: async (...command) => (await import("./run.ts")).start(...command),
     openBrowser: async (url) => (await import("./browser.ts")).openBrowser(url),
     trace: () => undefined,

@@ -40,6 +40,8 @@ export type Runnable =
 export interface RunOptions {
   /** beside the environment of this process; undefined takes a variable out */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** whether it is a process group of its own, which ends as a whole; not for what asks at a terminal */
+  readonly isGroup?: boolean;
   /** ends it; by default the signals that ask this process to end */
   readonly stop?: AbortSignal;
 }
@@ -114,6 +116,8 @@ export interface World {
   trust(ca: string | undefined): SecureContext | undefined;
   /** runs a program and reads its standard output; its stderr is the user's */
   run(command: Runnable, options?: RunOptions): Promise<CommandResult>;
+  /** whether a program of this name could be started */
+  isProgram(file: string): Promise<boolean>;
   /** starts a program without a shell, which takes this one's place at the terminal */
   start(file: string, args: readonly string[], env: RunOptions["env"]): Promise<Child>;
   /** opens an address in the person's browser; rejects with an Error whose message is the reason */

@@ -3,7 +3,7 @@ import { PassThrough, Writable } from "node:stream";
 import { Interrupted } from "../../src/errors.ts";
 import { trustAlso } from "../../src/world/certificate-authorities.ts";
 import { httpPool, sendRequest } from "../../src/world/http.ts";
-import { run, start } from "../../src/world/run.ts";
+import { isProgram, run, start } from "../../src/world/run.ts";
 import type { HttpRequest, Input, SignalName, World } from "../../src/world/world.ts";
 import { programPath } from "./program.ts";
 
@@ -128,7 +128,8 @@ export function testWorld(options: {
     },
     resolvers: async () => options.resolvers ?? [],
     trust: (ca) => trustAlso(ca, undefined),
-    run: (command, how) => run(command, how?.stop ?? interruption.signal, how?.env),
+    run: (command, { stop = interruption.signal, ...how } = {}) => run(command, stop, how),
+    isProgram: (file) => isProgram(file, process.env["PATH"] ?? ""),
     start: async (...command) => start(...command),
     openBrowser: async (url) => {
       opened.push(url);
