@@ -270,7 +270,8 @@ describe("the end of the wait", () => {
     world.stdin.end();
     const { status, stderr } = await ended;
     assert.equal(status, 77);
-    assert.ok(!stderr.includes("authorize"));
+    assert.ok(!stderr.includes("response_type"));
+    assert.match(stderr, /^ {2}mxtoken \S+@\S+ .*--authorize-uri /m, "the command for a terminal");
     assert.equal(existsSync(join(scene.directory, "certs")), false);
   });
 });

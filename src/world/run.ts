@@ -75,10 +75,11 @@ export function start(file: string, args: readonly string[], env: RunOptions["en
  */
 export async function isProgram(file: string, path: string): Promise<boolean> {
   if (process.platform === "win32") return true;
-  const places = file.includes("/") ? [file] : path.split(delimiter).map((one) => join(one, file));
+  // What is wrong with one that is named by its path, starting it tells.
+  if (file.includes("/")) return true;
   const found = await Promise.all(
-    places.map((place) =>
-      access(place, constants.X_OK).then(
+    path.split(delimiter).map((directory) =>
+      access(join(directory, file), constants.X_OK).then(
         () => true,
         () => false,
       ),
