@@ -124,7 +124,7 @@ class Running {
   /** ends the refreshing; signals do not, they are the command's */
   readonly #over = new AbortController();
   #child: Child | undefined;
-  /** by a signal, ms since 1970 */
+  /** by a signal, ms since 1970; for ever where the signal leaves no doubt */
   #askedToEndAt = Number.NEGATIVE_INFINITY;
   /** a signal that came while no command ran */
   #pending: SignalName | undefined;
@@ -223,7 +223,9 @@ class Running {
    */
   #passOn(name: SignalName): void {
     if (ending.has(name)) {
-      this.#askedToEndAt = this.#world.now();
+      // At a Ctrl-C, imapsync only connects again.
+      const at = name === "SIGINT" ? this.#world.now() : Number.POSITIVE_INFINITY;
+      this.#askedToEndAt = Math.max(this.#askedToEndAt, at);
       if (this.#child === undefined) this.#pending = name;
     }
     const isOfTerminal = name === "SIGINT" || name === "SIGQUIT";
