@@ -238,18 +238,21 @@ class Running {
       const at = this.#world.now();
       this.#failures.set(event.label, { at, reason: event.trouble.reason });
     }
-    if (event.is === "refreshed") this.#failures.delete(event.label);
+    if (event.is === "refreshed" || event.is === "refreshedElsewhere") {
+      this.#failures.delete(event.label);
+    }
     this.#audience.keeping(event);
   }
 
   /** The command may have ended for want of a token that could not be had. */
   #tellWithoutToken(file: string, status: number, now: number): void {
     if (status === 0) return;
-    for (const { label, expiresAt = Number.POSITIVE_INFINITY } of this.#keeper.pictures()) {
+    for (const { label, state } of this.#keeper.pictures()) {
       const failure = this.#failures.get(label);
       if (failure === undefined) continue;
-      const isRecent = now - failure.at <= suspicious;
-      if (!isRecent && expiresAt > now) continue;
+      // A failure is told once, however often it comes again.
+      const isOngoing = ["retrying", "expired", "refused"].includes(state);
+      if (!isOngoing && now - failure.at > suspicious) continue;
       this.#audience.event({
         is: "endedWithoutToken",
         file,
