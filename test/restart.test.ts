@@ -18,6 +18,7 @@ const died: Ended = {
   startedAt,
   endedAt: startedAt + 90 * minute,
   isTokenReplaced: true,
+  isTokenOver: true,
   isAskedToEnd: false,
   restarts: 0,
 };
@@ -53,16 +54,23 @@ describe("what follows from the end of a command", () => {
       { isWanted: false },
       "noProgress",
     ],
-    ["its token is still the same", { isTokenReplaced: false }, {}, "sameToken"],
+    ["its token was replaced before its end", { isTokenOver: false }, {}, "restart"],
+    ["its token is over, and there is no other", { isTokenReplaced: false }, {}, "restart"],
+    [
+      "its token is still the same",
+      { isTokenReplaced: false, isTokenOver: false },
+      {},
+      "sameToken",
+    ],
     [
       "its token is still the same, and it ended at once",
-      { isTokenReplaced: false, endedAt: startedAt },
+      { isTokenReplaced: false, isTokenOver: false, endedAt: startedAt },
       {},
       "sameToken",
     ],
     [
       "its token is still the same, and nobody wants it again",
-      { isTokenReplaced: false },
+      { isTokenReplaced: false, isTokenOver: false },
       { isWanted: false },
       "sameToken",
     ],
@@ -83,6 +91,7 @@ test("a restart is always wanted, has a fresh token, had progress, and an end", 
       status: fc.oneof(fc.constantFrom(0, 7, 115, 143, 161, 162), fc.integer({ min: 0, max: 255 })),
       lived: fc.oneof(fc.integer({ min: -10, max: 2 * minute }), fc.integer()),
       isTokenReplaced: fc.boolean(),
+      isTokenOver: fc.boolean(),
       isAskedToEnd: fc.boolean(),
       restarts: fc.nat(600),
     })
@@ -98,7 +107,7 @@ test("a restart is always wanted, has a fresh token, had progress, and an end", 
       const isDue =
         how.isWanted &&
         how.statuses.includes(end.status) &&
-        end.isTokenReplaced &&
+        (end.isTokenReplaced || end.isTokenOver) &&
         !end.isAskedToEnd &&
         end.endedAt - end.startedAt >= minute &&
         end.restarts < how.most;

@@ -63,6 +63,11 @@ export async function readAccountList(world: World, file: string): Promise<Liste
  * @throws MxtokenError `unreadable`, with the line
  */
 export function parseAccountList(text: string, path: string): ListedAccount[] {
+  if (text.includes("\0")) {
+    throw new MxtokenError("unreadable", `${path} is not a text in UTF-8`, {
+      hint: "PowerShell writes one by: Set-Content -Encoding utf8",
+    });
+  }
   return text
     .replace(/^\uFEFF/, "")
     .split(/\r\n|\n|\r/)
@@ -127,9 +132,15 @@ function optionsIn(words: readonly string[]): Arguments {
   return args;
 }
 
+/** What a file holds, not everybody on the machine can read. */
+const unheard = () => undefined;
+
 /** Options that stand for each other: one of them in a line takes the place of all of them. */
 const alternatives = [
-  ["client-secret", "client-secret-file", "client-secret-command", "client-certificate"],
+  [
+    ...["client-secret", "client-secret-file", "client-secret-command"],
+    ...["client-certificate", "client-key"],
+  ],
   ["app", "thunderbird"],
   ["flow", "service-account-key"],
 ];
@@ -160,7 +171,8 @@ export function accountsToKeep(
       const address = parseAddress(text);
       const own = combined(common, args);
       const optionsKey = JSON.stringify(args);
-      const others = settingsOf.get(optionsKey) ?? readSettingsOfMany(own, world, warn);
+      const others =
+        settingsOf.get(optionsKey) ?? readSettingsOfMany(own, world, place === "" ? warn : unheard);
       settingsOf.set(optionsKey, others);
       const settings: Settings = { address, ...others };
       const asked = JSON.stringify(others);

@@ -41,10 +41,11 @@ const shownSideOptions: ReadonlySet<string> = new Set(["provider", "token-file"]
 /** Every option of a mailbox once more for the first and for the second address alone. */
 const sideOptions: Readonly<Record<string, Options>> = Object.fromEntries(
   ([1, 2] as const).flatMap((side) =>
-    Object.entries(accountOptions).map(([name, { alias: _alias, ...option }]) => [
+    Object.entries(accountOptions).map(([name, { alias, ...option }]) => [
       `${name}${side}`,
       {
         ...option,
+        ...(typeof alias === "string" ? { alias: `${alias}${side}` } : {}),
         describe: `--${name} for the ${side === 1 ? "first" : "second"} address alone; as --login${side}, --tenant${side} …`,
         hidden: !shownSideOptions.has(name),
       },

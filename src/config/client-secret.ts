@@ -34,8 +34,23 @@ async function readSecretFile(path: string): Promise<Secret> {
   }
 }
 
+/** Somebody may have to unlock something; ms. */
+const commandPatience = 300_000;
+
 async function runSecretCommand(world: World, command: string): Promise<Secret> {
-  const result = await world.run({ shell: command });
+  const cancel = new AbortController();
+  const deadline = world.deadline(commandPatience, cancel.signal);
+  const stop = AbortSignal.any([deadline, world.interrupted]);
+  const result = await world.run({ shell: command }, { stop }).catch((error) => {
+    world.interrupted.throwIfAborted();
+    if (!deadline.aborted) throw error;
+    throw new MxtokenError(
+      "unreachable",
+      "the client secret command did not end within 5 minutes",
+      { cause: error },
+    );
+  });
+  cancel.abort("ended");
   if (result.status !== 0) {
     throw new MxtokenError(
       "configuration",

@@ -15,11 +15,19 @@ export interface Proof {
 }
 
 /**
- * What follows from all findings. A server that said no counts more than one that said nothing;
- * `none`: no proof was wanted.
+ * What follows from all findings. A server that said no counts more than one that said nothing, but
+ * for SMTP: that nobody may send says nothing about a mailbox that is not reachable. `none`: no proof
+ * was wanted.
  */
 export function resultOf({ findings }: Proof): "accepted" | "refused" | "unreachable" | "none" {
   if (findings.length === 0) return "none";
+  const boxes = findings.filter(({ probe }) => probe !== "smtp");
+  if (
+    boxes.some(({ result }) => result === "unreachable") &&
+    boxes.every(({ result }) => result !== "refused")
+  ) {
+    return "unreachable";
+  }
   const has = (result: Finding["result"]) => findings.some((finding) => finding.result === result);
   if (has("refused")) return "refused";
   return has("unreachable") ? "unreachable" : "accepted";

@@ -2,8 +2,8 @@ import { isAppOnly } from "../config/flow.ts";
 import type { Settings } from "../config/settings.ts";
 import { tokenFileOf } from "../config/token-file-path.ts";
 import { groupId } from "../store/group.ts";
-import { type FileIdentity, identityOf, readTokenFile } from "../store/read.ts";
-import type { TokenRecord } from "../store/token-file.ts";
+import { identityIn, readTokenFile, writtenAt } from "../store/read.ts";
+import { identityOf, type TokenIdentity, type TokenRecord } from "../store/token-file.ts";
 import type { Finding } from "../verify/finding.ts";
 import type { World } from "../world/world.ts";
 import { obtainForApplication } from "./app-only.ts";
@@ -38,13 +38,15 @@ export interface TokenLife {
 
 /** What a turn came to, whether it went well or not. */
 export interface Turn {
-  /** absolute */
-  readonly tokenFile: string;
+  /** absolute; undefined where nobody may even look for it */
+  readonly tokenFile: string | undefined;
   readonly provider: string | undefined;
+  /** host of the token endpoint */
+  readonly server: string | undefined;
   /** of the stored token, as it is after the turn; undefined where there is none */
   readonly life: TokenLife | undefined;
-  /** of the token file, after the turn; undefined where there is none */
-  readonly fileIdentity: FileIdentity | undefined;
+  /** of the tokens that the turn began with; undefined where there were none */
+  readonly identity: TokenIdentity | undefined;
   /** whether this process got a new token */
   readonly isRenewed: boolean;
   /** of the last login; undefined where there was none */
@@ -73,12 +75,40 @@ export async function takeTurn(world: World, request: TurnRequest, tell: Tell): 
   } catch (cause) {
     error = cause;
   }
-  const tokenFile = job?.tokenFile ?? tokenFileOf(world, request.settings);
-  const record = await readTokenFile(tokenFile).catch(() => undefined);
-  const found = await identityOf(tokenFile);
-  const life = lifeOf(record, isRenewed ? world.now() : found?.writtenAt);
+  const after = await lookAfter(world, request, job, isRenewed).catch((cause) => {
+    error ??= cause;
+    return { tokenFile: job?.tokenFile, life: undefined, identity: undefined };
+  });
   const provider = job?.mailbox.provider;
-  return { tokenFile, provider, life, fileIdentity: found, isRenewed, findings, error };
+  const server = job === undefined ? undefined : new URL(job.client.tokenEndpoint).host;
+  return { ...after, provider, server, isRenewed, findings, error };
+}
+
+/** The host of the token endpoint that a token file names, or of the one that is given. */
+export async function storedServer(world: World, settings: Settings): Promise<string | undefined> {
+  try {
+    const { record } = await readStored(world, settings);
+    const uri = settings.tokenUri ?? record?.notes.tokenEndpoint;
+    return uri !== undefined && URL.canParse(uri) ? new URL(uri).host : undefined;
+  } catch {
+    // The turn will say what is wrong.
+    return undefined;
+  }
+}
+
+/** What has become of the token file, and what it was when the turn began. */
+async function lookAfter(
+  world: World,
+  { settings }: TurnRequest,
+  job: Job | undefined,
+  isRenewed: boolean,
+): Promise<Pick<Turn, "tokenFile" | "life" | "identity">> {
+  const tokenFile = job?.tokenFile ?? tokenFileOf(world, settings);
+  const record = await readTokenFile(tokenFile).catch(() => undefined);
+  const life = lifeOf(record, isRenewed ? world.now() : await writtenAt(tokenFile));
+  const former = job?.record;
+  const identity = former === undefined ? await identityIn(tokenFile) : identityOf(former);
+  return { tokenFile, life, identity };
 }
 
 async function jobOf(world: World, request: TurnRequest, tell: Tell): Promise<Job> {
@@ -97,7 +127,7 @@ async function renewOrProve(job: Job, request: TurnRequest): Promise<void> {
   const { record, tokenFile } = job;
   const isForApplication = isAppOnly(job.client.flow);
   if (record === undefined && !isForApplication) throw nothingStored(tokenFile);
-  const life = lifeOf(record, (await identityOf(tokenFile))?.writtenAt);
+  const life = lifeOf(record, await writtenAt(tokenFile));
   if (request.isDue(life) || record?.accessToken === undefined) {
     await renew(job, request, record);
     return;
@@ -136,7 +166,7 @@ async function renewUnproven(job: Job, request: TurnRequest): Promise<void> {
     const current = await readAgain(job);
     if (current === undefined) throw nothingStored(job.tokenFile);
     // Another process may have refreshed it while the lock was waited for.
-    const life = lifeOf(current, (await identityOf(job.tokenFile))?.writtenAt);
+    const life = lifeOf(current, await writtenAt(job.tokenFile));
     if (current.accessToken !== undefined && !request.isDue(life)) {
       job.tell({ is: "otherRefreshed" });
       return;

@@ -1,7 +1,8 @@
 import type { Settings } from "../config/settings.ts";
 import { Interrupted, MxtokenError } from "../errors.ts";
-import type { TokenLife, Turn, TurnRequest } from "../flow/turn.ts";
-import type { FileIdentity } from "../store/read.ts";
+import { storedServer, type TokenLife, type Turn, type TurnRequest } from "../flow/turn.ts";
+import type { TokenIdentity } from "../store/token-file.ts";
+import type { World } from "../world/world.ts";
 import type { AccountEvent, AccountPicture, LastEvent, State, Trouble } from "./events.ts";
 import { isFromTheFuture, type Policy, proveAgainAt, refreshAt, retryAt } from "./schedule.ts";
 
@@ -23,6 +24,20 @@ export interface Moment {
   random(): number;
 }
 
+/** What a person has to see to. */
+const refusals: ReadonlySet<string> = new Set([
+  "signInNeeded",
+  "applicationRefused",
+  "mailboxRefused",
+  "wrongAccount",
+]);
+
+/** Whatever comes of a turn, the next one is not begun sooner; ms. */
+const leastInterval = 1000;
+
+/** A turn that has not begun, or not ended, for so long holds its account up; ms. */
+const longestTurn = 60_000;
+
 /**
  * Failures that pass: nobody was there, or the answer was a captive portal's, or the disk is full. A
  * defect of ours may be one too, and must not end the others.
@@ -40,11 +55,12 @@ const refusalsOfMailServer: ReadonlySet<string> = new Set(["mailboxRefused", "wr
 /** One account while it is kept fresh. It decides what is due, and asks nobody anything. */
 export class KeptAccount {
   readonly toKeep: AccountToKeep;
-  /** a turn is under way, or about to be */
-  isBusy = false;
+  /** since when a turn is under way, or about to be; ms since 1970 */
+  busySince: number | undefined;
   last: LastEvent | undefined;
   tokenFile: string | undefined;
   #provider: string | undefined;
+  #server: string | undefined;
   #life: TokenLife | undefined;
   #isLookedAt = false;
   #provenAt: number | undefined;
@@ -54,10 +70,13 @@ export class KeptAccount {
   #failures = 0;
   #failedProofs = 0;
   #lastReason = "";
+  #settledAt = Number.NEGATIVE_INFINITY;
+  /** it was all right once since the program began, so that what it was given is right */
+  #hasWorked = false;
   #isRefused = false;
   #isToldExpired = false;
-  /** its file when it was refused, and whether it was the mail server that did */
-  #refusedFile: FileIdentity | undefined;
+  /** its tokens when it was refused, and whether it was the mail server that did */
+  #refusedTokens: TokenIdentity | undefined;
   #isRefusedByMailServer = false;
 
   constructor(toKeep: AccountToKeep, moment: Moment) {
@@ -65,10 +84,15 @@ export class KeptAccount {
     if (toKeep.provenAt !== undefined) this.#proven(toKeep.provenAt, moment);
   }
 
-  /** What may be limited or paused together: all accounts at one provider. */
-  get provider(): string {
+  /** Whom it asks for tokens, which may be limited or paused for all that ask the same. */
+  get server(): string {
     const { provider, address } = this.toKeep.settings;
-    return this.#provider ?? provider ?? address.domain;
+    return this.#server ?? provider ?? address.domain;
+  }
+
+  /** Reads in the token file whom it asks, where that is not known yet. */
+  async findServer(world: World): Promise<void> {
+    this.#server ??= await storedServer(world, this.toKeep.settings);
   }
 
   /** Whether a person has to do something before anything more is tried. */
@@ -80,15 +104,25 @@ export class KeptAccount {
    * Whether somebody has done something about it since it was refused. Where the mail server does not
    * want the token, another refresh token is nobody's new sign-in: another process's attempt leaves one.
    */
-  isWorthATry(file: FileIdentity | undefined): boolean {
-    const part = this.#isRefusedByMailServer ? "firstLine" : "content";
-    return file?.[part] !== this.#refusedFile?.[part];
+  isWorthATry(tokens: TokenIdentity | undefined): boolean {
+    const part = this.#isRefusedByMailServer ? "accessToken" : "tokens";
+    return tokens?.[part] !== this.#refusedTokens?.[part];
   }
 
   /** When the next turn is due, ms since 1970. */
   get nextAt(): number {
     if (this.#isRefused) return Number.POSITIVE_INFINITY;
-    return Math.min(this.#refreshAt, this.#proveAt);
+    return Math.max(Math.min(this.#refreshAt, this.#proveAt), this.#settledAt + leastInterval);
+  }
+
+  /** When its token ends, which says who comes first; ms since 1970. */
+  get expiresAt(): number {
+    return this.#life?.expiresAt ?? 0;
+  }
+
+  /** Whether the next turn is to get a token, and not only to prove one. */
+  isRefreshDue({ now }: Moment): boolean {
+    return this.#refreshAt <= now;
   }
 
   /** What the turn that is due now is to do. */
@@ -112,8 +146,10 @@ export class KeptAccount {
   /** Decides what follows from a turn. @returns what there is to tell */
   settle(turn: Turn, moment: Moment): AccountEvent | undefined {
     const { error, findings } = turn;
-    this.tokenFile = turn.tokenFile;
+    this.#settledAt = moment.now;
+    this.tokenFile = turn.tokenFile ?? this.tokenFile;
     this.#provider = turn.provider ?? this.#provider;
+    this.#server = turn.server ?? this.#server;
     const isOthers = this.#isLookedAt && this.#isOtherLife(turn.life) && !turn.isRenewed;
     this.#learnLife(turn, moment);
     this.#isLookedAt = true;
@@ -121,11 +157,11 @@ export class KeptAccount {
     if (error instanceof Interrupted) return undefined;
     const trouble = this.#troubleOf(error);
     if (findings?.some(({ probe, result }) => probe !== "smtp" && result === "accepted")) {
-      this.#proven(moment.now, moment);
       this.#worked();
+      this.#proven(moment.now, moment);
       return { is: "partlyRefused", trouble, life: this.#life };
     }
-    if (!passing.has(trouble.code)) return this.#refused(turn, trouble);
+    if (!this.#isPassing(trouble)) return this.#refused(turn, trouble);
     const retryAfter = error instanceof MxtokenError ? error.retryAfter : undefined;
     const isProofPending = findings?.some(({ result }) => result === "unreachable") === true;
     return isProofPending
@@ -137,6 +173,7 @@ export class KeptAccount {
   tryAgain({ now }: Moment): AccountEvent {
     this.#isRefused = false;
     this.#isLookedAt = false;
+    this.#settledAt = Number.NEGATIVE_INFINITY;
     this.#failures = 0;
     this.#refreshAt = now;
     this.#proveAt = Math.min(this.#proveAt, now);
@@ -145,16 +182,19 @@ export class KeptAccount {
 
   /** Once for every token that ends without a successor. */
   expired({ now }: Moment): AccountEvent | undefined {
-    if (!this.#isOver(now) || this.#isToldExpired || this.#isRefused || this.isBusy)
-      return undefined;
     const expiresAt = this.#life?.expiresAt;
-    if (expiresAt === undefined || this.#failures === 0) return undefined;
+    if (expiresAt === undefined || expiresAt > now) return undefined;
+    const isHeldUp = this.busySince !== undefined && now - this.busySince > longestTurn;
+    const isWithout = this.#failures > 0 || isHeldUp;
+    if (!isWithout || this.#isToldExpired || this.#isRefused) return undefined;
     this.#isToldExpired = true;
     return { is: "expired", expiresAt };
   }
 
   /** After the clock was set back by so many ms: what is planned comes after as much time as before. */
   clockWasSetBack(ms: number): void {
+    this.#settledAt -= ms;
+    if (this.busySince !== undefined) this.busySince -= ms;
     this.#refreshAt -= ms;
     this.#proveAt -= ms;
     if (this.#provenAt !== undefined) this.#provenAt -= ms;
@@ -212,7 +252,13 @@ export class KeptAccount {
     return isOthers ? { is: "refreshedElsewhere", life } : undefined;
   }
 
+  /** A secret's source may be gone for a while; what was never right does not get right by itself. */
+  #isPassing({ code }: Trouble): boolean {
+    return passing.has(code) || (this.#hasWorked && !refusals.has(code));
+  }
+
   #worked(): void {
+    this.#hasWorked = true;
     this.#failures = 0;
     this.#failedProofs = 0;
     this.#lastReason = "";
@@ -226,7 +272,7 @@ export class KeptAccount {
 
   #refused(turn: Turn, trouble: Trouble): AccountEvent {
     this.#isRefused = true;
-    this.#refusedFile = turn.fileIdentity;
+    this.#refusedTokens = turn.identity;
     this.#isRefusedByMailServer = refusalsOfMailServer.has(trouble.code);
     return { is: "refused", trouble, life: this.#life };
   }
@@ -263,9 +309,11 @@ export class KeptAccount {
   }
 
   /** The same failure is told once, and not at every attempt. */
-  #isNews({ reason }: Trouble): boolean {
-    const isNews = reason !== this.#lastReason;
-    this.#lastReason = reason;
+  #isNews({ code, reason }: Trouble): boolean {
+    // Servers put times and serial numbers into their words.
+    const kind = `${code} ${reason.replace(/[\da-f-]*\d[\da-f-]*/gi, "0")}`;
+    const isNews = kind !== this.#lastReason;
+    this.#lastReason = kind;
     return isNews;
   }
 

@@ -65,9 +65,14 @@ export class EventCommand {
   }
 
   async #runFor({ is, account = "", message, command = "" }: ToldEvent): Promise<void> {
+    // A signal of its own: what is combined with one that lives for months is never given back.
+    const stop = new AbortController();
     const cancel = new AbortController();
     const deadline = this.#world.deadline(patience, cancel.signal);
-    const stop = AbortSignal.any([deadline, this.#end.signal]);
+    const onEnd = () => stop.abort();
+    deadline.addEventListener("abort", onEnd);
+    this.#end.signal.addEventListener("abort", onEnd);
+    if (this.#end.signal.aborted) onEnd();
     const env = {
       ...withoutSecrets(this.#world.env),
       MXTOKEN_EVENT: is,
@@ -76,9 +81,10 @@ export class EventCommand {
       MXTOKEN_COMMAND: command,
     };
     const { status } = await this.#world
-      .run({ shell: this.#command }, { env, stop, isGroup: true })
+      .run({ shell: this.#command }, { env, stop: stop.signal, isGroup: true })
       .catch(() => ({ status: null }));
     cancel.abort();
+    this.#end.signal.removeEventListener("abort", onEnd);
     if (status === 0) this.#isFailing = false;
     else if (this.#end.signal.aborted) this.#failed("it was ended with the program");
     else if (deadline.aborted) this.#failed("it took over a minute and was ended");
@@ -93,8 +99,11 @@ export class EventCommand {
   }
 }
 
-/** Takes variables of ours that hold a secret out of the environment. */
+/** Takes what is not for others out of the environment. */
 function withoutSecrets(env: World["env"]): Record<string, undefined> {
-  const names = Object.keys(env).filter((name) => name === "MXTOKEN_CLIENT_SECRET");
+  // Windows does not care about the letters' case; the socket is for this process alone.
+  const names = Object.keys(env).filter((name) =>
+    /^(?:MXTOKEN_CLIENT_SECRET|NOTIFY_SOCKET|WATCHDOG_(?:USEC|PID))$/i.test(name),
+  );
   return Object.fromEntries(names.map((name) => [name, undefined]));
 }

@@ -88,7 +88,10 @@ class Keeping {
     // A place that cannot be written is said now, and not in the middle of the night.
     await this.#writeFirstStatus();
     const release = this.#onHangUp();
-    const onStop = () => this.#tell({ is: "stopping", inFlight: this.#keeper.inFlight });
+    const onStop = () => {
+      this.#service.stopping();
+      this.#tell({ is: "stopping", inFlight: this.#keeper.inFlight });
+    };
     this.#world.interrupted.addEventListener("abort", onStop);
     this.#tell({ is: "begun", accounts: accounts.length });
     this.#service.ready();
@@ -106,7 +109,7 @@ class Keeping {
       this.#world.interrupted.removeEventListener("abort", onStop);
       await this.#statusFile?.write(this.#keeper.pictures(), false).catch(() => undefined);
       await this.#command?.finished();
-      await this.#service.stopping();
+      await this.#service.finished();
       await this.#pool.close();
     }
   }

@@ -1,7 +1,7 @@
 import { MxtokenError } from "../errors.ts";
 import type { Event } from "../flow/events.ts";
 import { type Turn, takeTurn } from "../flow/turn.ts";
-import { identityOf } from "../store/read.ts";
+import { identityIn } from "../store/read.ts";
 import type { World } from "../world/world.ts";
 import type { KeptAccount, Moment } from "./account.ts";
 import type { AccountEvent, AccountPicture, KeepEvent } from "./events.ts";
@@ -10,7 +10,7 @@ import { longestNap, napUntil, type Policy } from "./schedule.ts";
 /** How the work is to be done. */
 export interface KeeperOptions {
   readonly policy: Policy;
-  /** how many turns may be under way at one provider */
+  /** how many turns may be under way at one authorization server */
   readonly concurrency: number;
   /** whether it goes on when no account is left for which nobody has to do something */
   readonly outlivesRefusals?: boolean;
@@ -29,10 +29,16 @@ export interface Audience {
   tick?(): Promise<void>;
 }
 
-/** Providers that do not answer must not take every place. */
-const providersAtOnce = 4;
+/** How many servers may have all of their places taken at once. */
+const serversAtOnce = 4;
 
-/** A single account's Retry-After does not keep the others of its provider waiting for longer. */
+/** Between two looks, while many are being found due. */
+const beginEvery = 50;
+
+/** A clock is set right by less all the time; ms. */
+const clockTolerance = 1000;
+
+/** A single account's Retry-After does not keep the others of its server waiting for longer. */
 const longestHold = 5 * 60_000;
 
 /**
@@ -44,17 +50,19 @@ export class Keeper {
   readonly #options: KeeperOptions;
   readonly #audience: Audience;
   #accounts: readonly KeptAccount[] = [];
-  /** due, and not yet begun; by provider */
+  /** due, and not yet begun; by authorization server */
   readonly #ready = new Map<string, KeptAccount[]>();
-  /** under way, by provider */
+  /** under way, by authorization server */
   readonly #underWay = new Map<string, number>();
   readonly #running = new Set<Promise<void>>();
-  /** until when nothing is begun at a provider that has asked for it, ms since 1970 */
+  /** until when nothing is begun at a server that has asked for it, ms since 1970 */
   readonly #heldUntil = new Map<string, number>();
   /** ends the nap */
   #alarm = new AbortController();
   /** when the next account has to be looked at */
   #lookAt = 0;
+  /** the time when it was looked at last */
+  #seen = Number.NEGATIVE_INFINITY;
 
   constructor(world: World, options: KeeperOptions, audience: Audience) {
     this.#world = world;
@@ -80,7 +88,7 @@ export class Keeper {
   /** Keeps these accounts from now on; one that is kept already keeps its state. */
   keep(accounts: readonly KeptAccount[]): void {
     this.#accounts = accounts;
-    for (const account of [...this.#ready.values()].flat()) account.isBusy = false;
+    for (const account of [...this.#ready.values()].flat()) account.busySince = undefined;
     this.#ready.clear();
     this.wake();
   }
@@ -106,23 +114,36 @@ export class Keeper {
    */
   async run(): Promise<"stopped" | "nothing alive"> {
     const { stop } = this.#options;
-    while (!stop.aborted) {
-      // Whatever wakes from here on must not be slept over.
-      this.#alarm = new AbortController();
-      if (this.#world.now() >= this.#lookAt) await this.#look();
-      this.#begin();
-      await this.#audience.tick?.();
-      if (this.#isNothingAlive()) return "nothing alive";
-      await this.#nap();
+    try {
+      while (!stop.aborted) {
+        // Whatever wakes from here on must not be slept over.
+        this.#alarm = new AbortController();
+        if (this.#now() >= this.#lookAt) await this.#look();
+        this.#begin();
+        await this.#audience.tick?.();
+        if (this.#isNothingAlive()) return "nothing alive";
+        await this.#nap();
+      }
+    } finally {
+      // Whatever ends the loop, what is on the wire is saved.
+      await Promise.allSettled(this.#running);
     }
-    await Promise.allSettled(this.#running);
     await this.#audience.tick?.();
     return "stopped";
   }
 
   moment(): Moment {
     const { policy } = this.#options;
-    return { now: this.#world.now(), policy, random: () => this.#world.random() };
+    return { now: this.#now(), policy, random: () => this.#world.random() };
+  }
+
+  /** The time; and whether the clock was set back since it was looked at. */
+  #now(): number {
+    const now = this.#world.now();
+    const back = this.#seen - now;
+    this.#seen = now;
+    if (back > clockTolerance) this.#clockWasSetBack(back);
+    return now;
   }
 
   #isNothingAlive(): boolean {
@@ -136,20 +157,37 @@ export class Keeper {
     const moment = this.moment();
     await this.#lookAtFiles(this.#accounts.filter(({ isRefused }) => isRefused));
     let next = moment.now + longestNap;
+    const due: KeptAccount[] = [];
     for (const account of this.#accounts) {
-      if (account.isBusy) continue;
       const expired = account.expired(moment);
       if (expired !== undefined) this.#tell(account, expired);
-      if (account.nextAt <= moment.now) this.#queue(account);
+      if (account.busySince !== undefined) continue;
+      if (account.nextAt <= moment.now) due.push(account);
       else next = Math.min(next, account.nextAt);
     }
     this.#lookAt = next;
+    await this.#queueAll(due);
+  }
+
+  /** Tokens before proofs, and whose token ends first comes first. */
+  async #queueAll(due: readonly KeptAccount[]): Promise<void> {
+    const moment = this.moment();
+    const rank = (account: KeptAccount) => (account.isRefreshDue(moment) ? 0 : 1);
+    const sorted = due.toSorted(
+      (one, other) => rank(one) - rank(other) || one.expiresAt - other.expiresAt,
+    );
+    for (const [index, account] of sorted.entries()) {
+      await account.findServer(this.#world);
+      if (this.#options.stop.aborted) return;
+      this.#queue(account);
+      if (index % beginEvery === 0) this.#begin();
+    }
   }
 
   #queue(account: KeptAccount): void {
-    account.isBusy = true;
-    const ready = this.#ready.get(account.provider);
-    if (ready === undefined) this.#ready.set(account.provider, [account]);
+    account.busySince = this.#world.now();
+    const ready = this.#ready.get(account.server);
+    if (ready === undefined) this.#ready.set(account.server, [account]);
     else ready.push(account);
   }
 
@@ -158,35 +196,47 @@ export class Keeper {
     for (const account of refused) {
       const { tokenFile } = account;
       if (tokenFile === undefined) continue;
-      if (!account.isWorthATry(await identityOf(tokenFile))) continue;
+      if (!account.isWorthATry(await identityIn(tokenFile))) continue;
       this.#tell(account, account.tryAgain(this.moment()));
     }
   }
 
-  /** Begins as many turns as there is room for. */
+  /** Begins as many turns as there is room for, one server after the other. */
   #begin(): void {
-    const { concurrency, stop } = this.#options;
-    const now = this.#world.now();
-    for (const [provider, ready] of this.#ready) {
-      if ((this.#heldUntil.get(provider) ?? 0) > now) continue;
-      let underWay = this.#underWay.get(provider) ?? 0;
-      while (ready.length > 0 && underWay < concurrency && !stop.aborted) {
-        if (this.#running.size >= concurrency * providersAtOnce) return;
+    for (let isBegun = true; isBegun; ) {
+      isBegun = false;
+      for (const [server, ready] of this.#ready) {
+        if (!this.#hasRoom(server)) continue;
+        const isCrowded = ready.length > this.#options.concurrency - this.#underWayAt(server);
         const account = ready.shift();
-        if (account === undefined) break;
-        underWay += 1;
-        this.#underWay.set(provider, underWay);
-        this.#run(account, provider);
+        if (ready.length === 0) this.#ready.delete(server);
+        if (account === undefined) continue;
+        this.#run(account, server, isCrowded);
+        isBegun = true;
       }
-      if (ready.length === 0) this.#ready.delete(provider);
     }
   }
 
-  #run(account: KeptAccount, provider: string): void {
-    const turn = this.#take(account).finally(() => {
-      account.isBusy = false;
+  #hasRoom(server: string): boolean {
+    const { concurrency, stop } = this.#options;
+    const underWay = this.#underWayAt(server);
+    const isHeld = (this.#heldUntil.get(server) ?? 0) > this.#world.now();
+    // Servers that do not answer must leave every other one its place.
+    const isFull = underWay > 0 && this.#running.size >= concurrency * serversAtOnce;
+    return !stop.aborted && !isHeld && !isFull && underWay < concurrency;
+  }
+
+  #underWayAt(server: string): number {
+    return this.#underWay.get(server) ?? 0;
+  }
+
+  /** @param isCrowded others wait for a place, and perhaps for their token */
+  #run(account: KeptAccount, server: string, isCrowded: boolean): void {
+    this.#underWay.set(server, this.#underWayAt(server) + 1);
+    const turn = this.#take(account, isCrowded).finally(() => {
+      account.busySince = undefined;
       this.#running.delete(turn);
-      this.#underWay.set(provider, (this.#underWay.get(provider) ?? 1) - 1);
+      this.#underWay.set(server, this.#underWayAt(server) - 1);
       this.#lookAt = Math.min(this.#lookAt, account.nextAt);
       this.#begin();
       this.#alarm.abort();
@@ -194,12 +244,15 @@ export class Keeper {
     this.#running.add(turn);
   }
 
-  async #take(account: KeptAccount): Promise<void> {
-    const request = account.turn(this.moment());
+  async #take(account: KeptAccount, isCrowded: boolean): Promise<void> {
+    const moment = this.moment();
+    const due = account.turn(moment);
+    // A login may take long; it has time until everybody has a token.
+    const proves = due.proves && !(isCrowded && account.isRefreshDue(moment));
     const tell = (event: Event) => this.#audience.detail(account, event);
-    const turn = await this.#withOwnSignal((world) => takeTurn(world, request, tell));
-    this.#holdProvider(turn, account);
+    const turn = await this.#withOwnSignal((world) => takeTurn(world, { ...due, proves }, tell));
     const event = account.settle(turn, this.moment());
+    this.#holdServer(turn, account);
     if (event !== undefined) this.#tell(account, event);
   }
 
@@ -222,12 +275,12 @@ export class Keeper {
   }
 
   /** What one account was asked to wait for, the others need not find out one by one. */
-  #holdProvider({ error, findings }: Turn, { provider }: KeptAccount): void {
+  #holdServer({ error, findings }: Turn, { server }: KeptAccount): void {
     if (!(error instanceof MxtokenError) || error.retryAfter === undefined) return;
     // A mail server means this mailbox.
     if (findings !== undefined) return;
     const ms = Math.min(error.retryAfter * 1000, longestHold);
-    this.#heldUntil.set(provider, this.#world.now() + ms);
+    this.#heldUntil.set(server, this.#world.now() + ms);
   }
 
   #tell(account: KeptAccount, event: AccountEvent): void {
@@ -236,7 +289,7 @@ export class Keeper {
 
   async #nap(): Promise<void> {
     const { stop } = this.#options;
-    const before = this.#world.now();
+    const before = this.#now();
     const ms = napUntil(this.#nextStep(before), before, this.#options.longestNap?.());
     if (stop.aborted) return;
     try {
@@ -244,28 +297,25 @@ export class Keeper {
     } catch {
       // Woken.
     }
-    this.#judgeClock(before, before + ms);
+    const ahead = this.#now() - (before + ms);
+    if (ahead <= longestNap) return;
+    // The clock was set, or the machine slept.
+    this.#audience.event({ is: "clockSet", ms: ahead }, undefined);
+    this.#lookAt = 0;
   }
 
   #nextStep(now: number): number {
-    const held = [...this.#ready.keys()].flatMap((provider) => {
-      const until = this.#heldUntil.get(provider) ?? 0;
+    const held = [...this.#ready.keys()].flatMap((server) => {
+      const until = this.#heldUntil.get(server) ?? 0;
       return until > now ? [until] : [];
     });
     return Math.min(this.#lookAt, ...held);
   }
 
-  /** A clock that was set, or a machine that slept. */
-  #judgeClock(before: number, expected: number): void {
-    const now = this.#world.now();
-    const isBack = now < before - 1000;
-    const isAhead = now > expected + longestNap;
-    if (!isBack && !isAhead) return;
-    this.#audience.event({ is: "clockSet", ms: isBack ? now - before : now - expected }, undefined);
-    if (isBack) {
-      this.#heldUntil.clear();
-      for (const account of this.#accounts) account.clockWasSetBack(expected - now);
-    }
+  #clockWasSetBack(ms: number): void {
+    this.#audience.event({ is: "clockSet", ms: -ms }, undefined);
+    this.#heldUntil.clear();
+    for (const account of this.#accounts) account.clockWasSetBack(ms);
     this.#lookAt = 0;
   }
 }

@@ -5,6 +5,8 @@ export interface Ended {
   readonly endedAt: number;
   /** whether one of the tokens that it began with has been replaced since */
   readonly isTokenReplaced: boolean;
+  /** whether one of the tokens that it began with has come to its end since */
+  readonly isTokenOver: boolean;
   /** somebody has asked it to end */
   readonly isAskedToEnd: boolean;
   /** how often it was started again before */
@@ -36,15 +38,16 @@ export type Decision =
   | "notWanted"
   /** it has ended at once: another start would not do better */
   | "noProgress"
-  /** it has ended with the token that is still the file's */
+  /** it has ended with the token that is still the file's, and good */
   | "sameToken"
   | "tooOften";
 
 /** What follows from the end of a command. */
 export function afterEnd(ended: Ended, policy: RestartPolicy): Decision {
-  const { status, startedAt, endedAt, isTokenReplaced, isAskedToEnd, restarts } = ended;
+  const { status, startedAt, endedAt, isTokenReplaced, isTokenOver, isAskedToEnd, restarts } =
+    ended;
   if (!policy.statuses.includes(status) || isAskedToEnd) return "over";
-  if (!isTokenReplaced) return "sameToken";
+  if (!isTokenReplaced && !isTokenOver) return "sameToken";
   if (endedAt - startedAt < shortestProgress) return "noProgress";
   if (!policy.isWanted) return "notWanted";
   return restarts < policy.most ? "restart" : "tooOften";

@@ -1,8 +1,8 @@
 import { Interrupted, MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { Event, Outcome, Tell } from "../flow/events.ts";
 import { type GetRequest, get } from "../flow/get.ts";
-import type { Secret } from "../secret.ts";
 import { readTokenFile } from "../store/read.ts";
+import type { TokenRecord } from "../store/token-file.ts";
 import { signalNumber } from "../world/builtins.ts";
 import type { Child, SignalName, World } from "../world/world.ts";
 import { type AccountToKeep, KeptAccount } from "./account.ts";
@@ -29,7 +29,14 @@ export interface RunRequest {
 export type RunEvent =
   | { is: "started"; file: string; restarts: number }
   /** it ended as if its token had died, and what follows */
-  | { is: "ended"; file: string; status: number; decision: Exclude<Decision, "over"> }
+  | {
+      is: "ended";
+      file: string;
+      status: number;
+      decision: Exclude<Decision, "over">;
+      /** whether there is another token by now */
+      isTokenReplaced: boolean;
+    }
   /** it ended right after a token could not be refreshed, or while none was good */
   | { is: "endedWithoutToken"; file: string; status: number; label: string; reason: string }
   | { is: "waitingForToken" }
@@ -123,7 +130,7 @@ class Running {
   /** ends the refreshing; signals do not, they are the command's */
   readonly #over = new AbortController();
   #child: Child | undefined;
-  /** by a signal, ms since 1970 */
+  /** by a signal, ms since 1970; for ever where the signal leaves no doubt */
   #askedToEndAt = Number.NEGATIVE_INFINITY;
   /** a signal that came while no command ran */
   #pending: SignalName | undefined;
@@ -180,15 +187,18 @@ class Running {
       const status = await this.#runOnce(file, args, restarts);
       const endedAt = this.#world.now();
       const after = await this.#tokens();
-      const isTokenReplaced = after.some((token, index) => token?.equals(before[index]) === false);
+      const isTokenReplaced = after.some(
+        (record, index) => record?.accessToken?.equals(before[index]?.accessToken) === false,
+      );
+      const isTokenOver = before.some((record) => (record?.notes.expiresAt ?? endedAt) < endedAt);
       const isAskedToEnd = endedAt - this.#askedToEndAt < suspicious;
       const decision = afterEnd(
-        { status, startedAt, endedAt, isTokenReplaced, isAskedToEnd, restarts },
+        { status, startedAt, endedAt, isTokenReplaced, isTokenOver, isAskedToEnd, restarts },
         this.#request.restart,
       );
       this.#tellWithoutToken(file, status, endedAt);
       if (decision === "over") return status;
-      this.#audience.event({ is: "ended", file, status, decision });
+      this.#audience.event({ is: "ended", file, status, decision, isTokenReplaced });
       if (decision !== "restart" || !(await this.#waitForTokens())) return status;
     }
   }
@@ -219,7 +229,9 @@ class Running {
    */
   #passOn(name: SignalName): void {
     if (ending.has(name)) {
-      this.#askedToEndAt = this.#world.now();
+      // At a Ctrl-C, imapsync only connects again.
+      const at = name === "SIGINT" ? this.#world.now() : Number.POSITIVE_INFINITY;
+      this.#askedToEndAt = Math.max(this.#askedToEndAt, at);
       if (this.#child === undefined) this.#pending = name;
     }
     const isOfTerminal = name === "SIGINT" || name === "SIGQUIT";
@@ -232,18 +244,21 @@ class Running {
       const { reason, commands } = event.trouble;
       this.#failures.set(event.label, { at: this.#world.now(), reason, commands });
     }
-    if (event.is === "refreshed") this.#failures.delete(event.label);
+    if (event.is === "refreshed" || event.is === "refreshedElsewhere") {
+      this.#failures.delete(event.label);
+    }
     this.#audience.keeping(event);
   }
 
   /** The command may have ended for want of a token that could not be had. */
   #tellWithoutToken(file: string, status: number, now: number): void {
     if (status === 0) return;
-    for (const { label, expiresAt = Number.POSITIVE_INFINITY } of this.#keeper.pictures()) {
+    for (const { label, state } of this.#keeper.pictures()) {
       const failure = this.#failures.get(label);
       if (failure === undefined) continue;
-      const isRecent = now - failure.at <= suspicious;
-      if (!isRecent && expiresAt > now) continue;
+      // A failure is told once, however often it comes again.
+      const isOngoing = ["retrying", "expired", "refused"].includes(state);
+      if (!isOngoing && now - failure.at > suspicious) continue;
       this.#audience.event({
         is: "endedWithoutToken",
         file,
@@ -254,12 +269,11 @@ class Running {
     }
   }
 
-  /** What stands in line 1 of every file. */
-  async #tokens(): Promise<(Secret | undefined)[]> {
-    const records = await Promise.all(
+  /** What stands in every file. */
+  #tokens(): Promise<(TokenRecord | undefined)[]> {
+    return Promise.all(
       this.#outcomes.map(({ tokenFile }) => readTokenFile(tokenFile).catch(() => undefined)),
     );
-    return records.map((record) => record?.accessToken);
   }
 
   /** @returns false when there will be none without somebody, or the end was asked for */

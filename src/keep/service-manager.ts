@@ -1,5 +1,10 @@
 import type { World } from "../world/world.ts";
 
+const lifeSign = "WATCHDOG=1";
+/** ms */
+const statusInterval = 5000;
+const patience = 10_000;
+
 /**
  * Tells systemd how the service is (sd_notify(3)): that it is ready, its status in a line, that it is
  * alive, that it stops.
@@ -15,8 +20,10 @@ export class ServiceManager {
   readonly interval: number | undefined;
   #toldAt = 0;
   #status = "";
-  /** one message after the other, in their order */
-  #sent: Promise<void> = Promise.resolve();
+  #statusAt = Number.NEGATIVE_INFINITY;
+  /** what is to be told, one message after the other; a life sign before all else */
+  readonly #queue: string[] = [];
+  #sending: Promise<void> | undefined;
 
   constructor(world: World) {
     this.#world = world;
@@ -30,10 +37,12 @@ export class ServiceManager {
     this.#send("--ready");
   }
 
-  /** Shown by `systemctl status`. */
+  /** Shown by `systemctl status`; not more often than anybody can read. */
   status(text: string): void {
-    if (text === this.#status) return;
+    const now = this.#world.now();
+    if (text === this.#status || Math.abs(now - this.#statusAt) < statusInterval) return;
     this.#status = text;
+    this.#statusAt = now;
     this.#send(`STATUS=${text}`);
   }
 
@@ -42,23 +51,39 @@ export class ServiceManager {
     const now = this.#world.now();
     if (this.interval === undefined || Math.abs(now - this.#toldAt) < this.interval / 2) return;
     this.#toldAt = now;
-    this.#send("WATCHDOG=1");
+    if (!this.#queue.includes(lifeSign)) this.#queue.unshift(lifeSign);
+    this.#sendAll();
   }
 
-  /** @returns when everything that was told is sent */
-  async stopping(): Promise<void> {
+  stopping(): void {
     this.#send("STOPPING=1");
-    await this.#sent;
   }
 
-  #send(argument: string): void {
+  /** Resolves when everything that was told is sent. */
+  async finished(): Promise<void> {
+    await this.#sending;
+  }
+
+  #send(message: string): void {
     if (!this.#isThere) return;
-    const stop = new AbortController().signal;
-    const send = () => this.#world.run({ file: "systemd-notify", args: [argument] }, { stop });
-    this.#sent = this.#sent
-      .then(send)
+    this.#queue.push(message);
+    this.#sendAll();
+  }
+
+  #sendAll(): void {
+    this.#sending ??= this.#sendQueue();
+  }
+
+  async #sendQueue(): Promise<void> {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      const cancel = new AbortController();
+      const stop = this.#world.deadline(patience, cancel.signal);
       // Without it, systemd gives its own reasons.
-      .catch(() => undefined)
-      .then(() => undefined);
+      await this.#world
+        .run({ file: "systemd-notify", args: [next] }, { stop })
+        .catch(() => undefined);
+      cancel.abort("sent");
+    }
+    this.#sending = undefined;
   }
 }

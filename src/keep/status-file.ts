@@ -51,7 +51,12 @@ export class StatusFile {
   async write(pictures: readonly AccountPicture[], isRunning: boolean): Promise<void> {
     this.#isBehind = false;
     this.#writtenAt = this.#world.now();
-    await replaceFile(this.path, `${this.#document(pictures, isRunning)}\n`);
+    try {
+      await replaceFile(this.path, `${this.#document(pictures, isRunning)}\n`);
+    } catch (error) {
+      this.#isBehind = true;
+      throw error;
+    }
   }
 
   #document(pictures: readonly AccountPicture[], isRunning: boolean): string {

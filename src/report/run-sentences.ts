@@ -10,7 +10,7 @@ export function describeRunEvent(event: RunEvent): string[] {
       return [`mxtoken: ${again}: ${event.file}`];
     }
     case "ended":
-      return [`mxtoken: ${ended(event)}, ${consequence(event.decision)}`];
+      return [`mxtoken: ${ended(event)}, ${consequence(event)}`];
     case "endedWithoutToken":
       return [`mxtoken: ${ended(event)}, and ${event.label} had no new token: ${event.reason}`];
     case "waitingForToken":
@@ -27,12 +27,14 @@ function ended({ file, status }: { file: string; status: number }): string {
   return `${basename(file)} ended with status ${status}`;
 }
 
-function consequence(decision: Extract<RunEvent, { is: "ended" }>["decision"]): string {
+function consequence({ decision, isTokenReplaced }: Extract<RunEvent, { is: "ended" }>): string {
   switch (decision) {
     case "restart":
       return "as it does when its token has died";
     case "notWanted":
-      return "perhaps because its token had died: there is a fresh one now; start it again, or pass --restart";
+      return isTokenReplaced
+        ? "perhaps because its token had died: there is a fresh one now; start it again, or pass --restart"
+        : "perhaps because its token had died: start it again when there is a fresh one, or pass --restart";
     case "noProgress":
       return `in less than ${count(1, "minute")}: it is not started again`;
     case "sameToken":

@@ -1,8 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
-import { sha256 } from "../world/builtins.ts";
 import type { World } from "../world/world.ts";
-import { parseTokenFile, type TokenRecord } from "./token-file.ts";
+import { identityOf, parseTokenFile, type TokenIdentity, type TokenRecord } from "./token-file.ts";
 
 const sizeLimit = 1024 * 1024;
 
@@ -42,28 +41,24 @@ export async function isReadableByEverybody(world: World, path: string): Promise
   return found !== undefined && (found.mode & 0o004) !== 0;
 }
 
-/** What a file holds, as digests: nobody has to keep a token for a comparison. */
-export interface FileIdentity {
-  readonly content: string;
-  /** of line 1, the access token */
-  readonly firstLine: string;
+/**
+ * What tells the tokens in a file from any others.
+ *
+ * @returns undefined where there are none, or nobody may look
+ */
+export async function identityIn(path: string): Promise<TokenIdentity | undefined> {
+  try {
+    const record = await readTokenFile(path);
+    return record === undefined ? undefined : identityOf(record);
+  } catch {
+    const found = await stat(path).catch(() => undefined);
+    const text = found === undefined ? undefined : `${found.mtimeMs} ${found.ino} ${found.size}`;
+    return text === undefined ? undefined : { tokens: text, accessToken: text };
+  }
 }
 
-/**
- * When the file was last written (ms since 1970), and what tells its content from any other. A file that
- * is replaced by the same content, as before every refresh, to see whether it can be, stays the same.
- *
- * @returns undefined where there is none, or nobody may look
- */
-export async function identityOf(
-  path: string,
-): Promise<({ writtenAt: number } & FileIdentity) | undefined> {
+/** When a file was last written, ms since 1970; undefined where there is none. */
+export async function writtenAt(path: string): Promise<number | undefined> {
   const found = await stat(path).catch(() => undefined);
-  if (found === undefined) return undefined;
-  const { mtimeMs: writtenAt, ino, size } = found;
-  const isTokenFile = found.isFile() && size <= sizeLimit;
-  const text = isTokenFile ? await readFile(path, "utf8").catch(() => undefined) : undefined;
-  const content = text ?? `${writtenAt} ${ino} ${size}`;
-  const [firstLine = ""] = content.split("\n", 1);
-  return { writtenAt, content: sha256(content), firstLine: sha256(firstLine.trim()) };
+  return found?.mtimeMs;
 }

@@ -2,6 +2,7 @@ import type { Remembered } from "../config/settings.ts";
 import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
 import { isTokenText } from "../token.ts";
+import { sha256 } from "../world/builtins.ts";
 
 /** What a token file says. The two lines are the file; the notes are comments and may be missing. */
 export interface TokenRecord {
@@ -20,6 +21,21 @@ export interface TokenNotes extends Remembered {
   readonly expiresAt?: number | undefined;
   /** how and when line 1 was proven, or that it was not */
   readonly verified?: string | undefined;
+}
+
+/** What tells the tokens of a file from others, as digests: nobody has to keep a token for that. */
+export interface TokenIdentity {
+  readonly tokens: string;
+  /** of the access token alone */
+  readonly accessToken: string;
+}
+
+export function identityOf({ accessToken, refreshToken }: TokenRecord): TokenIdentity {
+  const first = accessToken?.reveal() ?? "";
+  return {
+    tokens: sha256(`${first}\n${refreshToken?.reveal() ?? ""}`),
+    accessToken: sha256(first),
+  };
 }
 
 const noteLimit = 4000;

@@ -56,6 +56,8 @@ export interface AuthorizationServerOptions {
   readonly authenticationMethods?: readonly string[];
   /** the mailbox that an application's own token opens */
   readonly mailboxOfApplications?: string;
+  /** how long an access token lives, in seconds; by default an hour */
+  readonly accessTokenLife?: number;
 }
 
 /** Public where it has neither secret nor key. */
@@ -110,6 +112,7 @@ function providerAt(
     scopes = [],
     authenticationMethods,
     mailboxOfApplications,
+    accessTokenLife = 3600,
   }: AuthorizationServerOptions,
 ) {
   const provider = new Provider(issuer, {
@@ -153,7 +156,7 @@ function providerAt(
     }),
     ...(pages ? {} : { interactions: { url: consentUrl } }),
     ttl: {
-      AccessToken: 3600,
+      AccessToken: accessTokenLife,
       RefreshToken: 90 * 24 * 3600,
       Grant: 90 * 24 * 3600,
       Session: 3600,
