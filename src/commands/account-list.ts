@@ -47,15 +47,20 @@ const aliases = new Map(
  */
 export async function readAccountList(world: World, file: string): Promise<ListedAccount[]> {
   const path = resolve(world.cwd, file);
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = await readFile(path, "utf8");
+    bytes = await readFile(path);
   } catch (error) {
     throw new MxtokenError("unreadable", `--list: cannot read ${path}: ${systemReason(error)}`, {
       cause: error,
     });
   }
-  return parseAccountList(text, path);
+  if (/^(?:fffe|feff)/.test(bytes.toString("hex", 0, 2))) {
+    throw new MxtokenError("unreadable", `--list: ${path} is in UTF-16, and UTF-8 is wanted`, {
+      hint: "PowerShell writes it by: Set-Content -Encoding utf8",
+    });
+  }
+  return parseAccountList(bytes.toString("utf8"), path);
 }
 
 /**
@@ -63,11 +68,6 @@ export async function readAccountList(world: World, file: string): Promise<Liste
  * @throws MxtokenError `unreadable`, with the line
  */
 export function parseAccountList(text: string, path: string): ListedAccount[] {
-  if (text.includes("\0")) {
-    throw new MxtokenError("unreadable", `${path} is not a text in UTF-8`, {
-      hint: "PowerShell writes one by: Set-Content -Encoding utf8",
-    });
-  }
   return text
     .replace(/^\uFEFF/, "")
     .split(/\r\n|\n|\r/)
@@ -172,7 +172,8 @@ export function accountsToKeep(
       const own = combined(common, args);
       const optionsKey = JSON.stringify(args);
       const others =
-        settingsOf.get(optionsKey) ?? readSettingsOfMany(own, world, place === "" ? warn : unheard);
+        settingsOf.get(optionsKey) ??
+        readSettingsOfMany(own, world, "client-secret" in args ? unheard : warn);
       settingsOf.set(optionsKey, others);
       const settings: Settings = { address, ...others };
       const asked = JSON.stringify(others);
