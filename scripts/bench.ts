@@ -1,15 +1,16 @@
 // npm run bench: how long the built program takes, as ratios to an empty run of Node, and how much
 // memory. Everything is on loopback; it measures and judges nothing.
 import { spawn } from "node:child_process";
-import { cpus, release, type } from "node:os";
 import { programPath } from "../test/peers/program.ts";
 import { setScene, tokenFileText, user } from "../test/peers/scene.ts";
+import { before, machine, median } from "./measure.ts";
 
 const runs = 30;
 
 /** What makes a run tell its peak memory, in KiB, through file descriptor 3. */
-const tellMemory =
-  'data:text/javascript,import{writeSync}from"node:fs";process.on("exit",()=>writeSync(3,String(process.resourceUsage().maxRSS)))';
+const tellMemory = before(
+  'import{writeSync}from"node:fs";process.on("exit",()=>writeSync(3,String(process.resourceUsage().maxRSS)))',
+);
 
 const scene = await setScene();
 const inAnHour = new Date(Date.now() + 3_600_000).toISOString();
@@ -38,8 +39,7 @@ try {
   for (let turn = 0; turn < 5; turn += 1) {
     memory.push((await run(["--import", tellMemory, ...refreshAndProve])).peakKibibytes);
   }
-  console.log(`${cpus()[0]?.model}, ${cpus().length} cores, ${type()} ${release()}`);
-  console.log(`Node ${process.version}, ${process.arch}; medians of ${runs} runs\n`);
+  console.log(`${machine()}; medians of ${runs} runs\n`);
   times.forEach((all, index) => {
     const time = median(all);
     const row = [`${time.toFixed(0)} ms`.padStart(8), `${(time / base).toFixed(1)} ×`.padStart(7)];
@@ -81,10 +81,4 @@ async function run(
     milliseconds: Number((await exited) - start) / 1e6,
     peakKibibytes: Number(peak),
   };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length / 2;
-  return ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle) - 1] ?? 0)) / 2;
 }

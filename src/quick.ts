@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { showQuickly } from "./commands/show-quickly.ts";
 import { withDashes } from "./commands/spelling.ts";
+import { prepareToLast } from "./world/lasting.ts";
 import { systemWorld } from "./world/system.ts";
 
 // Where the built program begins. Mail programs run `mxtoken show` for every login, and most of what
@@ -8,6 +9,7 @@ import { systemWorld } from "./world/system.ts";
 // else is left to the program as a whole.
 
 async function begin(argv: readonly string[]): Promise<void> {
+  if (argv.some((word) => word === "keep" || word === "run")) prepareToLast();
   if (!(argv[0] === "show" && (await isShown(argv)))) await import("./cli.ts");
 }
 

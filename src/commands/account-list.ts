@@ -60,7 +60,14 @@ export async function readAccountList(world: World, file: string): Promise<Liste
       hint: "PowerShell writes it by: Set-Content -Encoding utf8",
     });
   }
-  return parseAccountList(bytes.toString("utf8"), path);
+  const listed = parseAccountList(bytes.toString("utf8"), path);
+  await pause();
+  return listed;
+}
+
+/** Lets whatever else waits go before: a list may be very long, and each step with it takes a while. */
+export function pause(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /**
@@ -152,6 +159,20 @@ export function combined(common: Arguments, own: Arguments): Arguments {
   return { ...Object.fromEntries(kept), ...own };
 }
 
+/** What is the same for all accounts with the same options. */
+interface SharedSettings {
+  /** their own options and the common ones */
+  readonly own: Arguments;
+  readonly others: Omit<Settings, "address">;
+  /** the same as text, for comparisons */
+  readonly asked: string;
+}
+
+function share(own: Arguments, world: World, warn: (text: string) => void): SharedSettings {
+  const others = readSettingsOfMany(own, world, warn);
+  return { own, others, asked: JSON.stringify(others) };
+}
+
 /**
  * Completes accounts with the options that are common to all of them.
  *
@@ -164,19 +185,19 @@ export function accountsToKeep(
   world: World,
   warn: (text: string) => void,
 ): AccountToKeep[] {
-  const settingsOf = new Map<string, Omit<Settings, "address">>();
+  // Thousands of lines without options of their own share what is made of the common ones.
+  const sharedBy = new Map<string, SharedSettings>();
   const accounts = new Map<string, { account: AccountToKeep; settings: string; place: string }>();
   for (const { address: text, args, place } of listed) {
     inPlace(place, () => {
       const address = parseAddress(text);
-      const own = combined(common, args);
       const optionsKey = JSON.stringify(args);
-      const others =
-        settingsOf.get(optionsKey) ??
-        readSettingsOfMany(own, world, "client-secret" in args ? unheard : warn);
-      settingsOf.set(optionsKey, others);
+      const shared =
+        sharedBy.get(optionsKey) ??
+        share(combined(common, args), world, "client-secret" in args ? unheard : warn);
+      sharedBy.set(optionsKey, shared);
+      const { own, others, asked } = shared;
       const settings: Settings = { address, ...others };
-      const asked = JSON.stringify(others);
       const key = JSON.stringify([nameOf(settings), providerOf(settings), others.tokenFile]);
       const former = accounts.get(key);
       if (former !== undefined) {
@@ -230,20 +251,25 @@ function withLabels(accounts: readonly AccountToKeep[]): AccountToKeep[] {
   const byAddress = counted(accounts, ({ settings }) => nameOf(settings));
   const atProvider = ({ settings }: AccountToKeep) =>
     JSON.stringify([nameOf(settings), providerOf(settings)]);
-  const byProvider = counted(accounts, atProvider);
+  const isAlone = ({ settings }: AccountToKeep) => byAddress.get(nameOf(settings)) === 1;
+  const byProvider = counted(
+    accounts.filter((account) => !isAlone(account)),
+    atProvider,
+  );
   return accounts.map((account) => {
+    if (isAlone(account)) return account;
     const { address, provider, tokenFile } = account.settings;
-    const isAlone = byAddress.get(nameOf(account.settings)) === 1;
     const isTold = byProvider.get(atProvider(account)) === 1 && provider !== undefined;
     const other = isTold ? provider : (tokenFile ?? provider);
-    return isAlone || other === undefined
-      ? account
-      : { ...account, label: `${address.text} (${other})` };
+    return other === undefined ? account : { ...account, label: `${address.text} (${other})` };
   });
 }
 
 function counted<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, number> {
   const counts = new Map<string, number>();
-  for (const one of all) counts.set(keyOf(one), (counts.get(keyOf(one)) ?? 0) + 1);
+  for (const one of all) {
+    const key = keyOf(one);
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
   return counts;
 }

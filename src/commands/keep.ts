@@ -5,6 +5,7 @@ import type { World } from "../world/world.ts";
 import {
   accountsToKeep,
   type ListedAccount,
+  pause,
   readAccountList,
   requireOneFileEach,
 } from "./account-list.ts";
@@ -87,6 +88,7 @@ export const keepCommand: Command = {
         throw new MxtokenError("unreadable", `--list: ${list} names no account`);
       }
       requireOneFileEach(accounts, world, "in a --list, each line may have its own");
+      await pause();
       return accounts;
     };
     const request = {

@@ -4,7 +4,7 @@ import { MxtokenError } from "../errors.ts";
 import { refreshToken } from "../grant/refresh.ts";
 import type { TokenRequestContext } from "../grant/request-context.ts";
 import type { Secret } from "../secret.ts";
-import { type Reservation, rehearseReplacement, reserve } from "../store/atomic.ts";
+import { type Reservation, replaceByItself, reserve } from "../store/atomic.ts";
 import { makeDirectory } from "../store/directory.ts";
 import { withLock } from "../store/lock.ts";
 import { readTokenFile } from "../store/read.ts";
@@ -12,6 +12,7 @@ import type { TokenNotes, TokenRecord } from "../store/token-file.ts";
 import { missingScopes, type Token, tokenFrom } from "../token.ts";
 import type { Finding } from "../verify/finding.ts";
 import { proveByEvery } from "../verify/prove.ts";
+import { whenAborted } from "../world/when-aborted.ts";
 import type { World } from "../world/world.ts";
 import type { Outcome, Source, Tell } from "./events.ts";
 import { belongsTo, checkSameOwner, ownerOf } from "./owner.ts";
@@ -29,6 +30,8 @@ export interface Job extends Prepared {
   readonly isPlaceKnown?: boolean;
   /** whether a new token that a signal leaves without its proof takes line 1 all the same */
   readonly isStoredWithoutProof?: boolean;
+  /** told when the server has answered for the last time, and what is left is to be stored */
+  onLastAnswer?(): void;
 }
 
 const tokenEndpointTimeout = 60_000;
@@ -52,9 +55,12 @@ export async function withReservation<T>(
   }
 }
 
-/** Makes sure that the token file can be replaced, under its lock, before anything is asked. */
+/**
+ * Makes sure that the token file can be replaced, under its lock, before anything is asked; what else
+ * that needs is a reservation's.
+ */
 export async function rehearse(job: Job): Promise<void> {
-  if (job.isPlaceKnown !== true) await rehearseReplacement(job.world, job.tokenFile, job.gid);
+  if (job.isPlaceKnown !== true) await replaceByItself(job.world, job.tokenFile, job.gid);
 }
 
 /**
@@ -103,16 +109,24 @@ export async function withTokenRequest<T>(
 ): Promise<T> {
   const { world, client, mailbox, tell } = job;
   world.interrupted.throwIfAborted();
-  const afterSignal = new AbortController();
+  const stop = new AbortController();
+  // A deadline that nobody cancels is kept in memory until it is over.
+  const answered = new AbortController();
+  const stopAfter = async (ms: number) => {
+    await whenAborted(world.deadline(ms, answered.signal));
+    stop.abort();
+  };
   const onSignal = () => {
     tell({ is: "finishingRequest" });
-    world.deadline(graceAfterSignal).addEventListener("abort", () => afterSignal.abort());
+    void stopAfter(graceAfterSignal);
   };
   world.interrupted.addEventListener("abort", onSignal);
-  const signal = AbortSignal.any([world.deadline(tokenEndpointTimeout), afterSignal.signal]);
+  void stopAfter(tokenEndpointTimeout);
   try {
-    return await send({ world, client, ca: mailbox.ca, signal });
+    return await send({ world, client, ca: mailbox.ca, signal: stop.signal });
   } finally {
+    // With a reason of our own: Node's would hold a stack trace.
+    answered.abort("answered");
     world.interrupted.removeEventListener("abort", onSignal);
   }
 }

@@ -29,6 +29,7 @@ export async function refreshUnproven(
   await rehearse(job);
   return withReservation(job, async (reservation) => {
     const token = await requestRefresh(job, refreshToken, current.notes.scope);
+    job.onLastAnswer?.();
     const isNew = !refreshToken.equals(token.refreshToken);
     const renewed = unprovenRecord(job, token, current.notes);
     const next = keepsLineOne ? { ...current, refreshToken: token.refreshToken } : renewed;

@@ -26,6 +26,8 @@ export interface TurnRequest {
   readonly proves: boolean;
   /** whether this process has replaced the token file before */
   readonly isPlaceKnown: boolean;
+  /** told when nobody at the provider is asked any more, and the rest is storing */
+  onLastAnswer?(): void;
 }
 
 /** From when to when a stored access token is good; ms since 1970. */
@@ -105,21 +107,23 @@ async function lookAfter(
 ): Promise<Pick<Turn, "tokenFile" | "life" | "identity">> {
   const tokenFile = job?.tokenFile ?? tokenFileOf(world, settings);
   const record = await readTokenFile(tokenFile).catch(() => undefined);
-  const life = lifeOf(record, isRenewed ? world.now() : await writtenAt(tokenFile));
+  const life = lifeOf(record, isRenewed ? world.now() : writtenAt(tokenFile));
   const former = job?.record;
   const identity = former === undefined ? await identityIn(tokenFile) : identityOf(former);
   return { tokenFile, life, identity };
 }
 
 async function jobOf(world: World, request: TurnRequest, tell: Tell): Promise<Job> {
-  const { settings, isPlaceKnown } = request;
-  const stored = await readStored(world, settings);
-  // Nobody has to be asked for the provider of nothing.
+  const { settings, isPlaceKnown, onLastAnswer = () => undefined } = request;
   const isNamed = settings.provider !== undefined || settings.flow !== undefined;
-  if (stored.record === undefined && !isNamed) throw nothingStored(stored.tokenFile);
+  if (!isNamed) {
+    const { record, tokenFile } = await readStored(world, settings);
+    // Nobody has to be asked for the provider of nothing.
+    if (record === undefined) throw nothingStored(tokenFile);
+  }
   const prepared = await prepare(world, settings, false, tell, "refresh");
   const gid = settings.group === undefined ? undefined : await groupId(world, settings.group);
-  const settled = { startover: false, isPlaceKnown, isStoredWithoutProof: true };
+  const settled = { startover: false, isPlaceKnown, isStoredWithoutProof: true, onLastAnswer };
   return { ...prepared, ...settled, world, tell, gid };
 }
 
@@ -127,7 +131,7 @@ async function renewOrProve(job: Job, request: TurnRequest): Promise<void> {
   const { record, tokenFile } = job;
   const isForApplication = isAppOnly(job.client.flow);
   if (record === undefined && !isForApplication) throw nothingStored(tokenFile);
-  const life = lifeOf(record, await writtenAt(tokenFile));
+  const life = lifeOf(record, writtenAt(tokenFile));
   if (request.isDue(life) || record?.accessToken === undefined) {
     await renew(job, request, record);
     return;
@@ -157,7 +161,8 @@ async function renew(
     return;
   }
   if (record === undefined) throw nothingStored(job.tokenFile);
-  if (!request.proves) return renewUnproven(job, request);
+  // Where nothing is proven, both lines are stored at once.
+  if (!request.proves || job.mailbox.verify.length === 0) return renewUnproven(job, request);
   if ((await refreshStored(job, record)) === undefined) throw noRefreshToken(job.tokenFile);
 }
 
@@ -166,7 +171,7 @@ async function renewUnproven(job: Job, request: TurnRequest): Promise<void> {
     const current = await readAgain(job);
     if (current === undefined) throw nothingStored(job.tokenFile);
     // Another process may have refreshed it while the lock was waited for.
-    const life = lifeOf(current, await writtenAt(job.tokenFile));
+    const life = lifeOf(current, writtenAt(job.tokenFile));
     if (current.accessToken !== undefined && !request.isDue(life)) {
       job.tell({ is: "otherRefreshed" });
       return;

@@ -7,6 +7,9 @@ import type { KeptAccount, Moment } from "./account.ts";
 import type { AccountEvent, AccountPicture, KeepEvent } from "./events.ts";
 import { longestNap, napUntil, type Policy } from "./schedule.ts";
 
+/** Why a nap ends; Node's own reason would hold a stack trace, for every turn. */
+const woken = "woken";
+
 /** How the work is to be done. */
 export interface KeeperOptions {
   readonly policy: Policy;
@@ -55,6 +58,8 @@ export class Keeper {
   /** under way, by authorization server */
   readonly #underWay = new Map<string, number>();
   readonly #running = new Set<Promise<void>>();
+  /** of these, those that wait for nobody but the disk */
+  #storing = 0;
   /** until when nothing is begun at a server that has asked for it, ms since 1970 */
   readonly #heldUntil = new Map<string, number>();
   /** ends the nap */
@@ -68,7 +73,7 @@ export class Keeper {
     this.#world = world;
     this.#options = options;
     this.#audience = audience;
-    options.stop.addEventListener("abort", () => this.#alarm.abort());
+    options.stop.addEventListener("abort", () => this.#alarm.abort(woken));
   }
 
   /** How many turns are under way. */
@@ -96,7 +101,7 @@ export class Keeper {
   /** Lets everything be looked at now instead of after the nap. */
   wake(): void {
     this.#lookAt = 0;
-    this.#alarm.abort();
+    this.#alarm.abort(woken);
   }
 
   /** Gives accounts that were refused another try. */
@@ -223,7 +228,8 @@ export class Keeper {
     const isHeld = (this.#heldUntil.get(server) ?? 0) > this.#world.now();
     // Servers that do not answer must leave every other one its place.
     const isFull = underWay > 0 && this.#running.size >= concurrency * serversAtOnce;
-    return !stop.aborted && !isHeld && !isFull && underWay < concurrency;
+    const isRoom = underWay < concurrency && this.#storing < concurrency;
+    return !stop.aborted && !isHeld && !isFull && isRoom;
   }
 
   #underWayAt(server: string): number {
@@ -233,24 +239,40 @@ export class Keeper {
   /** @param isCrowded others wait for a place, and perhaps for their token */
   #run(account: KeptAccount, server: string, isCrowded: boolean): void {
     this.#underWay.set(server, this.#underWayAt(server) + 1);
-    const turn = this.#take(account, isCrowded).finally(() => {
+    let isAsking = true;
+    const leave = () => {
+      if (isAsking) this.#underWay.set(server, this.#underWayAt(server) - 1);
+      isAsking = false;
+    };
+    let isStoring = false;
+    // While a token is being stored, the next account may ask.
+    const onLastAnswer = () => {
+      leave();
+      isStoring = true;
+      this.#storing += 1;
+      queueMicrotask(() => this.#begin());
+    };
+    const turn = this.#take(account, isCrowded, onLastAnswer).finally(() => {
       account.busySince = undefined;
       this.#running.delete(turn);
-      this.#underWay.set(server, this.#underWayAt(server) - 1);
+      leave();
+      if (isStoring) this.#storing -= 1;
       this.#lookAt = Math.min(this.#lookAt, account.nextAt);
       this.#begin();
-      this.#alarm.abort();
+      this.#alarm.abort(woken);
     });
     this.#running.add(turn);
   }
 
-  async #take(account: KeptAccount, isCrowded: boolean): Promise<void> {
+  async #take(account: KeptAccount, isCrowded: boolean, onLastAnswer: () => void): Promise<void> {
     const moment = this.moment();
     const due = account.turn(moment);
     // A login may take long; it has time until everybody has a token.
     const proves = due.proves && !(isCrowded && account.isRefreshDue(moment));
     const tell = (event: Event) => this.#audience.detail(account, event);
-    const turn = await this.#withOwnSignal((world) => takeTurn(world, { ...due, proves }, tell));
+    const turn = await this.#withOwnSignal((world) =>
+      takeTurn(world, { ...due, proves, onLastAnswer }, tell),
+    );
     const event = account.settle(turn, this.moment());
     this.#holdServer(turn, account);
     if (event !== undefined) this.#tell(account, event);

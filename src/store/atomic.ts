@@ -1,15 +1,17 @@
 import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
-import { type FileHandle, open, readFile, rename, stat, unlink } from "node:fs/promises";
+import { constants, readFileSync } from "node:fs";
+import { rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
 import { type FormerFile, keepOwner } from "./keep-owner.ts";
+import { OpenFile } from "./open-file.ts";
+import { syncDirectory } from "./sync-directory.ts";
 import { checkTarget } from "./target.ts";
 import { unwritable } from "./unwritable.ts";
 
 /** Room for the longest tokens seen, several times over. */
-const reservedBytes = 32 * 1024;
+const blank = Buffer.alloc(32 * 1024, "\n");
 
 /** Windows refuses to replace a file while a reader or a virus scanner has it open. */
 const renamePatience = 2000;
@@ -19,8 +21,6 @@ const renameInterval = 50;
 export interface Reservation {
   /** Replaces the target; a reader sees the old content or the new, never a mixture. */
   commit(content: string): Promise<void>;
-  /** Replaces the target by what it holds already; when that fails, nothing is left behind. */
-  rehearse(content: Buffer): Promise<void>;
   /** Gives the place back. Does nothing after the target was replaced. */
   release(): Promise<void>;
 }
@@ -43,28 +43,45 @@ export async function reserve(
   gid: number | undefined,
   owner: "as before" | "of the directory" = "as before",
 ): Promise<Reservation> {
+  const { temporary, file } = await place(world, path, gid, owner, blank);
+  return reservation(world, path, temporary, file);
+}
+
+/** Makes the temporary file with this content, on the disk; when that fails, nothing is left behind. */
+async function place(
+  world: World,
+  path: string,
+  gid: number | undefined,
+  owner: "as before" | "of the directory",
+  content: Buffer,
+): Promise<{ temporary: string; file: OpenFile }> {
   const target = await checkTarget(path);
   const former = owner === "as before" ? target : await privateOf(world, dirname(path));
   // Whoever holds the lock is alone here: what has this name was left by a process that died.
   const temporary = join(dirname(path), `.${basename(path)}.tmp`);
-  let file: FileHandle | undefined;
+  let file: OpenFile | undefined;
   try {
-    await unlink(temporary).catch(unlessMissing);
-    const { O_RDWR, O_CREAT, O_EXCL } = constants;
-    file = await open(temporary, O_RDWR | O_CREAT | O_EXCL, 0o600);
+    file = await makeFile(temporary);
     await keepOwner(file, former, world, gid);
-    await writeAll(file, Buffer.alloc(reservedBytes, "\n"));
+    await file.write(content);
     await file.sync();
   } catch (error) {
-    await file?.close();
+    file?.close();
     await unlink(temporary).catch(() => undefined);
     throw unwritable(path, error);
   }
-  return reservation(world, path, temporary, file);
+  return { temporary, file };
 }
 
-function unlessMissing(error: unknown): void {
-  if (systemCode(error) !== "ENOENT") throw error;
+/** Makes a file that is there for nobody else; what has its name already is removed. */
+async function makeFile(path: string): Promise<OpenFile> {
+  const { O_RDWR, O_CREAT, O_EXCL } = constants;
+  const make = () => OpenFile.open(path, O_RDWR | O_CREAT | O_EXCL, 0o600);
+  return make().catch(async (error) => {
+    if (systemCode(error) !== "EEXIST") throw error;
+    await unlink(path);
+    return make();
+  });
 }
 
 /** Owner and rights of a file that belongs to the directory's owner alone. */
@@ -74,15 +91,21 @@ async function privateOf(world: World, directory: string): Promise<FormerFile | 
   return { uid, gid, mode: 0o600 };
 }
 
-function reservation(world: World, path: string, temporary: string, file: FileHandle): Reservation {
+function reservation(world: World, path: string, temporary: string, file: OpenFile): Reservation {
   let done = false;
-  const fill = async (content: string | Buffer) => {
+  let isOpen = true;
+  const close = () => {
+    if (!isOpen) return;
+    isOpen = false;
+    file.close();
+  };
+  const fill = async (content: string) => {
     try {
       const bytes = Buffer.from(content);
-      await writeAll(file, bytes);
+      await file.write(bytes);
       await file.truncate(bytes.length);
       await file.sync();
-      await file.close();
+      close();
     } catch (error) {
       throw unwritable(path, error);
     }
@@ -99,27 +122,21 @@ function reservation(world: World, path: string, temporary: string, file: FileHa
         throw unwritable(path, error);
       });
     },
-    async rehearse(content) {
-      await fill(content);
-      await renameOver(world, temporary, path).catch((error) => {
-        throw cannotReplace(path, error, "is it mounted alone into a container, or immutable?");
-      });
-      done = true;
-    },
     async release() {
       if (done) return;
       done = true;
-      // After a failed commit the file may be closed already.
-      await file.close().catch(() => undefined);
-      await unlink(temporary).catch(() => undefined);
+      try {
+        close();
+      } finally {
+        await unlink(temporary).catch(() => undefined);
+      }
     },
   };
 }
 
 /**
- * Replaces the file by its own content, under its lock. A file that cannot be replaced (mounted
- * alone into a container, immutable) must fail here, and not when the only good refresh token is
- * in memory. Where there is no file yet, only its place is tried.
+ * Tries everything that a later replacement needs, under the lock: the room, and that the file can be
+ * replaced at all. Where there is no file yet, only its place is tried.
  *
  * @throws MxtokenError `unwritable`
  */
@@ -129,24 +146,40 @@ export async function rehearseReplacement(
   gid: number | undefined,
 ): Promise<void> {
   const reservation = await reserve(world, path, gid);
+  await reservation.release();
+  await replaceByItself(world, path, gid);
+}
+
+/**
+ * Replaces the file by its own content, under its lock. A file that cannot be replaced (mounted
+ * alone into a container, immutable) must fail here, and not when the only good refresh token is
+ * in memory. Does nothing where there is no file.
+ *
+ * @throws MxtokenError `unwritable`
+ */
+export async function replaceByItself(
+  world: World,
+  path: string,
+  gid: number | undefined,
+): Promise<void> {
+  const content = contentOf(path);
+  if (content === undefined) return;
+  const { temporary, file } = await place(world, path, gid, "as before", content);
   try {
-    const content = await readFile(path).catch((error) => {
-      if (systemCode(error) === "ENOENT") return undefined;
-      throw error;
-    });
-    if (content !== undefined) await reservation.rehearse(content);
+    file.close();
+    await renameOver(world, temporary, path);
   } catch (error) {
-    throw unwritable(path, error);
-  } finally {
-    await reservation.release();
+    await unlink(temporary).catch(() => undefined);
+    throw cannotReplace(path, error, "is it mounted alone into a container, or immutable?");
   }
 }
 
-/** FileHandle.write may write less than it was given, on a disk that is nearly full for example. */
-async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
-  for (let position = 0; position < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, position, bytes.length - position, position);
-    position += bytesWritten;
+function contentOf(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return undefined;
+    throw unwritable(path, error);
   }
 }
 
@@ -183,20 +216,5 @@ async function renameOver(world: World, from: string, to: string): Promise<void>
     }
     // A new refresh token is waiting to be saved: nothing may cut this short.
     await world.sleep(renameInterval, new AbortController().signal);
-  }
-}
-
-/** A rename is only on the disk when its directory is. Windows knows no such thing. */
-export async function syncDirectory(world: World, path: string): Promise<void> {
-  if (world.platform === "win32") return;
-  const directory = await open(path, constants.O_RDONLY);
-  try {
-    await directory.sync();
-  } catch (error) {
-    // Some network file systems cannot; the new content is in place all the same.
-    const code = systemCode(error);
-    if (code !== "EINVAL" && code !== "ENOTSUP") throw error;
-  } finally {
-    await directory.close();
   }
 }

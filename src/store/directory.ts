@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { chmod, chown, lstat, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
@@ -14,6 +15,7 @@ const onTheWay = 0o710;
  * @throws MxtokenError `unwritable`
  */
 export async function makeDirectory(path: string, gid?: number, groupMode = last): Promise<void> {
+  if (existsSync(path)) return;
   try {
     await make(path, gid, groupMode);
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
 import { MxtokenError, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
+import type { OpenFile } from "./open-file.ts";
 
 /** What counts of the file that is replaced. */
 export type FormerFile = Pick<Stats, "uid" | "gid" | "mode">;
@@ -15,7 +15,7 @@ export type FormerFile = Pick<Stats, "uid" | "gid" | "mode">;
  * @throws MxtokenError `unwritable`
  */
 export async function keepOwner(
-  file: FileHandle,
+  file: OpenFile,
   former: FormerFile | undefined,
   world: World,
   gid: number | undefined,
@@ -24,15 +24,16 @@ export async function keepOwner(
   const { uid, gid: ownGid } = world.user;
   const owner = former?.uid ?? uid;
   const group = gid ?? former?.gid ?? ownGid;
-  const now = await file.stat();
+  const now = file.stat();
   if (now.uid !== owner || now.gid !== group) await chown(file, owner, group);
   const formerMode = former === undefined ? 0o600 : former.mode & 0o777;
   const shared = (formerMode & 0o137) === 0 && (formerMode & 0o040) !== 0 && group !== ownGid;
   const readable = gid !== undefined || shared ? 0o040 : 0;
-  await file.chmod((formerMode & 0o600) | readable);
+  const mode = (formerMode & 0o600) | readable;
+  if ((now.mode & 0o7777) !== mode) await file.chmod(mode);
 }
 
-async function chown(file: FileHandle, owner: number, group: number): Promise<void> {
+async function chown(file: OpenFile, owner: number, group: number): Promise<void> {
   try {
     await file.chown(owner, group);
   } catch (error) {

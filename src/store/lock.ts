@@ -1,8 +1,8 @@
-import { constants } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { constants, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { MxtokenError, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
+import { OpenFile } from "./open-file.ts";
 import { unwritable } from "./unwritable.ts";
 
 // Longer than another process may hold it: a refresh takes 60 s at most.
@@ -27,11 +27,7 @@ export async function withLock<T>(
   stop: AbortSignal = world.interrupted,
 ): Promise<T> {
   const path = lockPath(tokenFile);
-  const { tryLock, unlock } = await import("fs-native-extensions").catch((error) => {
-    throw new MxtokenError("unwritable", "file locks are not available on this platform", {
-      cause: error,
-    });
-  });
+  const { tryLock, unlock } = await nativeLocks();
   const file = await openLockFile(world, path);
   const lock = () => {
     try {
@@ -62,23 +58,38 @@ export async function withLock<T>(
       unlock(file.fd);
     }
   } finally {
-    await file.close();
+    file.close();
   }
+}
+
+let locks: Promise<typeof import("fs-native-extensions")> | undefined;
+
+/** Loaded once: even to find out that it is loaded already takes its time. */
+function nativeLocks(): Promise<typeof import("fs-native-extensions")> {
+  locks ??= import("fs-native-extensions").catch((error) => {
+    throw new MxtokenError("unwritable", "file locks are not available on this platform", {
+      cause: error,
+    });
+  });
+  return locks;
 }
 
 function lockPath(tokenFile: string): string {
   return join(dirname(tokenFile), `.${basename(tokenFile)}.lock`);
 }
 
-async function openLockFile(world: World, path: string): Promise<FileHandle> {
+async function openLockFile(world: World, path: string): Promise<OpenFile> {
   const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
   try {
     // O_NOFOLLOW does not exist on Windows, where it is undefined and counts as 0.
-    const file = await open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+    const file =
+      OpenFile.openExisting(path, O_RDWR | O_NOFOLLOW) ??
+      (await OpenFile.open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600));
     if (world.user?.uid === 0) {
       // What root leaves in somebody's directory must not lock its owner out.
-      const { uid, gid } = await stat(dirname(path));
-      await file.chown(uid, gid);
+      const { uid, gid } = statSync(dirname(path));
+      const now = file.stat();
+      if (now.uid !== uid || now.gid !== gid) await file.chown(uid, gid);
     }
     return file;
   } catch (error) {

@@ -1,7 +1,10 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFileSync, type Stats, statSync } from "node:fs";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
 import { identityOf, parseTokenFile, type TokenIdentity, type TokenRecord } from "./token-file.ts";
+
+// A token file is small and is read several times in a row. Node takes thirty times as long to hand
+// such a read to another thread, and back, as the read takes.
 
 const sizeLimit = 1024 * 1024;
 
@@ -14,13 +17,13 @@ const sizeLimit = 1024 * 1024;
 export async function readTokenFile(path: string): Promise<TokenRecord | undefined> {
   let text: string;
   try {
-    const found = await stat(path);
+    const found = statSync(path);
     // Reading a named pipe would wait for its writer.
     if (!found.isFile() || found.size > sizeLimit) {
       const what = found.isFile() ? "is over 1 MiB large" : "is not a regular file";
       throw new MxtokenError("unreadable", `${path} ${what}, so it is no token file`);
     }
-    text = await readFile(path, "utf8");
+    text = readFileSync(path, "utf8");
   } catch (error) {
     if (error instanceof MxtokenError) throw error;
     const code = systemCode(error);
@@ -37,7 +40,7 @@ export async function readTokenFile(path: string): Promise<TokenRecord | undefin
 export async function isReadableByEverybody(world: World, path: string): Promise<boolean> {
   // Windows protects by access lists, and its file modes tell nothing of them.
   if (world.user === undefined) return false;
-  const found = await stat(path).catch(() => undefined);
+  const found = look(path);
   return found !== undefined && (found.mode & 0o004) !== 0;
 }
 
@@ -51,14 +54,21 @@ export async function identityIn(path: string): Promise<TokenIdentity | undefine
     const record = await readTokenFile(path);
     return record === undefined ? undefined : identityOf(record);
   } catch {
-    const found = await stat(path).catch(() => undefined);
+    const found = look(path);
     const text = found === undefined ? undefined : `${found.mtimeMs} ${found.ino} ${found.size}`;
     return text === undefined ? undefined : { tokens: text, accessToken: text };
   }
 }
 
-/** When a file was last written, ms since 1970; undefined where there is none. */
-export async function writtenAt(path: string): Promise<number | undefined> {
-  const found = await stat(path).catch(() => undefined);
-  return found?.mtimeMs;
+/** When the file was last written, ms since 1970; undefined where there is none, or nobody may look. */
+export function writtenAt(path: string): number | undefined {
+  return look(path)?.mtimeMs;
+}
+
+function look(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }

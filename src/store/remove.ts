@@ -2,7 +2,7 @@ import { readdir, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { systemCode } from "../errors.ts";
 import type { World } from "../world/world.ts";
-import { syncDirectory } from "./atomic.ts";
+import { syncDirectory } from "./sync-directory.ts";
 import { checkTarget } from "./target.ts";
 import { unwritable } from "./unwritable.ts";
 

@@ -1,5 +1,5 @@
-import type { Stats } from "node:fs";
-import { lstat, realpath } from "node:fs/promises";
+import { lstatSync, type Stats } from "node:fs";
+import { realpath } from "node:fs/promises";
 import { MxtokenError, systemCode } from "../errors.ts";
 import { unwritable } from "./unwritable.ts";
 
@@ -11,7 +11,7 @@ import { unwritable } from "./unwritable.ts";
 export async function checkTarget(path: string): Promise<Stats | undefined> {
   let found: Stats;
   try {
-    found = await lstat(path);
+    found = lstatSync(path);
   } catch (error) {
     if (systemCode(error) === "ENOENT") return undefined;
     throw unwritable(path, error);

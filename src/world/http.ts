@@ -80,12 +80,16 @@ function noProxyOf(env: Environment): string {
   return env["no_proxy"] ?? env["NO_PROXY"] ?? "";
 }
 
+/** Loaded once: even to find out that it is loaded already takes its time. */
+let sender: Promise<typeof import("undici/lib/api/api-request.js")> | undefined;
+
 async function sendThrough(
   dispatcher: Awaited<ReturnType<typeof dispatcherFor>>,
   request: HttpRequest,
   env: Environment,
 ): Promise<HttpReply> {
-  const { default: send } = await import("undici/lib/api/api-request.js");
+  sender ??= import("undici/lib/api/api-request.js");
+  const { default: send } = await sender;
   const { origin, host, hostname, pathname, search } = new URL(request.url);
   const proxy = proxyOf(env);
   const isDirect =
