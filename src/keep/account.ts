@@ -5,6 +5,7 @@ import type { TokenIdentity } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
 import type { AccountEvent, AccountPicture, LastEvent, State, Trouble } from "./events.ts";
 import { isFromTheFuture, type Policy, proveAgainAt, refreshAt, retryAt } from "./schedule.ts";
+import { kindOf, passing, refusals, refusalsOfMailServer, troubleOf } from "./trouble.ts";
 
 /** An account that is to be kept fresh. */
 export interface AccountToKeep {
@@ -24,33 +25,11 @@ export interface Moment {
   random(): number;
 }
 
-/** What a person has to see to. */
-const refusals: ReadonlySet<string> = new Set([
-  "signInNeeded",
-  "applicationRefused",
-  "mailboxRefused",
-  "wrongAccount",
-]);
-
 /** Whatever comes of a turn, the next one is not begun sooner; ms. */
 const leastInterval = 1000;
 
 /** A turn that has not begun, or not ended, for so long holds its account up; ms. */
 const longestTurn = 60_000;
-
-/**
- * Failures that pass: nobody was there, or the answer was a captive portal's, or the disk is full. A
- * defect of ours may be one too, and must not end the others.
- */
-const passing: ReadonlySet<string> = new Set([
-  "unreachable",
-  "notUnderstood",
-  "unwritable",
-  "defect",
-]);
-
-/** A login has shown it. */
-const refusalsOfMailServer: ReadonlySet<string> = new Set(["mailboxRefused", "wrongAccount"]);
 
 /** One account while it is kept fresh. It decides what is due, and asks nobody anything. */
 export class KeptAccount {
@@ -69,7 +48,7 @@ export class KeptAccount {
   /** in a row, of the token endpoint and of the mail server */
   #failures = 0;
   #failedProofs = 0;
-  #lastReason = "";
+  #lastKind = "";
   #settledAt = Number.NEGATIVE_INFINITY;
   /** it was all right once since the program began, so that what it was given is right */
   #hasWorked = false;
@@ -155,7 +134,7 @@ export class KeptAccount {
     this.#isLookedAt = true;
     if (error === undefined) return this.#succeeded(turn, isOthers, moment);
     if (error instanceof Interrupted) return undefined;
-    const trouble = this.#troubleOf(error);
+    const trouble = troubleOf(error, this.toKeep.signInCommand);
     if (findings?.some(({ probe, result }) => probe !== "smtp" && result === "accepted")) {
       this.#worked();
       this.#proven(moment.now, moment);
@@ -244,8 +223,7 @@ export class KeptAccount {
     this.#worked();
     if (isRenewed) this.#isPlaceKnown = true;
     if (findings !== undefined && findings.length > 0) this.#proven(moment.now, moment);
-    // Nothing proves it.
-    else if (this.#proveAt <= moment.now) this.#proven(moment.now, moment, false);
+    else if (this.toKeep.settings.verify.length === 0) this.#proven(moment.now, moment, false);
     const life = this.#life;
     if (isRenewed) return { is: "refreshed", life, findings, isAgain };
     if (findings !== undefined) return { is: "proven", life, findings };
@@ -261,7 +239,7 @@ export class KeptAccount {
     this.#hasWorked = true;
     this.#failures = 0;
     this.#failedProofs = 0;
-    this.#lastReason = "";
+    this.#lastKind = "";
   }
 
   #proven(at: number, { policy, random }: Moment, isProven = true): void {
@@ -309,34 +287,10 @@ export class KeptAccount {
   }
 
   /** The same failure is told once, and not at every attempt. */
-  #isNews({ code, reason }: Trouble): boolean {
-    // Servers put times and serial numbers into their words.
-    const kind = `${code} ${reason.replace(/[\da-f-]*\d[\da-f-]*/gi, "0")}`;
-    const isNews = kind !== this.#lastReason;
-    this.#lastReason = kind;
+  #isNews(trouble: Trouble): boolean {
+    const kind = kindOf(trouble);
+    const isNews = kind !== this.#lastKind;
+    this.#lastKind = kind;
     return isNews;
-  }
-
-  #troubleOf(error: unknown): Trouble {
-    if (!(error instanceof MxtokenError)) {
-      const name = error instanceof Error ? error.name : typeof error;
-      // The message of an unexpected error may quote anything, also a secret.
-      const hint = "please report it, with what --verbose prints";
-      return {
-        code: "defect",
-        reason: `this is a defect of mxtoken (${name})`,
-        hint,
-        commands: [],
-      };
-    }
-    const { code, message: reason, hint, commands } = error;
-    if (code !== "signInNeeded" || commands.length > 0) return { code, reason, hint, commands };
-    const command = this.toKeep.signInCommand();
-    return {
-      code,
-      reason,
-      hint: "somebody must sign in, by this command in a terminal:",
-      commands: [command],
-    };
   }
 }

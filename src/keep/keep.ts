@@ -3,11 +3,12 @@ import type { Event } from "../flow/events.ts";
 import type { World } from "../world/world.ts";
 import { type AccountToKeep, KeptAccount } from "./account.ts";
 import { EventCommand } from "./event-command.ts";
-import type { AccountPicture, KeepEvent, KeeperEvent, Trouble } from "./events.ts";
+import type { AccountPicture, KeepEvent, KeeperEvent } from "./events.ts";
 import { Keeper } from "./keeper.ts";
 import { longestNap, type Policy } from "./schedule.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { type Counts, countStates, StatusFile } from "./status-file.ts";
+import { troubleOf } from "./trouble.ts";
 
 /** What the person wants of `mxtoken keep`. */
 export interface KeepRequest {
@@ -109,6 +110,8 @@ class Keeping {
       this.#world.interrupted.removeEventListener("abort", onStop);
       await this.#statusFile?.write(this.#keeper.pictures(), false).catch(() => undefined);
       await this.#command?.finished();
+      this.#service.stopping();
+      this.#service.status(this.#report.summary(countStates(this.#keeper.pictures())), true);
       await this.#service.finished();
       await this.#pool.close();
     }
@@ -166,7 +169,11 @@ class Keeping {
       if (!(error instanceof MxtokenError)) throw error;
       if (this.#isStatusTold) return;
       this.#isStatusTold = true;
-      this.#tell({ is: "statusNotWritten", path: file?.path ?? "", trouble: troubleOf(error) });
+      this.#tell({
+        is: "statusNotWritten",
+        path: file?.path ?? "",
+        trouble: troubleOf(error, () => ""),
+      });
     }
   }
 
@@ -178,7 +185,7 @@ class Keeping {
       listed = await this.#request.readAccounts();
     } catch (error) {
       if (!(error instanceof MxtokenError)) throw error;
-      this.#tell({ is: "listNotRead", trouble: troubleOf(error) });
+      this.#tell({ is: "listNotRead", trouble: troubleOf(error, () => "") });
       return;
     }
     const former = new Map(this.#keeper.accounts.map((each) => [keyOf(each.toKeep), each]));
@@ -211,8 +218,4 @@ class Keeping {
 /** What makes an account the same in two readings of the list. */
 function keyOf({ settings }: AccountToKeep): string {
   return JSON.stringify(settings);
-}
-
-function troubleOf({ code, message: reason, hint, commands }: MxtokenError): Trouble {
-  return { code, reason, hint, commands };
 }

@@ -6,6 +6,7 @@ import type { World } from "../world/world.ts";
 import type { KeptAccount, Moment } from "./account.ts";
 import type { AccountEvent, AccountPicture, KeepEvent } from "./events.ts";
 import { longestNap, napUntil, type Policy } from "./schedule.ts";
+import { type Begun, TurnQueue } from "./turn-queue.ts";
 
 /** Why a nap ends; Node's own reason would hold a stack trace, for every turn. */
 const woken = "woken";
@@ -32,9 +33,6 @@ export interface Audience {
   tick?(): Promise<void>;
 }
 
-/** How many servers may have all of their places taken at once. */
-const serversAtOnce = 4;
-
 /** Between two looks, while many are being found due. */
 const beginEvery = 50;
 
@@ -53,15 +51,8 @@ export class Keeper {
   readonly #options: KeeperOptions;
   readonly #audience: Audience;
   #accounts: readonly KeptAccount[] = [];
-  /** due, and not yet begun; by authorization server */
-  readonly #ready = new Map<string, KeptAccount[]>();
-  /** under way, by authorization server */
-  readonly #underWay = new Map<string, number>();
+  readonly #queue: TurnQueue;
   readonly #running = new Set<Promise<void>>();
-  /** of these, those that wait for nobody but the disk */
-  #storing = 0;
-  /** until when nothing is begun at a server that has asked for it, ms since 1970 */
-  readonly #heldUntil = new Map<string, number>();
   /** ends the nap */
   #alarm = new AbortController();
   /** when the next account has to be looked at */
@@ -73,6 +64,7 @@ export class Keeper {
     this.#world = world;
     this.#options = options;
     this.#audience = audience;
+    this.#queue = new TurnQueue(options.concurrency);
     options.stop.addEventListener("abort", () => this.#alarm.abort(woken));
   }
 
@@ -93,8 +85,7 @@ export class Keeper {
   /** Keeps these accounts from now on; one that is kept already keeps its state. */
   keep(accounts: readonly KeptAccount[]): void {
     this.#accounts = accounts;
-    for (const account of [...this.#ready.values()].flat()) account.busySince = undefined;
-    this.#ready.clear();
+    for (const account of this.#queue.clear()) account.busySince = undefined;
     this.wake();
   }
 
@@ -184,16 +175,10 @@ export class Keeper {
     for (const [index, account] of sorted.entries()) {
       await account.findServer(this.#world);
       if (this.#options.stop.aborted) return;
-      this.#queue(account);
+      account.busySince = this.#world.now();
+      this.#queue.add(account);
       if (index % beginEvery === 0) this.#begin();
     }
-  }
-
-  #queue(account: KeptAccount): void {
-    account.busySince = this.#world.now();
-    const ready = this.#ready.get(account.server);
-    if (ready === undefined) this.#ready.set(account.server, [account]);
-    else ready.push(account);
   }
 
   /** Only a new content of its file makes a refused account worth another try. */
@@ -206,57 +191,23 @@ export class Keeper {
     }
   }
 
-  /** Begins as many turns as there is room for, one server after the other. */
+  /** Begins as many turns as there is room for. */
   #begin(): void {
-    for (let isBegun = true; isBegun; ) {
-      isBegun = false;
-      for (const [server, ready] of this.#ready) {
-        if (!this.#hasRoom(server)) continue;
-        const isCrowded = ready.length > this.#options.concurrency - this.#underWayAt(server);
-        const account = ready.shift();
-        if (ready.length === 0) this.#ready.delete(server);
-        if (account === undefined) continue;
-        this.#run(account, server, isCrowded);
-        isBegun = true;
-      }
-    }
+    if (this.#options.stop.aborted) return;
+    for (const begun of this.#queue.begin(this.#world.now())) this.#run(begun);
   }
 
-  #hasRoom(server: string): boolean {
-    const { concurrency, stop } = this.#options;
-    const underWay = this.#underWayAt(server);
-    const isHeld = (this.#heldUntil.get(server) ?? 0) > this.#world.now();
-    // Servers that do not answer must leave every other one its place.
-    const isFull = underWay > 0 && this.#running.size >= concurrency * serversAtOnce;
-    const isRoom = underWay < concurrency && this.#storing < concurrency;
-    return !stop.aborted && !isHeld && !isFull && isRoom;
-  }
-
-  #underWayAt(server: string): number {
-    return this.#underWay.get(server) ?? 0;
-  }
-
-  /** @param isCrowded others wait for a place, and perhaps for their token */
-  #run(account: KeptAccount, server: string, isCrowded: boolean): void {
-    this.#underWay.set(server, this.#underWayAt(server) + 1);
-    let isAsking = true;
-    const leave = () => {
-      if (isAsking) this.#underWay.set(server, this.#underWayAt(server) - 1);
-      isAsking = false;
-    };
-    let isStoring = false;
-    // While a token is being stored, the next account may ask.
+  #run(begun: Begun): void {
+    const { account } = begun;
     const onLastAnswer = () => {
-      leave();
-      isStoring = true;
-      this.#storing += 1;
+      begun.onLastAnswer();
+      // What is about to be stored goes before.
       queueMicrotask(() => this.#begin());
     };
-    const turn = this.#take(account, isCrowded, onLastAnswer).finally(() => {
+    const turn = this.#take({ ...begun, onLastAnswer }).finally(() => {
       account.busySince = undefined;
       this.#running.delete(turn);
-      leave();
-      if (isStoring) this.#storing -= 1;
+      begun.leave();
       this.#lookAt = Math.min(this.#lookAt, account.nextAt);
       this.#begin();
       this.#alarm.abort(woken);
@@ -264,7 +215,7 @@ export class Keeper {
     this.#running.add(turn);
   }
 
-  async #take(account: KeptAccount, isCrowded: boolean, onLastAnswer: () => void): Promise<void> {
+  async #take({ account, isCrowded, onLastAnswer }: Begun): Promise<void> {
     const moment = this.moment();
     const due = account.turn(moment);
     // A login may take long; it has time until everybody has a token.
@@ -302,7 +253,7 @@ export class Keeper {
     // A mail server means this mailbox.
     if (findings !== undefined) return;
     const ms = Math.min(error.retryAfter * 1000, longestHold);
-    this.#heldUntil.set(server, this.#world.now() + ms);
+    this.#queue.hold(server, this.#world.now() + ms);
   }
 
   #tell(account: KeptAccount, event: AccountEvent): void {
@@ -312,7 +263,8 @@ export class Keeper {
   async #nap(): Promise<void> {
     const { stop } = this.#options;
     const before = this.#now();
-    const ms = napUntil(this.#nextStep(before), before, this.#options.longestNap?.());
+    const next = Math.min(this.#lookAt, this.#queue.nextRelease(before));
+    const ms = napUntil(next, before, this.#options.longestNap?.());
     if (stop.aborted) return;
     try {
       await this.#world.sleep(ms, this.#alarm.signal);
@@ -326,17 +278,9 @@ export class Keeper {
     this.#lookAt = 0;
   }
 
-  #nextStep(now: number): number {
-    const held = [...this.#ready.keys()].flatMap((server) => {
-      const until = this.#heldUntil.get(server) ?? 0;
-      return until > now ? [until] : [];
-    });
-    return Math.min(this.#lookAt, ...held);
-  }
-
   #clockWasSetBack(ms: number): void {
     this.#audience.event({ is: "clockSet", ms: -ms }, undefined);
-    this.#heldUntil.clear();
+    this.#queue.releaseAll();
     for (const account of this.#accounts) account.clockWasSetBack(ms);
     this.#lookAt = 0;
   }

@@ -2,7 +2,7 @@ import type { World } from "../world/world.ts";
 
 const lifeSign = "WATCHDOG=1";
 /** ms */
-const statusInterval = 5000;
+const statusInterval = 1000;
 const patience = 10_000;
 
 /**
@@ -17,10 +17,12 @@ export class ServiceManager {
   readonly #world: World;
   readonly #isThere: boolean;
   /** ms after which it wants to hear that the service is alive; undefined: it does not */
-  readonly interval: number | undefined;
+  readonly #watchdog: number | undefined;
   #toldAt = 0;
   #status = "";
   #statusAt = Number.NEGATIVE_INFINITY;
+  #isStatusBehind = false;
+  #isStopping = false;
   /** what is to be told, one message after the other; a life sign before all else */
   readonly #queue: string[] = [];
   #sending: Promise<void> | undefined;
@@ -30,17 +32,28 @@ export class ServiceManager {
     this.#isThere = Boolean(world.env["NOTIFY_SOCKET"]);
     const micros = Number(world.env["WATCHDOG_USEC"]);
     // Half of its patience, as sd_watchdog_enabled(3) recommends.
-    this.interval = this.#isThere && micros > 0 ? micros / 2000 : undefined;
+    this.#watchdog = this.#isThere && micros > 0 ? micros / 2000 : undefined;
+  }
+
+  /** ms after which something is to be told; undefined: nothing is */
+  get interval(): number | undefined {
+    return this.#isStatusBehind ? statusInterval : this.#watchdog;
   }
 
   ready(): void {
     this.#send("--ready");
   }
 
-  /** Shown by `systemctl status`; not more often than anybody can read. */
-  status(text: string): void {
+  /**
+   * Shown by `systemctl status`; not told more often than anybody can read.
+   *
+   * @param isLast it has to be told now
+   */
+  status(text: string, isLast = false): void {
     const now = this.#world.now();
-    if (text === this.#status || Math.abs(now - this.#statusAt) < statusInterval) return;
+    const isTooSoon = !isLast && Math.abs(now - this.#statusAt) < statusInterval;
+    this.#isStatusBehind = this.#isThere && text !== this.#status && isTooSoon;
+    if (text === this.#status || this.#isStatusBehind) return;
     this.#status = text;
     this.#statusAt = now;
     this.#send(`STATUS=${text}`);
@@ -49,14 +62,15 @@ export class ServiceManager {
   /** To be called again and again by the loop whose life it is about. */
   alive(): void {
     const now = this.#world.now();
-    if (this.interval === undefined || Math.abs(now - this.#toldAt) < this.interval / 2) return;
+    if (this.#watchdog === undefined || Math.abs(now - this.#toldAt) < this.#watchdog / 2) return;
     this.#toldAt = now;
     if (!this.#queue.includes(lifeSign)) this.#queue.unshift(lifeSign);
     this.#sendAll();
   }
 
   stopping(): void {
-    this.#send("STOPPING=1");
+    if (!this.#isStopping) this.#send("STOPPING=1");
+    this.#isStopping = true;
   }
 
   /** Resolves when everything that was told is sent. */

@@ -1,0 +1,51 @@
+import { MxtokenError } from "../errors.ts";
+import type { Trouble } from "./events.ts";
+
+/** What a person has to see to. */
+export const refusals: ReadonlySet<string> = new Set([
+  "signInNeeded",
+  "applicationRefused",
+  "mailboxRefused",
+  "wrongAccount",
+]);
+
+/** Those that a login has shown. */
+export const refusalsOfMailServer: ReadonlySet<string> = new Set([
+  "mailboxRefused",
+  "wrongAccount",
+]);
+
+/**
+ * Failures that pass: nobody was there, or the answer was a captive portal's, or the disk is full. A
+ * defect of ours may be one too, and must not end the others.
+ */
+export const passing: ReadonlySet<string> = new Set([
+  "unreachable",
+  "notUnderstood",
+  "unwritable",
+  "defect",
+]);
+
+/**
+ * What can be told of a failure.
+ *
+ * @param signInCommand the command by which a person signs in, where the error names none
+ */
+export function troubleOf(error: unknown, signInCommand: () => string): Trouble {
+  if (!(error instanceof MxtokenError)) {
+    const name = error instanceof Error ? error.name : typeof error;
+    // The message of an unexpected error may quote anything, also a secret.
+    const reason = `this is a defect of mxtoken (${name})`;
+    const hint = "please report it, with what --verbose prints";
+    return { code: "defect", reason, hint, commands: [] };
+  }
+  const { code, message: reason, hint, commands } = error;
+  if (code !== "signInNeeded" || commands.length > 0) return { code, reason, hint, commands };
+  const byCommand = "somebody must sign in, by this command in a terminal:";
+  return { code, reason, hint: byCommand, commands: [signInCommand()] };
+}
+
+/** The same for failures that differ only in the times and serial numbers of a server's words. */
+export function kindOf({ code, reason }: Trouble): string {
+  return `${code} ${reason.replace(/[\da-f-]*\d[\da-f-]*/gi, "0")}`;
+}
