@@ -199,12 +199,14 @@ export class Keeper {
 
   #run(begun: Begun): void {
     const { account } = begun;
-    const onLastAnswer = () => {
-      begun.onLastAnswer();
-      // What is about to be stored goes before.
+    // What is about to be sent or stored goes before the next one.
+    const thenBegin = (left: () => void) => () => {
+      left();
       queueMicrotask(() => this.#begin());
     };
-    const turn = this.#take({ ...begun, onLastAnswer }).finally(() => {
+    const onReady = thenBegin(begun.onReady);
+    const onLastAnswer = thenBegin(begun.onLastAnswer);
+    const turn = this.#take({ ...begun, onReady, onLastAnswer }).finally(() => {
       account.busySince = undefined;
       this.#running.delete(turn);
       begun.leave();
@@ -215,12 +217,15 @@ export class Keeper {
     this.#running.add(turn);
   }
 
-  async #take({ account, isCrowded, onLastAnswer }: Begun): Promise<void> {
+  async #take({ account, isCrowded, onReady, onLastAnswer }: Begun): Promise<void> {
     const moment = this.moment();
     const due = account.turn(moment);
     // A login may take long; it has time until everybody has a token.
     const proves = due.proves && !(isCrowded && account.isRefreshDue(moment));
-    const tell = (event: Event) => this.#audience.detail(account, event);
+    const tell = (event: Event) => {
+      if (event.is !== "providerFound") onReady();
+      this.#audience.detail(account, event);
+    };
     const turn = await this.#withOwnSignal((world) =>
       takeTurn(world, { ...due, proves, onLastAnswer }, tell),
     );

@@ -3,11 +3,19 @@ import type { KeptAccount } from "./account.ts";
 /** How many servers may have all of their places taken at once. */
 const serversAtOnce = 4;
 
+/**
+ * How many accounts of a server are made ready at once. With more of them, each one's request would only
+ * leave when all of them are ready, and then all answers would come at once too.
+ */
+const madeReadyAtOnce = 8;
+
 /** An account whose turn it is, and the place that it takes up. */
 export interface Begun {
   readonly account: KeptAccount;
   /** others at its server wait for a place, and perhaps for their token */
   readonly isCrowded: boolean;
+  /** everything that has to be read is read, and somebody is asked */
+  onReady(): void;
   /** the server has answered for the last time, and what is left is to be stored */
   onLastAnswer(): void;
   /** the turn has come to its end */
@@ -22,6 +30,8 @@ export class TurnQueue {
   readonly #concurrency: number;
   readonly #ready = new Map<string, KeptAccount[]>();
   readonly #asking = new Map<string, number>();
+  /** of these, those that are not ready to ask */
+  readonly #preparing = new Map<string, number>();
   #storing = 0;
   #underWay = 0;
   /** until when nothing is begun at a server that has asked for it, ms since 1970 */
@@ -81,6 +91,7 @@ export class TurnQueue {
     // Servers that do not answer must leave every other one its place.
     const isFull = asking > 0 && this.#underWay >= this.#concurrency * serversAtOnce;
     const isRoom = asking < this.#concurrency && this.#storing < this.#concurrency;
+    if ((this.#preparing.get(server) ?? 0) >= madeReadyAtOnce) return false;
     return !isHeld && !isFull && isRoom;
   }
 
@@ -90,14 +101,22 @@ export class TurnQueue {
 
   #enter(account: KeptAccount, server: string, isCrowded: boolean): Begun {
     let state: "asking" | "storing" | "left" = "asking";
+    let isReady = false;
     this.#underWay += 1;
-    this.#asking.set(server, this.#askingAt(server) + 1);
+    add(this.#asking, server, 1);
+    add(this.#preparing, server, 1);
+    const onReady = () => {
+      if (!isReady) add(this.#preparing, server, -1);
+      isReady = true;
+    };
     const answered = () => {
-      if (state === "asking") this.#asking.set(server, this.#askingAt(server) - 1);
+      onReady();
+      if (state === "asking") add(this.#asking, server, -1);
     };
     return {
       account,
       isCrowded,
+      onReady,
       onLastAnswer: () => {
         answered();
         if (state === "asking") this.#storing += 1;
@@ -111,4 +130,8 @@ export class TurnQueue {
       },
     };
   }
+}
+
+function add(counts: Map<string, number>, server: string, by: number): void {
+  counts.set(server, (counts.get(server) ?? 0) + by);
 }
