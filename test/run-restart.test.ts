@@ -330,7 +330,7 @@ describe("a token that cannot be refreshed", () => {
     await world.said("no new token now");
     outage(false);
     world.move(10_000);
-    await world.said("reachable again; a new token");
+    await world.said("that works again; a new token");
     world.children[0]?.end(1);
     assert.doesNotMatch((await ended).stderr, /had no new token/);
   });
@@ -387,7 +387,7 @@ describe("a token that cannot be refreshed", () => {
     assert.equal(world.children.length, 1);
     outage(false);
     world.move(5 * minute);
-    await world.said("reachable again; a new token");
+    await world.said("that works again; a new token");
     world.move(1000);
     const second = await world.started(2);
     assert.ok(place.sides[0].account.secrets.includes(tokenOf()));
@@ -405,7 +405,7 @@ describe("a token that cannot be refreshed", () => {
     await world.said("waiting for a fresh token before the command is started again");
     outage(false);
     world.move(5 * minute);
-    await world.said("reachable again; a new token");
+    await world.said("that works again; a new token");
     world.move(1000);
     (await world.started(2)).end(0);
     assert.equal((await ended).status, 0, said());
@@ -433,7 +433,7 @@ describe("a token that cannot be refreshed", () => {
     world.children[0]?.end(115);
     const { status, stderr } = await ended;
     assert.equal(status, 115);
-    assert.match(stderr, /not started again: there is no fresh token without somebody/);
+    assert.match(stderr, /not started again: old@example.test needs somebody first/);
     assert.match(stderr, /somebody must sign in, by this command/);
     assert.equal(world.children.length, 1);
   });

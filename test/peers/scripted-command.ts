@@ -27,13 +27,21 @@ export interface CommandWorld extends TestWorld {
   said(text: string, count?: number): Promise<void>;
 }
 
+/** How long something may take that needs no clock, ms. */
+const patience = 60_000;
+
 export function commandWorld(cwd: string): CommandWorld {
   const world = testWorld({ cwd, now: Date.now() });
   const children: ScriptedChild[] = [];
   let naps = 0;
   const sleepers = new Set<{ at: number; wake: () => void }>();
   const until = async (isThere: () => boolean) => {
-    while (!isThere()) await new Promise((resolve) => setImmediate(resolve));
+    const deadline = performance.now() + patience;
+    while (!isThere()) {
+      // A wait that nobody listens to any more must end as well, or its file never does.
+      if (performance.now() > deadline) throw new Error("what was waited for did not come");
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   };
   const start: World["start"] = async (file, args, env) => {
     const signals: SignalName[] = [];
@@ -62,6 +70,7 @@ export function commandWorld(cwd: string): CommandWorld {
     });
   return Object.assign(world, {
     start,
+    isProgram: async () => true,
     sleep,
     children,
     async started(count: number) {
