@@ -98,6 +98,9 @@ export class MxtokenError extends Error {
   }
 }
 
+/** The hint of a `signInNeeded` with its command. */
+export const signInHint = "somebody must sign in, by this command in a terminal:";
+
 const systemReasons: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EPERM: "permission denied",

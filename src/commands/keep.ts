@@ -2,13 +2,8 @@ import { MxtokenError } from "../errors.ts";
 import { keep } from "../keep/keep.ts";
 import type { Policy } from "../keep/schedule.ts";
 import type { World } from "../world/world.ts";
-import {
-  accountsToKeep,
-  type ListedAccount,
-  pause,
-  readAccountList,
-  requireOneFileEach,
-} from "./account-list.ts";
+import { type ListedAccount, pause, readAccountList } from "./account-list.ts";
+import { accountsToKeep, requireOneFileEach } from "./accounts-to-keep.ts";
 import type { Command } from "./command.ts";
 import {
   type Arguments,

@@ -86,6 +86,13 @@ export const clientOptions = {
   group: text("group that may read the token file"),
 } as const satisfies Record<string, Options>;
 
+/** What can be said of one account where there are several: in a line of a list, or for one side. */
+export const accountOptions: Readonly<Record<string, Options>> = Object.fromEntries(
+  Object.entries({ ...mailboxOptions, ...verifyOption, ...clientOptions }).filter(
+    ([name]) => !(name in reportOptions),
+  ),
+);
+
 const protocols = ["imap", "smtp", "pop"] as const satisfies readonly Protocol[];
 
 /**

@@ -1,39 +1,25 @@
-import { basename } from "node:path";
 import type { Options } from "yargs";
-import { imapsyncArguments, sidesOf } from "../consumer/imapsync.ts";
-import { quoteForCmd, quoteForShell } from "../consumer/quote.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Outcome } from "../flow/events.ts";
-import type { AccountToKeep } from "../keep/account.ts";
 import { imapsyncStatuses, type RestartPolicy } from "../keep/restart.ts";
 import { run } from "../keep/run.ts";
 import type { World } from "../world/world.ts";
-import {
-  accountsToKeep,
-  combined,
-  type ListedAccount,
-  requireOneFileEach,
-} from "./account-list.ts";
+import type { ListedAccount } from "./account-list.ts";
+import { accountsToKeep, combined, requireOneFileEach } from "./accounts-to-keep.ts";
 import { browserOptions, readBrowserSettings } from "./browser-options.ts";
 import type { Command } from "./command.ts";
+import { isImapsync, type SideAccount, withImapsyncOptions } from "./imapsync.ts";
 import { readPolicy, scheduleOptions } from "./keep.ts";
 import {
   type Arguments,
+  accountOptions,
   addressArguments,
   clientOptions,
   mailboxOptions,
   numberOption,
-  reportOptions,
   textOption,
   verifyOption,
 } from "./options.ts";
-import { sameMailbox } from "./sign-in-command.ts";
-
-const accountOptions: Readonly<Record<string, Options>> = Object.fromEntries(
-  Object.entries({ ...mailboxOptions, ...verifyOption, ...clientOptions }).filter(
-    ([name]) => !(name in reportOptions),
-  ),
-);
 
 /** Those that a person has to think of; the others are there as well. */
 const shownSideOptions: ReadonlySet<string> = new Set(["provider", "token-file"]);
@@ -129,11 +115,6 @@ function commandOf(args: Arguments): readonly string[] {
   throw new MxtokenError("usage", "no command was given behind --", { hint: behindDashes });
 }
 
-interface SideAccount {
-  readonly account: AccountToKeep;
-  readonly args: Arguments;
-}
-
 /** @throws MxtokenError `usage` */
 function accountsOf(
   args: Arguments,
@@ -203,62 +184,4 @@ function restartOf(args: Arguments, world: World, command: readonly string[]): R
     statuses: words?.map(Number) ?? usual,
     most: numberOption(args, world, "max-restarts") ?? 500,
   };
-}
-
-/** How long `--help` may take, ms. */
-const helpPatience = 20_000;
-
-async function withImapsyncOptions(
-  world: World,
-  command: readonly string[],
-  given: readonly string[],
-  outcomes: readonly Outcome[],
-  accounts: readonly SideAccount[],
-): Promise<readonly string[]> {
-  const addresses = outcomes.map(({ mailbox }) => mailbox.address.text);
-  const sides = sidesOf(addresses, given);
-  if (sides === undefined) {
-    throw new MxtokenError(
-      "usage",
-      `the command names both users, and neither is ${addresses[0]}`,
-      {
-        hint: "take out --user1 or --user2, as the side is that the token is for",
-      },
-    );
-  }
-  const knowsRefresh = await knowsRefreshCommand(world, command);
-  const added = outcomes.flatMap(({ mailbox, tokenFile }, index) => {
-    const side = sides[index] ?? 1;
-    const refresh = knowsRefresh ? showCommandLine(world, accounts[index]) : undefined;
-    return imapsyncArguments(mailbox, tokenFile, side, refresh, given);
-  });
-  return [...given, ...added];
-}
-
-/** The words of a command before its first option, which name the program. */
-function programOf(command: readonly string[]): readonly string[] {
-  const end = command.findIndex((word) => word.startsWith("-"));
-  return end === -1 ? command : command.slice(0, end);
-}
-
-function isImapsync(command: readonly string[]): boolean {
-  return programOf(command).some((word) => /imapsync/i.test(basename(word)));
-}
-
-/** Whether this imapsync can ask for a fresh token by itself, which is newer than 2.229. */
-async function knowsRefreshCommand(world: World, command: readonly string[]): Promise<boolean> {
-  const [file = "", ...words] = programOf(command);
-  if (!isImapsync(command)) return false;
-  const stop = AbortSignal.any([world.deadline(helpPatience), world.interrupted]);
-  const help = world.run({ file, args: [...words, "--help"] }, { stop });
-  const { stdout } = await help.catch(() => ({ stdout: "" }));
-  return stdout.includes("--oauthrefreshcmd1");
-}
-
-/** `mxtoken show` by this very program, for the same mailbox and token file. */
-function showCommandLine(world: World, side: SideAccount | undefined): string | undefined {
-  if (side === undefined) return undefined;
-  const quote = world.platform === "win32" ? quoteForCmd : quoteForShell;
-  const { address } = side.account.settings;
-  return [...world.program.map(quote), "show", ...sameMailbox(side.args, world, address)].join(" ");
 }

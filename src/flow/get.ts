@@ -1,6 +1,6 @@
 import { isAppOnly } from "../config/flow.ts";
 import type { Settings } from "../config/settings.ts";
-import { MxtokenError } from "../errors.ts";
+import { MxtokenError, signInHint } from "../errors.ts";
 import { LineInput } from "../grant/line-input.ts";
 import { loopbackRedirect } from "../grant/redirect.ts";
 import { groupId } from "../store/group.ts";
@@ -131,7 +131,7 @@ async function requireSomebody(
   if (mayAsk && (isSomebodyThere || !(await input.isAtEnd()))) return;
   const nobody = mayAsk ? ", and nobody is there" : "";
   throw new MxtokenError("signInNeeded", `a person must sign in${nobody}: ${why}`, {
-    hint: "somebody must sign in, by this command in a terminal:",
+    hint: signInHint,
     commands: [signInCommand()],
   });
 }

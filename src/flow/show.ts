@@ -1,7 +1,7 @@
 import { flowWanted, isAppOnly } from "../config/flow.ts";
 import { explicitProvider } from "../config/provider.ts";
 import type { Settings } from "../config/settings.ts";
-import { MxtokenError } from "../errors.ts";
+import { MxtokenError, signInHint } from "../errors.ts";
 import { LineInput } from "../grant/line-input.ts";
 import type { Secret } from "../secret.ts";
 import { groupId } from "../store/group.ts";
@@ -45,7 +45,7 @@ export async function show(world: World, request: ShowRequest, tell: Tell): Prom
     throw new MxtokenError("signInNeeded", error.message, {
       cause: error,
       oauthError: error.oauthError,
-      hint: "somebody must sign in, by this command in a terminal:",
+      hint: signInHint,
       commands: [request.signInCommand],
     });
   }

@@ -52,6 +52,8 @@ export class KeptAccount {
   #settledAt = Number.NEGATIVE_INFINITY;
   /** it was all right once since the program began, so that what it was given is right */
   #hasWorked = false;
+  /** a token of ours was stored there */
+  #isPlaceKnown = false;
   #isRefused = false;
   #isToldExpired = false;
   /** its tokens when it was refused, and whether it was the mail server that did */
@@ -119,8 +121,6 @@ export class KeptAccount {
       isPlaceKnown: this.#isPlaceKnown,
     };
   }
-
-  #isPlaceKnown = false;
 
   /** Decides what follows from a turn. @returns what there is to tell */
   settle(turn: Turn, moment: Moment): AccountEvent | undefined {

@@ -5,6 +5,7 @@ import { identityIn } from "../store/read.ts";
 import type { World } from "../world/world.ts";
 import type { KeptAccount, Moment } from "./account.ts";
 import type { AccountEvent, AccountPicture, KeepEvent } from "./events.ts";
+import { withOwnSignal } from "./own-signal.ts";
 import { longestNap, napUntil, type Policy } from "./schedule.ts";
 import { type Begun, TurnQueue } from "./turn-queue.ts";
 
@@ -226,30 +227,12 @@ export class Keeper {
       if (event.is !== "providerFound") onReady();
       this.#audience.detail(account, event);
     };
-    const turn = await this.#withOwnSignal((world) =>
+    const turn = await withOwnSignal(this.#world, (world) =>
       takeTurn(world, { ...due, proves, onLastAnswer }, tell),
     );
     const event = account.settle(turn, this.moment());
     this.#holdServer(turn, account);
     if (event !== undefined) this.#tell(account, event);
-  }
-
-  /**
-   * Gives a turn a signal of its own. What is combined with one that lives for months
-   * (`AbortSignal.any`) is never given back by Node, neither by version 20 nor by 24.
-   */
-  async #withOwnSignal<T>(work: (world: World) => Promise<T>): Promise<T> {
-    const { interrupted } = this.#world;
-    const own = new AbortController();
-    const pass = () => own.abort(interrupted.reason);
-    interrupted.addEventListener("abort", pass);
-    if (interrupted.aborted) pass();
-    try {
-      const world = Object.create(this.#world, { interrupted: { value: own.signal } }) as World;
-      return await work(world);
-    } finally {
-      interrupted.removeEventListener("abort", pass);
-    }
   }
 
   /** What one account was asked to wait for, the others need not find out one by one. */

@@ -1,64 +1,24 @@
-import { Interrupted, MxtokenError, systemCode, systemReason } from "../errors.ts";
-import type { Event, Outcome, Tell } from "../flow/events.ts";
+import { MxtokenError } from "../errors.ts";
+import type { Outcome, Tell } from "../flow/events.ts";
 import { type GetRequest, get } from "../flow/get.ts";
-import { readTokenFile } from "../store/read.ts";
-import type { TokenRecord } from "../store/token-file.ts";
-import { signalNumber } from "../world/builtins.ts";
-import type { Child, SignalName, World } from "../world/world.ts";
-import { type AccountToKeep, KeptAccount } from "./account.ts";
-import type { KeepEvent, Trouble } from "./events.ts";
-import { Keeper } from "./keeper.ts";
+import type { World } from "../world/world.ts";
 import { checkPlaceholders, fillPlaceholders } from "./placeholders.ts";
-import { afterEnd, type Decision, type RestartPolicy } from "./restart.ts";
-import type { Policy } from "./schedule.ts";
+import {
+  cannotStart,
+  type RunAudience,
+  SupervisedCommand,
+  type Supervision,
+} from "./supervised-command.ts";
 
 /** What the person wants of `mxtoken run`. */
-export interface RunRequest {
-  readonly accounts: readonly AccountToKeep[];
+export interface RunRequest extends Supervision {
   /** how each of them gets its first token */
   readonly obtain: Omit<GetRequest, "settings" | "mayAsk" | "signInCommand">;
   /** the program and its arguments, with placeholders */
   readonly command: readonly string[];
   /** completes the arguments when the accounts are known */
   complete(args: readonly string[], outcomes: readonly Outcome[]): Promise<readonly string[]>;
-  readonly policy: Policy;
-  readonly restart: RestartPolicy;
 }
-
-/** What happens to the command. */
-export type RunEvent =
-  | { is: "started"; file: string; restarts: number }
-  /** it ended as if its token had died, and what follows */
-  | {
-      is: "ended";
-      file: string;
-      status: number;
-      decision: Exclude<Decision, "over">;
-      /** whether there is another token by now */
-      isTokenReplaced: boolean;
-    }
-  /** it ended right after a token could not be refreshed, or while none was good */
-  | { is: "endedWithoutToken"; file: string; status: number; label: string; reason: string }
-  | { is: "waitingForToken" }
-  | { is: "noFreshToken"; label: string; commands: readonly string[] };
-
-/** Who is told what happens. */
-export interface RunAudience {
-  /** while the first tokens are got */
-  readonly tell: Tell;
-  event(event: RunEvent): void;
-  keeping(event: KeepEvent): void;
-  detail(label: string, event: Event): void;
-}
-
-/** Between a refresh that failed and an end that it may be the reason of. */
-const suspicious = 60_000;
-/** A token that ends sooner is of no use to a command that is about to start. */
-const leastLife = 60_000;
-const pollInterval = 1000;
-
-const passedOn = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
-const ending: ReadonlySet<SignalName> = new Set(["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"]);
 
 /**
  * Gets a token for every account, starts the command, and keeps the tokens fresh while it lives.
@@ -79,7 +39,7 @@ export async function run(
   checkOneFileEach(outcomes);
   const completed = await request.complete(fillPlaceholders(args, outcomes), outcomes);
   world.interrupted.throwIfAborted();
-  return new Running(world, request, audience, outcomes).run(file, completed);
+  return new SupervisedCommand(world, request, audience, outcomes).run(file, completed);
 }
 
 async function obtainAll(
@@ -113,186 +73,4 @@ function checkOneFileEach(outcomes: readonly Outcome[]): void {
   throw new MxtokenError("configuration", "two of the accounts have the same token file", {
     hint: "where one address is on both sides, say --provider1 and --provider2, or --token-file1 and --token-file2",
   });
-}
-
-function cannotStart(file: string, reason: string, cause?: unknown): MxtokenError {
-  return new MxtokenError("usage", `cannot start ${file}: ${reason}`, { cause });
-}
-
-/** A command that has its tokens. */
-class Running {
-  readonly #world: World;
-  readonly #request: RunRequest;
-  readonly #audience: RunAudience;
-  readonly #outcomes: readonly Outcome[];
-  readonly #keeper: Keeper;
-  readonly #pool: ReturnType<World["httpPool"]>;
-  /** ends the refreshing; signals do not, they are the command's */
-  readonly #over = new AbortController();
-  #child: Child | undefined;
-  /** by a signal, ms since 1970; for ever where the signal leaves no doubt */
-  #askedToEndAt = Number.NEGATIVE_INFINITY;
-  /** a signal that came while no command ran */
-  #pending: SignalName | undefined;
-  readonly #failures = new Map<string, { at: number } & Pick<Trouble, "reason" | "commands">>();
-
-  constructor(
-    world: World,
-    request: RunRequest,
-    audience: RunAudience,
-    outcomes: readonly Outcome[],
-  ) {
-    this.#world = world;
-    this.#request = request;
-    this.#audience = audience;
-    this.#outcomes = outcomes;
-    this.#pool = world.httpPool();
-    const keepersWorld = Object.create(world, {
-      interrupted: { value: this.#over.signal },
-      http: { value: this.#pool.http },
-    }) as World;
-    const { policy } = request;
-    this.#keeper = new Keeper(
-      keepersWorld,
-      { policy, concurrency: 2, stop: this.#over.signal, outlivesRefusals: true },
-      {
-        event: (event) => this.#heard(event),
-        detail: (account, event) => audience.detail(account.toKeep.label, event),
-      },
-    );
-  }
-
-  async run(file: string, args: readonly string[]): Promise<number> {
-    const releases = passedOn.map((name) => this.#world.onSignal(name, () => this.#passOn(name)));
-    const moment = this.#keeper.moment();
-    const provenAt = this.#world.now();
-    this.#keeper.keep(
-      this.#request.accounts.map((account) => new KeptAccount({ ...account, provenAt }, moment)),
-    );
-    const keeping = this.#keeper.run();
-    try {
-      return await this.#runUntilOver(file, args);
-    } finally {
-      this.#over.abort(new Interrupted("SIGTERM"));
-      await keeping;
-      await this.#pool.close();
-      for (const release of releases) release();
-    }
-  }
-
-  async #runUntilOver(file: string, args: readonly string[]): Promise<number> {
-    for (let restarts = 0; ; restarts += 1) {
-      const before = await this.#tokens();
-      const startedAt = this.#world.now();
-      const status = await this.#runOnce(file, args, restarts);
-      const endedAt = this.#world.now();
-      const after = await this.#tokens();
-      const isTokenReplaced = after.some(
-        (record, index) => record?.accessToken?.equals(before[index]?.accessToken) === false,
-      );
-      const isTokenOver = before.some((record) => (record?.notes.expiresAt ?? endedAt) < endedAt);
-      const isAskedToEnd = endedAt - this.#askedToEndAt < suspicious;
-      const decision = afterEnd(
-        { status, startedAt, endedAt, isTokenReplaced, isTokenOver, isAskedToEnd, restarts },
-        this.#request.restart,
-      );
-      this.#tellWithoutToken(file, status, endedAt);
-      if (decision === "over") return status;
-      this.#audience.event({ is: "ended", file, status, decision, isTokenReplaced });
-      if (decision !== "restart" || !(await this.#waitForTokens())) return status;
-    }
-  }
-
-  async #runOnce(file: string, args: readonly string[], restarts: number): Promise<number> {
-    const env = Object.fromEntries(
-      this.#outcomes.map(({ tokenFile }, index) => [`MXTOKEN_TOKEN_FILE_${index + 1}`, tokenFile]),
-    );
-    if (this.#pending !== undefined) return 128 + signalNumber(this.#pending);
-    this.#audience.event({ is: "started", file, restarts });
-    try {
-      this.#child = await this.#world.start(file, args, env);
-      if (this.#pending !== undefined) this.#child.kill(this.#pending);
-      const end = await this.#child.ended;
-      return end.signal === undefined ? end.status : 128 + signalNumber(end.signal);
-    } catch (error) {
-      if (systemCode(error) === undefined) throw error;
-      const reason = systemCode(error) === "ENOENT" ? "it is not found" : systemReason(error);
-      throw cannotStart(file, reason, error);
-    } finally {
-      this.#child = undefined;
-    }
-  }
-
-  /**
-   * A terminal sends what its keys mean to every process that is at work there; to pass that on would
-   * be to send it twice, which imapsync takes for something else.
-   */
-  #passOn(name: SignalName): void {
-    if (ending.has(name)) {
-      // At a Ctrl-C, imapsync only connects again.
-      const at = name === "SIGINT" ? this.#world.now() : Number.POSITIVE_INFINITY;
-      this.#askedToEndAt = Math.max(this.#askedToEndAt, at);
-      if (this.#child === undefined) this.#pending = name;
-    }
-    const isOfTerminal = name === "SIGINT" || name === "SIGQUIT";
-    if (isOfTerminal && this.#world.isInForeground()) return;
-    this.#child?.kill(name);
-  }
-
-  #heard(event: KeepEvent): void {
-    if (event.is === "unreachable" || event.is === "failed" || event.is === "refused") {
-      const { reason, commands } = event.trouble;
-      this.#failures.set(event.label, { at: this.#world.now(), reason, commands });
-    }
-    if (event.is === "refreshed" || event.is === "refreshedElsewhere") {
-      this.#failures.delete(event.label);
-    }
-    this.#audience.keeping(event);
-  }
-
-  /** The command may have ended for want of a token that could not be had. */
-  #tellWithoutToken(file: string, status: number, now: number): void {
-    if (status === 0) return;
-    for (const { label, state } of this.#keeper.pictures()) {
-      const failure = this.#failures.get(label);
-      if (failure === undefined) continue;
-      // A failure is told once, however often it comes again.
-      const isOngoing = ["retrying", "expired", "refused"].includes(state);
-      if (!isOngoing && now - failure.at > suspicious) continue;
-      this.#audience.event({
-        is: "endedWithoutToken",
-        file,
-        status,
-        label,
-        reason: failure.reason,
-      });
-    }
-  }
-
-  /** What stands in every file. */
-  #tokens(): Promise<(TokenRecord | undefined)[]> {
-    return Promise.all(
-      this.#outcomes.map(({ tokenFile }) => readTokenFile(tokenFile).catch(() => undefined)),
-    );
-  }
-
-  /** @returns false when there will be none without somebody, or the end was asked for */
-  async #waitForTokens(): Promise<boolean> {
-    for (let isTold = false; ; isTold = true) {
-      const now = this.#world.now();
-      const pictures = this.#keeper.pictures();
-      if (this.#pending !== undefined) return false;
-      if (pictures.every(({ expiresAt = Number.POSITIVE_INFINITY }) => expiresAt - now > leastLife))
-        return true;
-      const refused = pictures.find(({ state }) => state === "refused");
-      if (refused !== undefined) {
-        const { label } = refused;
-        const commands = this.#failures.get(label)?.commands ?? [];
-        this.#audience.event({ is: "noFreshToken", label, commands });
-        return false;
-      }
-      if (!isTold) this.#audience.event({ is: "waitingForToken" });
-      await this.#world.sleep(pollInterval, this.#over.signal);
-    }
-  }
 }

@@ -1,4 +1,4 @@
-import { MxtokenError } from "../errors.ts";
+import { MxtokenError, signInHint } from "../errors.ts";
 import type { Trouble } from "./events.ts";
 
 /** What a person has to see to. */
@@ -41,8 +41,7 @@ export function troubleOf(error: unknown, signInCommand: () => string): Trouble 
   }
   const { code, message: reason, hint, commands } = error;
   if (code !== "signInNeeded" || commands.length > 0) return { code, reason, hint, commands };
-  const byCommand = "somebody must sign in, by this command in a terminal:";
-  return { code, reason, hint: byCommand, commands: [signInCommand()] };
+  return { code, reason, hint: signInHint, commands: [signInCommand()] };
 }
 
 /** The same for failures that differ only in the times and serial numbers of a server's words. */

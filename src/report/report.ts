@@ -5,17 +5,17 @@ import type { CheckOutcome } from "../flow/check.ts";
 import type { Event, Outcome } from "../flow/events.ts";
 import type { FoundProvider } from "../flow/identify-provider.ts";
 import type { Revoked } from "../flow/revoke.ts";
-import type { RunEvent } from "../keep/run.ts";
+import type { RunEvent } from "../keep/supervised-command.ts";
 import { isoSeconds } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
 import { failureOf } from "./failure.ts";
-import { fold } from "./fold.ts";
 import { neverQuiet, warnings } from "./importance.ts";
 import { KeepReporter } from "./keep.ts";
 import type { ReportOptions } from "./options.ts";
 import { describePasswordOnly, passwordOnlyDocument } from "./password-only.ts";
 import { describeProvider, providerDocument } from "./provider.ts";
 import { describeRunEvent } from "./run-sentences.ts";
+import { Screen } from "./screen.ts";
 import { describe, expiry } from "./sentences.ts";
 import { describeCertificate } from "./trust.ts";
 
@@ -23,16 +23,16 @@ import { describeCertificate } from "./trust.ts";
 export class Report {
   readonly #world: World;
   readonly #options: ReportOptions;
+  readonly #screen: Screen;
   /** what is known all the same when an error is told, as data */
   #besideError: object = {};
-  /** what stands below everything that is said, on a terminal */
-  #foot: readonly string[] = [];
   /** whether the answer is a line for every event, instead of one document */
   #isOfLines = false;
 
   constructor(world: World, options: ReportOptions) {
     this.#world = world;
     this.#options = options;
+    this.#screen = new Screen(world.stderr);
   }
 
   /**
@@ -43,9 +43,9 @@ export class Report {
   keeping(isTroubleOnly: boolean): KeepReporter {
     this.#isOfLines = !isTroubleOnly;
     const outlet = {
-      say: (lines: readonly string[]) => this.#say(lines),
+      say: (lines: readonly string[]) => this.#screen.say(lines),
       data: (line: string) => void this.#world.stdout.write(`${line}\n`),
-      foot: (lines: readonly string[]) => this.#putFoot(lines),
+      foot: (lines: readonly string[]) => this.#screen.foot(lines),
     };
     const options = isTroubleOnly ? { ...this.#options, json: false } : this.#options;
     return new KeepReporter(this.#world, options, outlet, isTroubleOnly);
@@ -56,15 +56,15 @@ export class Report {
     const isStart = event.is === "started" && event.restarts === 0;
     if (isStart && !this.#options.verbose) return;
     if (this.#options.quiet && ["started", "waitingForToken"].includes(event.is)) return;
-    this.#say(describeRunEvent(event));
+    this.#screen.say(describeRunEvent(event));
   }
 
   /** One thing that happened. With --quiet only what a person must answer is shown. */
   event(event: Event): void {
     if (event.is === "proven") this.#besideError = { findings: event.findings };
-    const lines = describe(event, this.#columns);
+    const lines = describe(event, this.#screen.columns);
     if (this.#options.quiet && !neverQuiet.has(event.is)) return;
-    this.#say(lines);
+    this.#screen.say(lines);
   }
 
   /** The same for a program that wants a token and nothing else: only with --verbose is it told. */
@@ -74,12 +74,12 @@ export class Report {
   }
 
   warning(text: string): void {
-    if (!this.#options.quiet) this.#say([`mxtoken: warning: ${text}`]);
+    if (!this.#options.quiet) this.#screen.say([`mxtoken: warning: ${text}`]);
   }
 
   /** One protocol step, for --verbose; the caller has blacked out its secrets. */
   trace(line: string): void {
-    if (this.#options.verbose) this.#say([`mxtoken: ${line}`]);
+    if (this.#options.verbose) this.#screen.say([`mxtoken: ${line}`]);
   }
 
   /** The result of `mxtoken <address>`. */
@@ -91,7 +91,7 @@ export class Report {
         ? undefined
         : ([1, 2] as const).map((side) => imapsyncOptions(mailbox, tokenFile, side, platform));
     if (!this.#options.quiet) {
-      this.#say([
+      this.#screen.say([
         `mxtoken: ${expiry(outcome.expiresAt, this.#world.now())}`,
         ...(sides === undefined
           ? []
@@ -136,7 +136,8 @@ export class Report {
   /** The result of `mxtoken check`. */
   async checked(outcome: CheckOutcome): Promise<void> {
     const { mailbox, expiresAt } = outcome;
-    if (!this.#options.quiet) this.#say([`mxtoken: ${expiry(expiresAt, this.#world.now())}`]);
+    if (!this.#options.quiet)
+      this.#screen.say([`mxtoken: ${expiry(expiresAt, this.#world.now())}`]);
     await this.#answer(undefined, {
       account: mailbox.address.text,
       provider: mailbox.provider,
@@ -186,7 +187,7 @@ export class Report {
    */
   async failed(error: unknown): Promise<number> {
     const failure = failureOf(error, this.#world.interrupted);
-    this.#say([
+    this.#screen.say([
       `mxtoken: ${failure.message}`,
       ...(failure.hint === undefined ? [] : [`mxtoken: hint: ${failure.hint}`]),
       ...failure.commands.map((command) => `  ${command}`),
@@ -222,33 +223,6 @@ export class Report {
         },
       );
     }
-  }
-
-  #say(lines: readonly string[]): void {
-    if (lines.length === 0) return;
-    const columns = this.#columns;
-    const text = lines.map((line) => fold(line, columns)).join("\n");
-    this.#world.stderr.write(`${this.#withoutFoot}${text}\n${this.#footText}`);
-  }
-
-  #putFoot(lines: readonly string[]): void {
-    const erase = this.#withoutFoot;
-    this.#foot = lines;
-    this.#world.stderr.write(`${erase}${this.#footText}`);
-  }
-
-  /** What takes the foot away: the cursor goes up to its first line, and clears from there on. */
-  get #withoutFoot(): string {
-    return this.#foot.length === 0 ? "" : `\u001b[${this.#foot.length}A\r\u001b[J`;
-  }
-
-  get #footText(): string {
-    return this.#foot.map((line) => `${line}\n`).join("");
-  }
-
-  get #columns(): number | undefined {
-    const { stderr } = this.#world;
-    return stderr.isTTY ? stderr.columns : undefined;
   }
 }
 

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { RunEvent } from "../keep/run.ts";
+import type { RunEvent } from "../keep/supervised-command.ts";
 import { count } from "./finding.ts";
 
 /** What an event of `mxtoken run` says, in lines for standard error. */

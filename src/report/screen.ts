@@ -1,0 +1,40 @@
+import type { World } from "../world/world.ts";
+import { fold } from "./fold.ts";
+
+/** Standard error: lines that stay, and on a terminal some below them that are drawn again and again. */
+export class Screen {
+  readonly #stream: World["stderr"];
+  #foot: readonly string[] = [];
+
+  constructor(stream: World["stderr"]) {
+    this.#stream = stream;
+  }
+
+  /** How wide it is; undefined where it is no terminal. */
+  get columns(): number | undefined {
+    return this.#stream.isTTY ? this.#stream.columns : undefined;
+  }
+
+  say(lines: readonly string[]): void {
+    if (lines.length === 0) return;
+    const { columns } = this;
+    const text = lines.map((line) => fold(line, columns)).join("\n");
+    this.#stream.write(`${this.#withoutFoot}${text}\n${this.#footText}`);
+  }
+
+  /** Puts these lines below everything that is said, in the place of those before. */
+  foot(lines: readonly string[]): void {
+    const erase = this.#withoutFoot;
+    this.#foot = lines;
+    this.#stream.write(`${erase}${this.#footText}`);
+  }
+
+  /** What takes the foot away: the cursor goes up to its first line, and clears from there on. */
+  get #withoutFoot(): string {
+    return this.#foot.length === 0 ? "" : `\u001b[${this.#foot.length}A\r\u001b[J`;
+  }
+
+  get #footText(): string {
+    return this.#foot.map((line) => `${line}\n`).join("");
+  }
+}
