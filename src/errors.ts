@@ -66,6 +66,8 @@ export interface ErrorDetails extends ErrorOptions {
   readonly reason?: NoProviderReason | undefined;
   /** how many seconds the server asks us to wait, when it said so */
   readonly retryAfter?: number | undefined;
+  /** the same may go well later although nobody does anything, as when a vault was not there yet */
+  readonly mayPass?: boolean | undefined;
 }
 
 /**
@@ -81,6 +83,7 @@ export class MxtokenError extends Error {
   readonly reason: NoProviderReason | undefined;
   /** seconds */
   readonly retryAfter: number | undefined;
+  readonly mayPass: boolean;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -90,6 +93,7 @@ export class MxtokenError extends Error {
     this.oauthError = details.oauthError;
     this.reason = details.reason;
     this.retryAfter = details.retryAfter;
+    this.mayPass = details.mayPass === true;
   }
 
   /** Exit status of the process that ends with this error. */

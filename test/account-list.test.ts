@@ -14,30 +14,33 @@ const world = testWorld({ cwd: "/home/foo" });
 const path = "/home/foo/accounts.txt";
 
 function parse(...lines: string[]) {
-  return parseAccountList(lines.join("\n"), path);
+  return [...parseAccountList(lines.join("\n"), path)];
 }
 
-function keep(
+async function keep(
   text: string,
   common: Arguments = {},
   warn: (text: string) => void = () => undefined,
 ) {
-  return accountsToKeep(parseAccountList(text, path), common, world, warn);
+  return accountsToKeep([...parseAccountList(text, path)], common, world, warn);
 }
 
 /** What is wrong at which line. */
-function assertWrong(work: () => unknown, line: number, words: RegExp): void {
-  assert.throws(work, (error) => {
-    assert.ok(error instanceof MxtokenError, String(error));
-    assert.equal(error.exitStatus, 65, error.message);
-    assert.ok(error.message.startsWith(`${path}:${line}: `), error.message);
-    assert.match(error.message, words);
-    return true;
-  });
+async function assertWrong(work: () => unknown, line: number, words: RegExp): Promise<void> {
+  await assert.rejects(
+    async () => work(),
+    (error) => {
+      assert.ok(error instanceof MxtokenError, String(error));
+      assert.equal(error.exitStatus, 65, error.message);
+      assert.ok(error.message.startsWith(`${path}:${line}: `), error.message);
+      assert.match(error.message, words);
+      return true;
+    },
+  );
 }
 
 describe("a list", () => {
-  test("has one address a line, with comments and blank lines, and says where each is", () => {
+  test("has one address a line, with comments and blank lines, and says where each is", async () => {
     const listed = parse(
       "# our mailboxes",
       "",
@@ -60,8 +63,8 @@ describe("a list", () => {
     ["CR", "foo@a.example\rbar@a.example"],
     ["a byte-order mark", "\uFEFFfoo@a.example\nbar@a.example"],
   ] as const) {
-    test(`with ${what}`, () => {
-      const listed = parseAccountList(text, path);
+    test(`with ${what}`, async () => {
+      const listed = [...parseAccountList(text, path)];
       assert.deepEqual(
         listed.map(({ address, place }) => [address, place]),
         [
@@ -72,7 +75,7 @@ describe("a list", () => {
     });
   }
 
-  test("that is empty, or only comments, has nobody", () => {
+  test("that is empty, or only comments, has nobody", async () => {
     for (const text of ["", "\n\n", "# nobody", "\uFEFF"]) assert.deepEqual(parse(text), []);
   });
 
@@ -96,7 +99,7 @@ describe("a list", () => {
     ["--scope=a=b", { scope: "a=b" }],
   ];
   for (const [text, args] of spellings) {
-    test(`takes ${text}`, () => {
+    test(`takes ${text}`, async () => {
       assert.deepEqual(parse(`foo@a.example ${text}`), [
         { address: "foo@a.example", args, place: `${path}:1` },
       ]);
@@ -127,8 +130,8 @@ describe("a list", () => {
     ["'", /the quote ' has no end/],
   ];
   for (const [line, words] of wrong) {
-    test(`refuses ${line}, and says where`, () => {
-      assertWrong(() => parse("# the first line", line, "bar@a.example"), 2, words);
+    test(`refuses ${line}, and says where`, async () => {
+      await assertWrong(() => parse("# the first line", line, "bar@a.example"), 2, words);
     });
   }
 
@@ -155,12 +158,15 @@ describe("a list", () => {
 });
 
 describe("the accounts of a list", () => {
-  const settingsOf = (text: string, common: Arguments = {}) =>
-    keep(text, common).map(({ settings }) => settings);
+  const settingsOf = async (text: string, common: Arguments = {}) =>
+    (await keep(text, common)).map(({ settings }) => settings);
 
-  test("have the common options, and a line's own ones replace them", () => {
+  test("have the common options, and a line's own ones replace them", async () => {
     const common = { provider: "google", home: "/srv/mail", "imap-server": "a.example" };
-    const [one, other] = settingsOf("foo@a.example\nbar@a.example --provider office365", common);
+    const [one, other] = await settingsOf(
+      "foo@a.example\nbar@a.example --provider office365",
+      common,
+    );
     assert.deepEqual([one?.provider, other?.provider], ["google", "office365"]);
     for (const settings of [one, other]) {
       assert.deepEqual([settings?.home, settings?.imapServer], ["/srv/mail", "a.example"]);
@@ -206,25 +212,25 @@ describe("the accounts of a list", () => {
     ],
   ];
   for (const [what, common, line, expected] of alternatives) {
-    test(what, () => {
-      const [settings] = settingsOf(`foo@a.example ${line}`, common);
+    test(what, async () => {
+      const [settings] = await settingsOf(`foo@a.example ${line}`, common);
       const found = Object.keys(expected).map((name) => [name, Reflect.get(settings ?? {}, name)]);
       assert.deepEqual(Object.fromEntries(found), expected);
     });
   }
 
-  test("the same address twice with the same options is one account", () => {
+  test("the same address twice with the same options is one account", async () => {
     for (const text of [
       "foo@a.example\nfoo@a.example",
       "foo@a.example\nFoo@A.example",
       "foo@a.example --provider google\nfoo@a.example --provider=google",
       "foo@a.example --provider google --app imapsync\nfoo@a.example --app imapsync --provider google",
     ]) {
-      assert.equal(keep(text).length, 1, text);
+      assert.equal((await keep(text)).length, 1, text);
     }
   });
 
-  test("with different options it is an error that names both places", () => {
+  test("with different options it is an error that names both places", async () => {
     for (const [one, other] of [
       ["", "--tenant contoso.example"],
       ["--provider google --app imapsync", "--provider google"],
@@ -232,7 +238,7 @@ describe("the accounts of a list", () => {
       // Two names of one provider, and so one token file.
       ["--provider google", "--provider gmail"],
     ]) {
-      assertWrong(
+      await assertWrong(
         () => keep(`foo@a.example ${one}\nbar@a.example\nfoo@a.example ${other}`),
         3,
         new RegExp(`is there twice with different options, also at ${path}:1$`),
@@ -240,42 +246,45 @@ describe("the accounts of a list", () => {
     }
   });
 
-  test("what a line repeats of the common options makes no difference", () => {
+  test("what a line repeats of the common options makes no difference", async () => {
     const text = "foo@a.example\nfoo@a.example --provider google";
-    assert.equal(keep(text, { provider: "google" }).length, 1);
+    assert.equal((await keep(text, { provider: "google" })).length, 1);
   });
 
-  test("named on the command line as well: the same, or an error", () => {
+  test("named on the command line as well: the same, or an error", async () => {
     const named = { address: "foo@a.example", args: {}, place: "" };
     const both = (line: string) =>
       accountsToKeep([named, ...parse(line)], { provider: "google" }, world, () => undefined);
-    assert.equal(both("foo@a.example").length, 1);
-    assertWrong(() => both("foo@a.example --app imapsync"), 1, /is there twice/);
+    assert.equal((await both("foo@a.example")).length, 1);
+    await assertWrong(() => both("foo@a.example --app imapsync"), 1, /is there twice/);
   });
 
-  test("at two providers it is two accounts, and their labels tell them apart", () => {
+  test("at two providers it is two accounts, and their labels tell them apart", async () => {
     const text =
       "foo@a.example --provider google\nfoo@a.example --provider office365\nbar@a.example";
     assert.deepEqual(
-      keep(text).map(({ label }) => label),
+      (await keep(text)).map(({ label }) => label),
       ["foo@a.example (google)", "foo@a.example (office365)", "bar@a.example"],
     );
   });
 
-  test("in two files it is two accounts, and their labels tell them apart", () => {
+  test("in two files it is two accounts, and their labels tell them apart", async () => {
     for (const common of [{}, { provider: "google" }]) {
       const text = "foo@a.example --token-file a.txt\nfoo@a.example --token-file b.txt";
-      const labels = keep(text, common).map(({ label }) => label);
+      const labels = (await keep(text, common)).map(({ label }) => label);
       assert.equal(new Set(labels).size, 2, labels.join(" and "));
       for (const label of labels) assert.match(label, /^foo@a\.example \(/);
     }
   });
 
-  test("know the command by which a person signs in, with the options of their line", () => {
-    const [account] = keep("foo@a.example --provider office365 --client-secret-file 's 1.txt'", {
-      home: "mail",
-      "client-id": "own",
-    });
+  test("know the command by which a person signs in, with the options of their line", async () => {
+    const [account] = await keep(
+      "foo@a.example --provider office365 --client-secret-file 's 1.txt'",
+      {
+        home: "mail",
+        "client-id": "own",
+      },
+    );
     const command = account?.signInCommand() ?? "";
     assert.match(command, /^mxtoken foo@a\.example --provider office365 /);
     assert.match(command, / --client-id own( |$)/);
@@ -283,9 +292,9 @@ describe("the accounts of a list", () => {
     assert.match(command, / --home \/home\/foo\/mail( |$)/);
   });
 
-  test("warn of a secret that everybody can read, once and not for every line", () => {
+  test("warn of a secret that everybody can read, once and not for every line", async () => {
     const warnings: string[] = [];
-    keep("foo@a.example\nbar@a.example", { "client-secret": "sesame" }, (text) =>
+    await keep("foo@a.example\nbar@a.example", { "client-secret": "sesame" }, (text) =>
       warnings.push(text),
     );
     assert.equal(warnings.length, 1);
@@ -302,14 +311,14 @@ describe("the accounts of a list", () => {
     ["foo@a.example --thunderbird --app imapsync", /contradict each other/],
     ["foo@a.example --client-secret-file a --client-secret-command b", /more than once/],
   ] as const) {
-    test(`refuse ${line}, and say where`, () => {
-      assertWrong(() => keep(`# comment\n\n${line}\n`), 3, words);
+    test(`refuse ${line}, and say where`, async () => {
+      await assertWrong(() => keep(`# comment\n\n${line}\n`), 3, words);
     });
   }
 
-  test("an error of the command line has no place of the list", () => {
+  test("an error of the command line has no place of the list", async () => {
     const listed = [{ address: "foo", args: {}, place: "" }];
-    assert.throws(
+    await assert.rejects(
       () => accountsToKeep(listed, {}, world, () => undefined),
       (error) => error instanceof MxtokenError && error.exitStatus === 64,
     );
@@ -329,13 +338,13 @@ describe("whatever the text", () => {
     .array(piece, { maxLength: 40 })
     .chain((pieces) => fc.constantFrom("", " ").map((between) => pieces.join(between)));
 
-  test("there are accounts, or an error that says where", () => {
+  test("there are accounts, or an error that says where", async () => {
     let read = 0;
-    fc.assert(
-      fc.property(text, (whole) => {
+    await fc.assert(
+      fc.asyncProperty(text, async (whole) => {
         const lines = whole.split(/\r\n|\n|\r/).length;
         try {
-          for (const { label } of keep(whole)) assert.match(label, /@/);
+          for (const { label } of await keep(whole)) assert.match(label, /@/);
           read += 1;
         } catch (error) {
           assert.ok(error instanceof MxtokenError, String(error));
@@ -349,7 +358,7 @@ describe("whatever the text", () => {
     assert.ok(read > 0);
   });
 
-  test("a word that is quoted comes out as it is", () => {
+  test("a word that is quoted comes out as it is", async () => {
     const value = fc
       .string({ unit: "binary", minLength: 1, maxLength: 20 })
       .filter((given) => !/["\r\n]/.test(given) && given.trim() !== "");

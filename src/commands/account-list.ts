@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { MxtokenError, systemReason } from "../errors.ts";
+import { pause } from "../world/pause.ts";
 import type { World } from "../world/world.ts";
 import { type Arguments, accountOptions } from "./options.ts";
 import { withDashes } from "./spelling.ts";
@@ -40,30 +41,29 @@ export async function readAccountList(world: World, file: string): Promise<Liste
       hint: "PowerShell writes it by: Set-Content -Encoding utf8",
     });
   }
-  const listed = parseAccountList(bytes.toString("utf8"), path);
-  await pause();
+  const listed: ListedAccount[] = [];
+  for (const account of parseAccountList(bytes.toString("utf8"), path)) {
+    if (listed.push(account) % pauseEvery === 0) await pause();
+  }
   return listed;
 }
 
-/** Lets whatever else waits go before: a list may be very long, and each step with it takes a while. */
-export function pause(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
+/** Accounts, of which there may be very many. */
+const pauseEvery = 500;
 
 /**
  * @param path for errors
  * @throws MxtokenError `unreadable`, with the line
  */
-export function parseAccountList(text: string, path: string): ListedAccount[] {
-  return text
-    .replace(/^\uFEFF/, "")
-    .split(/\r\n|\n|\r/)
-    .flatMap((line, index) => {
-      const place = `${path}:${index + 1}`;
-      const [address, ...words] = inPlace(place, () => wordsIn(line));
-      if (address === undefined) return [];
-      return [{ address, args: inPlace(place, () => optionsIn(words)), place }];
-    });
+export function* parseAccountList(text: string, path: string): Generator<ListedAccount> {
+  const lines = text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/);
+  for (const [index, line] of lines.entries()) {
+    const place = `${path}:${index + 1}`;
+    const [address, ...words] = inPlace(place, () => wordsIn(line));
+    if (address !== undefined) {
+      yield { address, args: inPlace(place, () => optionsIn(words)), place };
+    }
+  }
 }
 
 /**

@@ -4,6 +4,7 @@ import { providerByName } from "../catalog/providers.ts";
 import type { Settings } from "../config/settings.ts";
 import { MxtokenError } from "../errors.ts";
 import type { AccountToKeep } from "../keep/account.ts";
+import { pause } from "../world/pause.ts";
 import type { World } from "../world/world.ts";
 import { inPlace, type ListedAccount } from "./account-list.ts";
 import type { Arguments } from "./options.ts";
@@ -44,22 +45,26 @@ function share(own: Arguments, world: World, warn: (text: string) => void): Shar
   return { own, others, asked: JSON.stringify(others) };
 }
 
+/** Accounts, of which there may be very many. */
+const pauseEvery = 500;
+
 /**
  * Completes accounts with the options that are common to all of them.
  *
  * @throws MxtokenError `usage` …, or `unreadable` with the place in the list; also for an account that
  * is there twice with different options
  */
-export function accountsToKeep(
+export async function accountsToKeep(
   listed: readonly ListedAccount[],
   common: Arguments,
   world: World,
   warn: (text: string) => void,
-): AccountToKeep[] {
+): Promise<AccountToKeep[]> {
   // Thousands of lines without options of their own share what is made of the common ones.
   const sharedBy = new Map<string, SharedSettings>();
   const accounts = new Map<string, { account: AccountToKeep; settings: string; place: string }>();
-  for (const { address: text, args, place } of listed) {
+  for (const [index, { address: text, args, place }] of listed.entries()) {
+    if (index % pauseEvery === pauseEvery - 1) await pause();
     inPlace(place, () => {
       const address = parseAddress(text);
       const optionsKey = JSON.stringify(args);

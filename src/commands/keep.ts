@@ -2,7 +2,7 @@ import { MxtokenError } from "../errors.ts";
 import { keep } from "../keep/keep.ts";
 import type { Policy } from "../keep/schedule.ts";
 import type { World } from "../world/world.ts";
-import { type ListedAccount, pause, readAccountList } from "./account-list.ts";
+import { type ListedAccount, readAccountList } from "./account-list.ts";
 import { accountsToKeep, requireOneFileEach } from "./accounts-to-keep.ts";
 import type { Command } from "./command.ts";
 import {
@@ -78,12 +78,11 @@ export const keepCommand: Command = {
     const readAccounts = async () => {
       const named: ListedAccount[] = given.map((address) => ({ address, args: {}, place: "" }));
       const listed = list === undefined ? [] : await readAccountList(world, list);
-      const accounts = accountsToKeep([...named, ...listed], args, world, warn);
+      const accounts = await accountsToKeep([...named, ...listed], args, world, warn);
       if (accounts.length === 0) {
         throw new MxtokenError("unreadable", `--list: ${list} names no account`);
       }
       requireOneFileEach(accounts, world, "in a --list, each line may have its own");
-      await pause();
       return accounts;
     };
     const request = {

@@ -76,7 +76,7 @@ export const runCommand: Command = {
   async run(world, args, report) {
     const warn = (text: string) => report.warning(text);
     const command = commandOf(args);
-    const accounts = accountsOf(args, world, warn);
+    const accounts = await accountsOf(args, world, warn);
     const keeping = report.keeping(true);
     const request = {
       accounts: accounts.map(({ account }) => account),
@@ -116,11 +116,11 @@ function commandOf(args: Arguments): readonly string[] {
 }
 
 /** @throws MxtokenError `usage` */
-function accountsOf(
+async function accountsOf(
   args: Arguments,
   world: World,
   warn: (text: string) => void,
-): readonly SideAccount[] {
+): Promise<readonly SideAccount[]> {
   const listed = addressArguments({ ...args, "--": [] }).map((address, index) => {
     return { address, args: ownOptions(args, index + 1), place: "" } satisfies ListedAccount;
   });
@@ -133,7 +133,7 @@ function accountsOf(
   if (stray !== undefined) {
     throw new MxtokenError("usage", `--${stray} is for an address that is not there`);
   }
-  const accounts = accountsToKeep(listed, args, world, warn);
+  const accounts = await accountsToKeep(listed, args, world, warn);
   if (accounts.length < listed.length) {
     throw new MxtokenError("usage", "the same address is there twice", {
       hint: "say --provider1 and --provider2, or --token-file1 and --token-file2",

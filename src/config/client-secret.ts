@@ -29,7 +29,7 @@ async function readSecretFile(path: string): Promise<Secret> {
     throw new MxtokenError(
       "configuration",
       `cannot read the client secret file ${path}: ${systemReason(error)}`,
-      { cause: error },
+      { cause: error, mayPass: true },
     );
   }
 }
@@ -55,6 +55,8 @@ async function runSecretCommand(world: World, command: string): Promise<Secret> 
     throw new MxtokenError(
       "configuration",
       `the client secret command ended with status ${result.status ?? "unknown (it was killed)"}`,
+      // Only the shell's own "not found" and "not executable" do not pass.
+      { mayPass: result.status !== 126 && result.status !== 127 },
     );
   }
   return secretFrom(result.stdout, "what the client secret command prints");

@@ -19,6 +19,8 @@ export type Event =
   | { is: "waitingForLock"; tokenFile: string }
   | { is: "waitingForOther"; tokenFile: string }
   | { is: "otherRefreshed" }
+  /** what a process that died had left beside the file was put into it */
+  | { is: "tokensRestored"; tokenFile: string }
   | { is: "refreshing" }
   | { is: "finishingRequest" }
   | { is: "refreshed"; newRefreshToken: boolean }

@@ -4,11 +4,11 @@ import { MxtokenError } from "../errors.ts";
 import { refreshToken } from "../grant/refresh.ts";
 import type { TokenRequestContext } from "../grant/request-context.ts";
 import type { Secret } from "../secret.ts";
-import { type Reservation, replaceByItself, reserve } from "../store/atomic.ts";
+import { type Reservation, replaceByItself, reserve, restore } from "../store/atomic.ts";
 import { makeDirectory } from "../store/directory.ts";
 import { withLock } from "../store/lock.ts";
 import { readTokenFile } from "../store/read.ts";
-import type { TokenNotes, TokenRecord } from "../store/token-file.ts";
+import { isWholeTokenFile, type TokenNotes, type TokenRecord } from "../store/token-file.ts";
 import { missingScopes, type Token, tokenFrom } from "../token.ts";
 import type { Finding } from "../verify/finding.ts";
 import { proveByEvery } from "../verify/prove.ts";
@@ -66,17 +66,23 @@ export async function rehearse(job: Job): Promise<void> {
 /**
  * Runs `work` under the lock of the token file.
  *
+ * @param work is told whether tokens were put in the file that another process had left beside it
  * @param stop ends the wait; by default the signals that ask the process to end
  */
 export async function withTokenFileLock<T>(
   job: Pick<Job, "world" | "tokenFile" | "gid" | "tell">,
-  work: () => Promise<T>,
+  work: (isRestored: boolean) => Promise<T>,
   stop?: AbortSignal,
 ): Promise<T> {
   const { world, tokenFile, gid, tell } = job;
   await makeDirectory(dirname(tokenFile), gid);
   const onWait = () => tell({ is: "waitingForLock", tokenFile });
-  return withLock(world, tokenFile, onWait, work, stop);
+  const restoreAndWork = async () => {
+    const isRestored = await restore(world, tokenFile, isWholeTokenFile);
+    if (isRestored) tell({ is: "tokensRestored", tokenFile });
+    return work(isRestored);
+  };
+  return withLock(world, tokenFile, onWait, restoreAndWork, stop);
 }
 
 /**

@@ -56,11 +56,11 @@ export async function refreshStored(job: Job, seen: TokenRecord): Promise<Outcom
 }
 
 async function refreshUnderLock(job: Job, seen: TokenRecord): Promise<Step> {
-  return withTokenFileLock(job, async () => {
+  return withTokenFileLock(job, async (isRestored) => {
     // What was read before the lock may hold a one-time token that is spent by now.
     const current = await readAgain(job);
     if (current?.refreshToken === undefined) return { is: "nothingToRefresh" };
-    if (isOther(seen, current)) return { is: "changed", current };
+    if (!isRestored && isOther(seen, current)) return { is: "changed", current };
     return refreshAndCommit(job, current, current.refreshToken);
   });
 }

@@ -1,8 +1,9 @@
+import { providerByName } from "../catalog/providers.ts";
 import { isAppOnly } from "../config/flow.ts";
 import type { Settings } from "../config/settings.ts";
 import { tokenFileOf } from "../config/token-file-path.ts";
 import { groupId } from "../store/group.ts";
-import { identityIn, readTokenFile, writtenAt } from "../store/read.ts";
+import { identityIn, readTokenFile, signatureOf, writtenAt } from "../store/read.ts";
 import { identityOf, type TokenIdentity, type TokenRecord } from "../store/token-file.ts";
 import type { Finding } from "../verify/finding.ts";
 import type { World } from "../world/world.ts";
@@ -47,7 +48,7 @@ export interface Turn {
   readonly server: string | undefined;
   /** of the stored token, as it is after the turn; undefined where there is none */
   readonly life: TokenLife | undefined;
-  /** of the tokens that the turn began with; undefined where there were none */
+  /** of the tokens that the turn began with; undefined where there were none, or nobody knows */
   readonly identity: TokenIdentity | undefined;
   /** whether this process got a new token */
   readonly isRenewed: boolean;
@@ -66,8 +67,11 @@ export async function takeTurn(world: World, request: TurnRequest, tell: Tell): 
   let findings: readonly Finding[] | undefined;
   let isRenewed = false;
   let error: unknown;
+  const before = signatureOf(tokenFileOf(world, request.settings));
   const watch: Tell = (event) => {
     if (event.is === "proven") findings = event.findings;
+    // What a login said of the token before says nothing of the next one.
+    if (event.is === "refreshing" || event.is === "askingForApplication") findings = undefined;
     if (event.is === "refreshed" || event.is === "issued") isRenewed = true;
     tell(event);
   };
@@ -77,7 +81,7 @@ export async function takeTurn(world: World, request: TurnRequest, tell: Tell): 
   } catch (cause) {
     error = cause;
   }
-  const after = await lookAfter(world, request, job, isRenewed).catch((cause) => {
+  const after = await lookAfter(world, request, job, before, isRenewed).catch((cause) => {
     error ??= cause;
     return { tokenFile: job?.tokenFile, life: undefined, identity: undefined };
   });
@@ -86,11 +90,17 @@ export async function takeTurn(world: World, request: TurnRequest, tell: Tell): 
   return { ...after, provider, server, isRenewed, findings, error };
 }
 
-/** The host of the token endpoint that a token file names, or of the one that is given. */
+/**
+ * The host of the token endpoint that is given, or that the token file names, or of the provider that
+ * they name; undefined where neither does.
+ */
 export async function storedServer(world: World, settings: Settings): Promise<string | undefined> {
   try {
     const { record } = await readStored(world, settings);
-    const uri = settings.tokenUri ?? record?.notes.tokenEndpoint;
+    const name = settings.provider ?? record?.notes.provider;
+    const row = name === undefined ? undefined : providerByName(name);
+    const named = settings.provider === undefined ? record?.notes.tokenEndpoint : undefined;
+    const uri = settings.tokenUri ?? named ?? row?.tokenEndpoint;
     return uri !== undefined && URL.canParse(uri) ? new URL(uri).host : undefined;
   } catch {
     // The turn will say what is wrong.
@@ -103,14 +113,19 @@ async function lookAfter(
   world: World,
   { settings }: TurnRequest,
   job: Job | undefined,
+  before: string | undefined,
   isRenewed: boolean,
 ): Promise<Pick<Turn, "tokenFile" | "life" | "identity">> {
   const tokenFile = job?.tokenFile ?? tokenFileOf(world, settings);
   const record = await readTokenFile(tokenFile).catch(() => undefined);
   const life = lifeOf(record, isRenewed ? world.now() : writtenAt(tokenFile));
-  const former = job?.record;
-  const identity = former === undefined ? await identityIn(tokenFile) : identityOf(former);
-  return { tokenFile, life, identity };
+  if (job !== undefined) {
+    const identity = job.record === undefined ? undefined : identityOf(job.record);
+    return { tokenFile, life, identity };
+  }
+  // It failed before anybody read the tokens, and somebody may have replaced them meanwhile.
+  const isUnchanged = signatureOf(tokenFile) === before;
+  return { tokenFile, life, identity: isUnchanged ? await identityIn(tokenFile) : undefined };
 }
 
 async function jobOf(world: World, request: TurnRequest, tell: Tell): Promise<Job> {

@@ -5,7 +5,7 @@ import type { TokenIdentity } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
 import type { AccountEvent, AccountPicture, LastEvent, State, Trouble } from "./events.ts";
 import { isFromTheFuture, type Policy, proveAgainAt, refreshAt, retryAt } from "./schedule.ts";
-import { kindOf, passing, refusals, refusalsOfMailServer, troubleOf } from "./trouble.ts";
+import { kindOf, ofLogin, passing, refusals, refusalsOfMailServer, troubleOf } from "./trouble.ts";
 
 /** An account that is to be kept fresh. */
 export interface AccountToKeep {
@@ -65,10 +65,12 @@ export class KeptAccount {
     if (toKeep.provenAt !== undefined) this.#proven(toKeep.provenAt, moment);
   }
 
-  /** Whom it asks for tokens, which may be limited or paused for all that ask the same. */
+  /**
+   * Whom it asks for tokens, which may be limited or paused for all that ask the same; empty for all of
+   * whom nobody knows yet.
+   */
   get server(): string {
-    const { provider, address } = this.toKeep.settings;
-    return this.#server ?? provider ?? address.domain;
+    return this.#server ?? "";
   }
 
   /** Reads in the token file whom it asks, where that is not known yet. */
@@ -135,15 +137,19 @@ export class KeptAccount {
     if (error === undefined) return this.#succeeded(turn, isOthers, moment);
     if (error instanceof Interrupted) return undefined;
     const trouble = troubleOf(error, this.toKeep.signInCommand);
-    if (findings?.some(({ probe, result }) => probe !== "smtp" && result === "accepted")) {
+    const isOfLogin =
+      ofLogin.has(trouble.code) && findings?.some(({ result }) => result !== "accepted") === true;
+    const isOpen = findings?.some(({ probe, result }) => probe !== "smtp" && result === "accepted");
+    if (isOfLogin && isOpen) {
       this.#worked();
       this.#proven(moment.now, moment);
       return { is: "partlyRefused", trouble, life: this.#life };
     }
-    if (!this.#isPassing(trouble)) return this.#refused(turn, trouble);
+    const mayPass = error instanceof MxtokenError && error.mayPass;
+    if (!mayPass && !this.#isPassing(trouble)) return this.#refused(turn, trouble);
     const retryAfter = error instanceof MxtokenError ? error.retryAfter : undefined;
     const isProofPending = findings?.some(({ result }) => result === "unreachable") === true;
-    return isProofPending
+    return isOfLogin && isProofPending
       ? this.#unproven(trouble, retryAfter, turn.isRenewed, moment)
       : this.#unreachable(trouble, retryAfter, moment);
   }
@@ -277,6 +283,8 @@ export class KeptAccount {
     { now, random }: Moment,
   ): AccountEvent | undefined {
     this.#failures += 1;
+    // It is tried out before anything more is asked for that could not be stored.
+    if (trouble.code === "unwritable") this.#isPlaceKnown = false;
     this.#refreshAt = retryAt(now, this.#failures, retryAfter, random());
     // A login can wait for the token.
     this.#proveAt = Math.max(this.#proveAt, this.#refreshAt);

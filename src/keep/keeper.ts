@@ -2,6 +2,7 @@ import { MxtokenError } from "../errors.ts";
 import type { Event } from "../flow/events.ts";
 import { type Turn, takeTurn } from "../flow/turn.ts";
 import { identityIn } from "../store/read.ts";
+import { pause } from "../world/pause.ts";
 import type { World } from "../world/world.ts";
 import type { KeptAccount, Moment } from "./account.ts";
 import type { AccountEvent, AccountPicture, KeepEvent } from "./events.ts";
@@ -34,8 +35,8 @@ export interface Audience {
   tick?(): Promise<void>;
 }
 
-/** Between two looks, while many are being found due. */
-const beginEvery = 50;
+/** How many accounts in a row are looked at, or begun, before whatever else waits goes before. */
+const pauseEvery = 50;
 
 /** A clock is set right by less all the time; ms. */
 const clockTolerance = 1000;
@@ -60,6 +61,10 @@ export class Keeper {
   #lookAt = 0;
   /** the time when it was looked at last */
   #seen = Number.NEGATIVE_INFINITY;
+  /** when the files of refused accounts have to be looked at */
+  #lookAtFilesAt = 0;
+  /** how many turns have begun since others went before */
+  #begunInARow = 0;
 
   constructor(world: World, options: KeeperOptions, audience: Audience) {
     this.#world = world;
@@ -93,6 +98,7 @@ export class Keeper {
   /** Lets everything be looked at now instead of after the nap. */
   wake(): void {
     this.#lookAt = 0;
+    this.#lookAtFilesAt = 0;
     this.#alarm.abort(woken);
   }
 
@@ -151,9 +157,9 @@ export class Keeper {
 
   /** Finds what is due, and when the next one is. */
   async #look(): Promise<void> {
+    await this.#lookAtFiles();
     const moment = this.moment();
-    await this.#lookAtFiles(this.#accounts.filter(({ isRefused }) => isRefused));
-    let next = moment.now + longestNap;
+    let next = this.#lookAtFilesAt;
     const due: KeptAccount[] = [];
     for (const account of this.#accounts) {
       const expired = account.expired(moment);
@@ -175,16 +181,22 @@ export class Keeper {
     );
     for (const [index, account] of sorted.entries()) {
       await account.findServer(this.#world);
+      if (index % pauseEvery === 0) await pause();
       if (this.#options.stop.aborted) return;
       account.busySince = this.#world.now();
       this.#queue.add(account);
-      if (index % beginEvery === 0) this.#begin();
+      if (index % pauseEvery === 0) this.#begin();
     }
   }
 
   /** Only a new content of its file makes a refused account worth another try. */
-  async #lookAtFiles(refused: readonly KeptAccount[]): Promise<void> {
-    for (const account of refused) {
+  async #lookAtFiles(): Promise<void> {
+    const now = this.#now();
+    if (now < this.#lookAtFilesAt) return;
+    this.#lookAtFilesAt = now + longestNap;
+    const refused = this.#accounts.filter(({ isRefused }) => isRefused);
+    for (const [index, account] of refused.entries()) {
+      if (index % pauseEvery === pauseEvery - 1) await pause();
       const { tokenFile } = account;
       if (tokenFile === undefined) continue;
       if (!account.isWorthATry(await identityIn(tokenFile))) continue;
@@ -194,8 +206,21 @@ export class Keeper {
 
   /** Begins as many turns as there is room for. */
   #begin(): void {
-    if (this.#options.stop.aborted) return;
-    for (const begun of this.#queue.begin(this.#world.now())) this.#run(begun);
+    if (this.#options.stop.aborted || this.#begunInARow >= pauseEvery) return;
+    for (const begun of this.#queue.begin(this.#world.now())) {
+      this.#run(begun);
+      this.#begunInARow += 1;
+      if (this.#begunInARow >= pauseEvery) {
+        // A turn that finds nothing to do ends without waiting for anything, and begins the next one.
+        void pause().then(() => this.#beginAgain());
+        return;
+      }
+    }
+  }
+
+  #beginAgain(): void {
+    this.#begunInARow = 0;
+    this.#begin();
   }
 
   #run(begun: Begun): void {
@@ -264,6 +289,7 @@ export class Keeper {
     // The clock was set, or the machine slept.
     this.#audience.event({ is: "clockSet", ms: ahead }, undefined);
     this.#lookAt = 0;
+    this.#lookAtFilesAt = 0;
   }
 
   #clockWasSetBack(ms: number): void {
@@ -271,5 +297,6 @@ export class Keeper {
     this.#queue.releaseAll();
     for (const account of this.#accounts) account.clockWasSetBack(ms);
     this.#lookAt = 0;
+    this.#lookAtFilesAt = 0;
   }
 }

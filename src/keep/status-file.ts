@@ -13,8 +13,12 @@ export function countStates(pictures: readonly Pick<AccountPicture, "state">[]):
   return counts;
 }
 
-/** Between two writings, in ms: with thousands of accounts, something happens all the time. */
+/**
+ * Between two writings, in ms, at least and for every account: with thousands of them, something happens
+ * all the time, and the file is large.
+ */
 const shortestInterval = 1000;
+const intervalOfAccount = 1;
 
 /** Also when nothing happens, so that a file that is older is of a process that is gone; ms. */
 const longestInterval = 60_000;
@@ -25,6 +29,7 @@ export class StatusFile {
   readonly path: string;
   #writtenAt = Number.NEGATIVE_INFINITY;
   #isBehind = true;
+  #accounts = 0;
 
   /** @param path relative to the current directory */
   constructor(world: World, path: string) {
@@ -40,7 +45,8 @@ export class StatusFile {
   /** ms after which it wants to be written */
   get wait(): number {
     const since = this.#world.now() - this.#writtenAt;
-    const interval = this.#isBehind ? shortestInterval : longestInterval;
+    const shortest = Math.max(shortestInterval, this.#accounts * intervalOfAccount);
+    const interval = this.#isBehind ? Math.min(shortest, longestInterval) : longestInterval;
     return since < 0 ? 0 : Math.max(0, interval - since);
   }
 
@@ -50,6 +56,7 @@ export class StatusFile {
    */
   async write(pictures: readonly AccountPicture[], isRunning: boolean): Promise<void> {
     this.#isBehind = false;
+    this.#accounts = pictures.length;
     this.#writtenAt = this.#world.now();
     try {
       await replaceFile(this.path, `${this.#document(pictures, isRunning)}\n`);

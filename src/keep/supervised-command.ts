@@ -5,7 +5,7 @@ import type { TokenRecord } from "../store/token-file.ts";
 import { signalNumber } from "../world/builtins.ts";
 import type { Child, SignalName, World } from "../world/world.ts";
 import { type AccountToKeep, KeptAccount } from "./account.ts";
-import type { KeepEvent, Trouble } from "./events.ts";
+import type { AccountPicture, KeepEvent, Trouble } from "./events.ts";
 import { Keeper } from "./keeper.ts";
 import { afterEnd, type Decision, type RestartPolicy } from "./restart.ts";
 import type { Policy } from "./schedule.ts";
@@ -24,6 +24,7 @@ export type RunEvent =
     }
   /** it ended right after a token could not be refreshed, or while none was good */
   | { is: "endedWithoutToken"; file: string; status: number; label: string; reason: string }
+  | { is: "notStartedAgain"; file: string; reason: string }
   | { is: "waitingForToken" }
   | { is: "noFreshToken"; label: string; commands: readonly string[] };
 
@@ -45,7 +46,7 @@ export interface Supervision {
 
 /** Between a refresh that failed and an end that it may be the reason of. */
 const suspicious = 60_000;
-/** A token that ends sooner is of no use to a command that is about to start. */
+/** One that ends sooner is of no use to a command that is about to start, unless it lives no longer. */
 const leastLife = 60_000;
 const pollInterval = 1000;
 
@@ -73,6 +74,9 @@ export class SupervisedCommand {
   /** a signal that came while no command ran */
   #pending: SignalName | undefined;
   readonly #failures = new Map<string, { at: number } & Pick<Trouble, "reason" | "commands">>();
+
+  /** when each account got its last token, ms since 1970 */
+  readonly #renewedAt = new Map<string, number>();
 
   constructor(
     world: World,
@@ -121,10 +125,17 @@ export class SupervisedCommand {
   }
 
   async #runUntilOver(file: string, args: readonly string[]): Promise<number> {
+    let last = 0;
     for (let restarts = 0; ; restarts += 1) {
       const before = await this.#tokens();
       const startedAt = this.#world.now();
-      const status = await this.#runOnce(file, args, restarts);
+      const status = await this.#runOnce(file, args, restarts).catch((error) => {
+        if (!(error instanceof MxtokenError) || restarts === 0) throw error;
+        this.#audience.event({ is: "notStartedAgain", file, reason: error.message });
+        return undefined;
+      });
+      if (status === undefined) return last;
+      last = status;
       const endedAt = this.#world.now();
       const after = await this.#tokens();
       const isTokenReplaced = after.some(
@@ -139,7 +150,10 @@ export class SupervisedCommand {
       this.#tellWithoutToken(file, status, endedAt);
       if (decision === "over") return status;
       this.#audience.event({ is: "ended", file, status, decision, isTokenReplaced });
-      if (decision !== "restart" || !(await this.#waitForTokens())) return status;
+      if (decision !== "restart") return status;
+      const areThere = await this.#waitForTokens(endedAt);
+      if (this.#pending !== undefined) return 128 + signalNumber(this.#pending);
+      if (!areThere) return status;
     }
   }
 
@@ -186,6 +200,7 @@ export class SupervisedCommand {
     }
     if (event.is === "refreshed" || event.is === "refreshedElsewhere") {
       this.#failures.delete(event.label);
+      this.#renewedAt.set(event.label, this.#world.now());
     }
     this.#audience.keeping(event);
   }
@@ -216,14 +231,18 @@ export class SupervisedCommand {
     );
   }
 
-  /** @returns false when there will be none without somebody, or the end was asked for */
-  async #waitForTokens(): Promise<boolean> {
+  /**
+   * @param endedAt when the command ended, ms since 1970
+   * @returns false when there will be none without somebody, or the end was asked for
+   */
+  async #waitForTokens(endedAt: number): Promise<boolean> {
     for (let isTold = false; ; isTold = true) {
       const now = this.#world.now();
       const pictures = this.#keeper.pictures();
       if (this.#pending !== undefined) return false;
-      if (pictures.every(({ expiresAt = Number.POSITIVE_INFINITY }) => expiresAt - now > leastLife))
-        return true;
+      const isGood = ({ label, expiresAt = Number.POSITIVE_INFINITY }: AccountPicture) =>
+        expiresAt - now > leastLife || (this.#renewedAt.get(label) ?? 0) >= endedAt;
+      if (pictures.every(isGood)) return true;
       const refused = pictures.find(({ state }) => state === "refused");
       if (refused !== undefined) {
         const { label } = refused;

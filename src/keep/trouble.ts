@@ -15,6 +15,9 @@ export const refusalsOfMailServer: ReadonlySet<string> = new Set([
   "wrongAccount",
 ]);
 
+/** What a login may come to. */
+export const ofLogin: ReadonlySet<string> = new Set([...refusalsOfMailServer, "unreachable"]);
+
 /**
  * Failures that pass: nobody was there, or the answer was a captive portal's, or the disk is full. A
  * defect of ours may be one too, and must not end the others.

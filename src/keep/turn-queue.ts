@@ -3,6 +3,9 @@ import type { KeptAccount } from "./account.ts";
 /** How many servers may have all of their places taken at once. */
 const serversAtOnce = 4;
 
+/** As many times the places of one are all that there are: each turn takes files and connections. */
+const placesOfAll = 16;
+
 /**
  * How many accounts of a server are made ready at once. With more of them, each one's request would only
  * leave when all of them are ready, and then all answers would come at once too.
@@ -89,7 +92,8 @@ export class TurnQueue {
     const asking = this.#askingAt(server);
     const isHeld = (this.#heldUntil.get(server) ?? 0) > now;
     // Servers that do not answer must leave every other one its place.
-    const isFull = asking > 0 && this.#underWay >= this.#concurrency * serversAtOnce;
+    const many = this.#concurrency * (asking > 0 ? serversAtOnce : placesOfAll);
+    const isFull = this.#underWay >= many;
     const isRoom = asking < this.#concurrency && this.#storing < this.#concurrency;
     if ((this.#preparing.get(server) ?? 0) >= madeReadyAtOnce) return false;
     return !isHeld && !isFull && isRoom;

@@ -13,6 +13,8 @@ export function describeRunEvent(event: RunEvent): string[] {
       return [`mxtoken: ${ended(event)}, ${consequence(event)}`];
     case "endedWithoutToken":
       return [`mxtoken: ${ended(event)}, and ${event.label} had no new token: ${event.reason}`];
+    case "notStartedAgain":
+      return [`mxtoken: ${event.reason}; it is not started again`];
     case "waitingForToken":
       return ["mxtoken: waiting for a fresh token before the command is started again"];
     case "noFreshToken":

@@ -49,6 +49,10 @@ export function describe(event: Event, columns?: number): string[] {
       return ["mxtoken: another process has refreshed this account; waiting for its proof"];
     case "otherRefreshed":
       return ["mxtoken: another process has just refreshed this account; using its token"];
+    case "tokensRestored":
+      return [
+        `mxtoken: put into ${event.tokenFile} the tokens that a process that died had left beside it`,
+      ];
     case "refreshing":
       return ["mxtoken: asking for a new access token with the refresh token"];
     case "finishingRequest":

@@ -1,5 +1,4 @@
-import { randomBytes } from "node:crypto";
-import { constants, readFileSync } from "node:fs";
+import { constants, lstatSync, readFileSync, type Stats } from "node:fs";
 import { rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
@@ -28,7 +27,7 @@ export interface Reservation {
 /**
  * Reserves the place for the next content of `path`: a temporary file in the same directory, 0600,
  * filled and on the disk. Must be called under the lock of `path`, and also removes what processes
- * that died under it left behind.
+ * that died under it left behind: what counted of that was put in its place by {@link restore}.
  *
  * The usual packages for atomic writes write through symbolic links and do not sync the directory.
  *
@@ -47,6 +46,11 @@ export async function reserve(
   return reservation(world, path, temporary, file);
 }
 
+/** Where the next content of a file is prepared. */
+export function temporaryPath(path: string): string {
+  return join(dirname(path), `.${basename(path)}.tmp`);
+}
+
 /** Makes the temporary file with this content, on the disk; when that fails, nothing is left behind. */
 async function place(
   world: World,
@@ -58,7 +62,7 @@ async function place(
   const target = await checkTarget(path);
   const former = owner === "as before" ? target : await privateOf(world, dirname(path));
   // Whoever holds the lock is alone here: what has this name was left by a process that died.
-  const temporary = join(dirname(path), `.${basename(path)}.tmp`);
+  const temporary = temporaryPath(path);
   let file: OpenFile | undefined;
   try {
     file = await makeFile(temporary);
@@ -115,12 +119,7 @@ function reservation(world: World, path: string, temporary: string, file: OpenFi
       await fill(content);
       // From here on the content is on the disk, and is not given up whatever happens.
       done = true;
-      await renameOver(world, temporary, path).catch(async (error) => {
-        throw await rescued(path, temporary, error);
-      });
-      await syncDirectory(world, dirname(path)).catch((error) => {
-        throw unwritable(path, error);
-      });
+      await putInPlace(world, temporary, path);
     },
     async release() {
       if (done) return;
@@ -174,6 +173,48 @@ export async function replaceByItself(
   }
 }
 
+/**
+ * Puts in its place what is on the disk but could not take its place: its process died, or the file
+ * could not be replaced. Must be called under the lock of `path`, before anything is read there: a
+ * refresh token in `path` may be spent.
+ *
+ * @param isComplete whether this was all that was to be written
+ * @returns whether there was something
+ * @throws MxtokenError `unwritable`; it is still there then
+ */
+export async function restore(
+  world: World,
+  path: string,
+  isComplete: (content: string) => boolean,
+): Promise<boolean> {
+  const temporary = temporaryPath(path);
+  const left = look(temporary);
+  if (left === undefined) return false;
+  const target = await checkTarget(path);
+  // Somebody has removed or replaced the file since, or what is there is nothing of ours.
+  if (target === undefined || left.mtimeMs < target.mtimeMs) return false;
+  if (!left.isFile() || left.uid !== target.uid) return false;
+  const content = contentOf(temporary);
+  if (content === undefined || !isComplete(content.toString("utf8"))) return false;
+  if (contentOf(path)?.equals(content)) return false;
+  await putInPlace(world, temporary, path);
+  return true;
+}
+
+function look(path: string): Stats | undefined {
+  return lstatSync(path, { throwIfNoEntry: false });
+}
+
+async function putInPlace(world: World, temporary: string, path: string): Promise<void> {
+  await renameOver(world, temporary, path).catch((error) => {
+    const hint = `its new content is in ${temporary}: the next run puts it in its place, if it can`;
+    throw cannotReplace(path, error, hint);
+  });
+  await syncDirectory(world, dirname(path)).catch((error) => {
+    throw unwritable(path, error);
+  });
+}
+
 function contentOf(path: string): Buffer | undefined {
   try {
     return readFileSync(path);
@@ -181,20 +222,6 @@ function contentOf(path: string): Buffer | undefined {
     if (systemCode(error) === "ENOENT") return undefined;
     throw unwritable(path, error);
   }
-}
-
-/** Keeps what could not be put in its place under a name that no later run removes. */
-async function rescued(path: string, temporary: string, error: unknown): Promise<MxtokenError> {
-  const safe = `${temporary.replace(/tmp$/, randomBytes(8).toString("hex"))}.rescued`;
-  const kept = await rename(temporary, safe).then(
-    () => safe,
-    () => temporary,
-  );
-  return cannotReplace(
-    path,
-    error,
-    `its new content is in ${kept}: move that file over it, or the tokens are lost`,
-  );
 }
 
 function cannotReplace(path: string, error: unknown, hint: string): MxtokenError {

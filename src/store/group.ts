@@ -6,7 +6,7 @@ import type { World } from "../world/world.ts";
  * The numeric id of a group, from its name or from digits. Asks `getent` where the group is not in
  * /etc/group, so that groups of a directory service are found as well.
  *
- * @throws MxtokenError `configuration`
+ * @throws MxtokenError `configuration`, `unreachable`; Interrupted
  */
 export async function groupId(world: World, name: string): Promise<number> {
   if (world.user === undefined) {
@@ -21,14 +21,28 @@ export async function groupId(world: World, name: string): Promise<number> {
   throw new MxtokenError("configuration", `--group: there is no group ${JSON.stringify(name)}`);
 }
 
+/** How long a directory service may take, ms. */
+const directoryPatience = 10_000;
+
 async function directoryEntry(world: World, name: string): Promise<string> {
+  const cancel = new AbortController();
+  const deadline = world.deadline(directoryPatience, cancel.signal);
+  const stop = AbortSignal.any([deadline, world.interrupted]);
   try {
-    const result = await world.run({ file: "getent", args: ["group", name] });
+    const result = await world.run({ file: "getent", args: ["group", name] }, { stop });
     return result.stdout;
   } catch {
     world.interrupted.throwIfAborted();
+    if (deadline.aborted) {
+      throw new MxtokenError(
+        "unreachable",
+        `--group: getent did not say within 10 seconds who ${name} is`,
+      );
+    }
     // Not every system has getent.
     return "";
+  } finally {
+    cancel.abort("ended");
   }
 }
 

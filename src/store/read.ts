@@ -54,10 +54,15 @@ export async function identityIn(path: string): Promise<TokenIdentity | undefine
     const record = await readTokenFile(path);
     return record === undefined ? undefined : identityOf(record);
   } catch {
-    const found = look(path);
-    const text = found === undefined ? undefined : `${found.mtimeMs} ${found.ino} ${found.size}`;
-    return text === undefined ? undefined : { tokens: text, accessToken: text };
+    const signature = signatureOf(path);
+    return signature === undefined ? undefined : { tokens: signature, accessToken: signature };
   }
+}
+
+/** What changes whenever a file is replaced; undefined where there is none, or nobody may look. */
+export function signatureOf(path: string): string | undefined {
+  const found = look(path);
+  return found && `${found.mtimeMs} ${found.ino} ${found.size}`;
 }
 
 /** When the file was last written, ms since 1970; undefined where there is none, or nobody may look. */

@@ -2,6 +2,7 @@ import { readdir, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { systemCode } from "../errors.ts";
 import type { World } from "../world/world.ts";
+import { temporaryPath } from "./atomic.ts";
 import { syncDirectory } from "./sync-directory.ts";
 import { checkTarget } from "./target.ts";
 import { unwritable } from "./unwritable.ts";
@@ -46,12 +47,9 @@ export async function tokenFilesBeside(tokenFile: string): Promise<string[]> {
   const directory = dirname(tokenFile);
   const name = basename(tokenFile);
   const names = await namesIn(directory);
+  const temporary = basename(temporaryPath(tokenFile));
   return names
-    .filter(
-      (other) =>
-        other.startsWith(`${name}.unproven-`) ||
-        (other.startsWith(`.${name}.`) && other.endsWith(".rescued")),
-    )
+    .filter((other) => other.startsWith(`${name}.unproven-`) || other === temporary)
     .map((other) => join(directory, other));
 }
 

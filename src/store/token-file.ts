@@ -127,6 +127,16 @@ export function formatTokenFile(record: TokenRecord): string {
   return `${[record.accessToken.reveal(), record.refreshToken?.reveal() ?? "", explanation, ...comments].join("\n")}\n`;
 }
 
+/** Whether a text is a whole token file of ours, and not what a process that died has left of one. */
+export function isWholeTokenFile(text: string): boolean {
+  if (!/[^\n]\n$/.test(text)) return false;
+  try {
+    return parseTokenFile(text, "").accessToken !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** ISO 8601 in UTC with whole seconds, rounded down: an expiry must not be shown later than it is. */
 export function isoSeconds(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
