@@ -196,6 +196,29 @@ describe("owner and group", () => {
     assert.notEqual(readAs(65534), 0);
   });
 
+  test("a directory service that hangs: 75 after 10 seconds, before anything is asked", async () => {
+    writeFileSync(tokenFile(), tokenFileText("old-access-token", scene.account.current));
+    const world = scene.world();
+    let begun = () => {};
+    const isAsked = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    world.run = (_command, { stop } = {}) => {
+      begun();
+      return new Promise((_resolve, reject) =>
+        stop?.addEventListener("abort", () => reject(stop.reason)),
+      );
+    };
+    const options = [...scene.options, "--token-file", tokenFile(), "--group", "of-the-directory"];
+    const running = scene.run([user, ...options], world);
+    await isAsked;
+    world.pass(10_000);
+    const result = await running;
+    assert.equal(result.status, 75, result.stderr);
+    assert.match(result.stderr, /getent did not say within 10 seconds who of-the-directory is/);
+    assert.equal(scene.endpoint.requests.length, 0);
+  });
+
   test("a group that does not exist: 78 before anything is asked", async () => {
     const result = await run("--group", "no-such-group-here");
     assert.equal(result.status, 78, result.stderr);

@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { newAccount, startJwtBearerServer, writeKeyFile } from "./peers/jwt-bearer-server.ts";
@@ -413,6 +421,60 @@ describe("an account that is refused", () => {
     await world.step(minute);
     assert.equal(keeping.told("triedAgain").length, 1);
     assert.equal(keeping.told("proven", keeping.member(0).address).length, 1);
+  });
+
+  test("when the file appears in the middle of the turn that finds none", async () => {
+    const { world, scene } = keeping;
+    keeping.put(accounts(2));
+    const { tokenFile } = keeping.member(0);
+    const made = join(scene.directory, "made.txt");
+    writeFileSync(made, readFileSync(tokenFile));
+    rmSync(tokenFile);
+    // It is asked for after the file was looked for.
+    const command = `cp ${made} ${tokenFile}; echo sesame`;
+    writeFileSync(
+      keeping.crowd.list,
+      `${keeping.member(0).address} --client-secret-command '${command}'\n${keeping.member(1).address}`,
+    );
+    await keeping.run();
+    assert.equal(keeping.told("refused").length, 1);
+    await world.step(2 * minute);
+    assert.equal(keeping.told("triedAgain").length, 1);
+    assert.equal(keeping.told("proven", keeping.member(0).address).length, 1);
+  });
+
+  test("not for a secret's source that is not there yet", async () => {
+    const { world, scene } = keeping;
+    keeping.put(accounts(1));
+    const secret = join(scene.directory, "secret.txt");
+    await keeping.run("--client-secret-command", `cat ${secret} 2>&1`);
+    const [failed] = keeping.told("failed");
+    assert.match(
+      failed?.message ?? "",
+      /secret command ended with status 1; the old token, .* is kept; trying again at/,
+    );
+    assert.equal(keeping.result, undefined);
+    writeFileSync(secret, "sesame\n");
+    await world.step(2 * minute);
+    assert.equal(keeping.told("refreshed").length, 1);
+    assert.deepEqual(keeping.told("refused"), []);
+  });
+
+  test("at the refresh, although the old token still opened the mailbox", async () => {
+    const { scene } = keeping;
+    const smtp = await startSmtpPeer(scene.certificates);
+    try {
+      smtp.login = () => "refuse";
+      keeping.put(accounts(2));
+      keeping.member(0).account.isAlive = false;
+      keeping.member(1).account.isAlive = false;
+      await keeping.run("--verify", "imap,smtp", "--smtp-server", `localhost:${smtp.port}`);
+      assert.equal(keeping.told("refused").length, 2);
+      assert.equal(keeping.told("partlyRefused").length, 0);
+      assert.equal(keeping.result?.status, 77);
+    } finally {
+      await smtp.close();
+    }
   });
 
   test("a stored token that the mail server refuses before its end is replaced", async () => {
@@ -914,6 +976,19 @@ describe("another process", () => {
     assert.ok(account.isAlive);
     await other.end();
   });
+});
+
+test("a long round without anything to do is not in the way of a signal", async () => {
+  const { world, scene } = keeping;
+  keeping.put(accounts(1000));
+  const status = join(scene.directory, "status.json");
+  const running = keeping.run("--verify", "none", "--status-file", status);
+  while (!existsSync(status)) await new Promise((resolve) => setImmediate(resolve));
+  world.signal("SIGTERM");
+  await running;
+  assert.equal((await keeping.end()).status, 143);
+  const { counts } = JSON.parse(readFileSync(status, "utf8"));
+  assert.ok(counts.waiting > 500, JSON.stringify(counts));
 });
 
 describe("the command line", () => {

@@ -411,6 +411,22 @@ describe("a token that cannot be refreshed", () => {
     assert.equal((await ended).status, 0, said());
   });
 
+  test("one that never lives for a minute is good enough once it is new", async () => {
+    place.sides[0].life = 50;
+    const { world, ended } = await start(["--restart"]);
+    outage(true);
+    world.move(61 * minute);
+    await world.said("no new token now");
+    world.children[0]?.end(115);
+    await world.said("waiting for a fresh token before the command is started again");
+    outage(false);
+    world.move(5 * minute);
+    await world.said("that works again; a new token");
+    world.move(1000);
+    (await world.started(2)).end(0);
+    assert.equal((await ended).status, 0);
+  });
+
   test("without --restart, no fresh one is spoken of where there is none", async () => {
     const { world, ended } = await start();
     outage(true);
@@ -457,8 +473,11 @@ describe("a token that cannot be refreshed", () => {
     assert.equal(world.children.length, 1);
   });
 
-  test("a signal ends the waiting, and the status is the command's", async () => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  test("a signal ends the waiting, and is the status", async () => {
+    for (const [signal, expected] of [
+      ["SIGTERM", 143],
+      ["SIGINT", 130],
+    ] as const) {
       const { world, ended, refresh } = await start(["--restart"]);
       await refresh();
       outage(true);
@@ -468,12 +487,25 @@ describe("a token that cannot be refreshed", () => {
       await world.said("waiting for a fresh token");
       world.signal(signal);
       world.move(1000);
-      assert.equal((await ended).status, 115);
+      assert.equal((await ended).status, expected);
       assert.equal(world.children.length, 1);
       outage(false);
       place.sides[0].write();
     }
   });
+});
+
+test("a command that cannot be started again: its last status, and why", async () => {
+  const { world, ended, refresh } = await start(["--restart"]);
+  await refresh();
+  world.isGone = true;
+  world.children[0]?.end(115);
+  const { status, stderr } = await ended;
+  assert.equal(status, 115);
+  assert.match(
+    stderr,
+    /cannot start \/usr\/bin\/imapsync: it is not found; it is not started again/,
+  );
 });
 
 describe("with real processes", () => {

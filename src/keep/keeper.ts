@@ -181,7 +181,7 @@ export class Keeper {
     );
     for (const [index, account] of sorted.entries()) {
       await account.findServer(this.#world);
-      if (index % pauseEvery === 0) await pause();
+      if (index % pauseEvery === pauseEvery - 1) await pause();
       if (this.#options.stop.aborted) return;
       account.busySince = this.#world.now();
       this.#queue.add(account);

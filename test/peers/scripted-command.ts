@@ -15,6 +15,8 @@ export interface ScriptedChild {
 
 /** A world whose clock stands until it is moved, and whose commands are scripted. */
 export interface CommandWorld extends TestWorld {
+  /** whether there is no such program any more */
+  isGone: boolean;
   /** every command that was started */
   readonly children: readonly ScriptedChild[];
   /** resolves when so many have been started */
@@ -44,6 +46,7 @@ export function commandWorld(cwd: string): CommandWorld {
     }
   };
   const start: World["start"] = async (file, args, env) => {
+    if (scripted.isGone) throw Object.assign(new Error("spawn"), { code: "ENOENT" });
     const signals: SignalName[] = [];
     let settle: (how: Ending) => void = () => {};
     const ended = new Promise<Ending>((resolve) => {
@@ -67,8 +70,10 @@ export function commandWorld(cwd: string): CommandWorld {
       sleepers.add(sleeper);
       stop.addEventListener("abort", giveUp);
       if (stop.aborted) giveUp();
+      else if (ms <= 0) setImmediate(sleeper.wake);
     });
-  return Object.assign(world, {
+  const scripted: CommandWorld = Object.assign(world, {
+    isGone: false,
     start,
     isProgram: async () => true,
     sleep,
@@ -87,4 +92,5 @@ export function commandWorld(cwd: string): CommandWorld {
     },
     said: (text: string, count = 1) => until(() => world.written.stderr.split(text).length > count),
   });
+  return scripted;
 }
