@@ -1,9 +1,19 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { quoteForShell } from "../src/consumer/quote.ts";
 import { programPath, type Run, runCommand } from "./peers/program.ts";
 import { judgeByLife, readerProgram } from "./peers/reader.ts";
+import { asRoot } from "./peers/root.ts";
 import { outcome, type RunScene, setRunScene } from "./peers/run-scene.ts";
 import type { Answer } from "./peers/token-endpoint.ts";
 
@@ -154,7 +164,16 @@ chown -R 65534:65534 . && chmod 755 .
 install -o root -g root -m 4755 "$(command -v setpriv)" ./as-root
 [ -u as-root ] || exit 99
 exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"`;
-    const words = [process.execPath, programPath, "run", ...place.one, "--"];
+    // Where only root may look, nobody else finds the program; outside of what is cleared at the end.
+    const project = mkdtempSync(join(tmpdir(), "mxtoken-program-"));
+    chmodSync(project, 0o755);
+    asRoot("mount", "--bind", dirname(dirname(programPath)), project);
+    context.after(() => {
+      asRoot("umount", project);
+      rmdirSync(project);
+    });
+    const program = join(project, "dist", basename(programPath));
+    const words = [process.execPath, program, "run", ...place.one, "--"];
     const command = ["./as-root", "--reuid", "0", ...listener()];
     const run = runCommand("sh", ["-c", text, "sh", ...words, ...command], {
       cwd: place.scene.directory,
