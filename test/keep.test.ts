@@ -198,6 +198,16 @@ describe("a token endpoint that cannot help now", () => {
     }
   });
 
+  test("of a token that has ended already, it is said that it has", async () => {
+    keeping.put(accounts(1));
+    const { tokenFile, account, address: Account } = keeping.member();
+    const Expires = new Date(keeping.world.now() - hour).toISOString();
+    writeNow(tokenFile, tokenFileText("ended", account.current, { Account, Expires }));
+    keeping.scene.endpoint.answer = () => busy;
+    await keeping.run();
+    assert.match(keeping.told("unreachable")[0]?.message ?? "", /; the old token ended at 20/);
+  });
+
   test("one that does not answer at all delays nobody else", async () => {
     const { scene, world } = keeping;
     await keeping.begin([...accounts(1), ...accounts(1, 60)]);

@@ -339,11 +339,14 @@ describe("how it ends", () => {
     });
   }
 
-  test("a command that is not found: 64, and says so", async () => {
-    const result = await outcome(place.run(["no-such-command-here"], { words: place.one }));
-    assert.equal(result.status, 64);
-    assert.match(result.stderr, /cannot start no-such-command-here: it is not found/);
-  });
+  for (const command of ["no-such-command-here", "./no-such-command-here", "/no/such/command"]) {
+    test(`${command}: 64 before anything is asked, and says so`, async () => {
+      const result = await outcome(place.run([command], { words: place.one }));
+      assert.equal(result.status, 64);
+      assert.ok(result.stderr.includes(`cannot start ${command}: it is not found`), result.stderr);
+      assert.equal(place.scene.endpoint.requests.length, 0);
+    });
+  }
 
   test("a command that may not be run: 64, and says so", async () => {
     writeFileSync(place.path("not-executable"), "#!/bin/sh\n", { mode: 0o644 });

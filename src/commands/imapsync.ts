@@ -4,6 +4,7 @@ import { quoteForCmd, quoteForShell } from "../consumer/quote.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Outcome } from "../flow/events.ts";
 import type { AccountToKeep } from "../keep/account.ts";
+import { runWithin } from "../world/run-within.ts";
 import type { World } from "../world/world.ts";
 import type { Arguments } from "./options.ts";
 import { sameMailbox } from "./sign-in-command.ts";
@@ -66,10 +67,10 @@ export function isImapsync(command: readonly string[]): boolean {
 async function knowsRefreshCommand(world: World, command: readonly string[]): Promise<boolean> {
   const [file = "", ...words] = programOf(command);
   if (!isImapsync(command)) return false;
-  const stop = AbortSignal.any([world.deadline(helpPatience), world.interrupted]);
-  const help = world.run({ file, args: [...words, "--help"] }, { stop });
-  const { stdout } = await help.catch(() => ({ stdout: "" }));
-  return stdout.includes("--oauthrefreshcmd1");
+  const help = { file, args: [...words, "--help"] };
+  const result = await runWithin(world, help, helpPatience).catch(() => undefined);
+  world.interrupted.throwIfAborted();
+  return result?.stdout.includes("--oauthrefreshcmd1") === true;
 }
 
 /** `mxtoken show` by this very program, for the same mailbox and token file. */

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { MxtokenError, systemReason } from "../errors.ts";
 import { Secret } from "../secret.ts";
+import { runWithin } from "../world/run-within.ts";
 import type { World } from "../world/world.ts";
 import type { ClientSecretSource } from "./settings.ts";
 
@@ -38,19 +39,10 @@ async function readSecretFile(path: string): Promise<Secret> {
 const commandPatience = 300_000;
 
 async function runSecretCommand(world: World, command: string): Promise<Secret> {
-  const cancel = new AbortController();
-  const deadline = world.deadline(commandPatience, cancel.signal);
-  const stop = AbortSignal.any([deadline, world.interrupted]);
-  const result = await world.run({ shell: command }, { stop }).catch((error) => {
-    world.interrupted.throwIfAborted();
-    if (!deadline.aborted) throw error;
-    throw new MxtokenError(
-      "unreachable",
-      "the client secret command did not end within 5 minutes",
-      { cause: error },
-    );
-  });
-  cancel.abort("ended");
+  const result = await runWithin(world, { shell: command }, commandPatience);
+  if (result === undefined) {
+    throw new MxtokenError("unreachable", "the client secret command did not end within 5 minutes");
+  }
   if (result.status !== 0) {
     throw new MxtokenError(
       "configuration",

@@ -4,15 +4,19 @@ import { isoSeconds } from "../store/token-file.ts";
 import type { Finding } from "../verify/finding.ts";
 import { count, showFinding } from "./finding.ts";
 
-/** What an event of `mxtoken keep` says, in one sentence without a full stop. */
-export function describeKeepEvent(event: KeepEvent): string {
-  return "label" in event ? `${event.label}: ${whatHappened(event)}` : ofAll(event);
+/**
+ * What an event of `mxtoken keep` says, in one sentence without a full stop.
+ *
+ * @param now ms since 1970
+ */
+export function describeKeepEvent(event: KeepEvent, now: number): string {
+  return "label" in event ? `${event.label}: ${whatHappened(event, now)}` : ofAll(event);
 }
 
 type AccountSentence = Extract<KeepEvent, { label: string }>;
 type KeeperSentence = Exclude<KeepEvent, AccountSentence>;
 
-function whatHappened(event: AccountSentence): string {
+function whatHappened(event: AccountSentence, now: number): string {
   switch (event.is) {
     case "refreshed": {
       const again = event.isAgain ? "that works again; " : "";
@@ -28,11 +32,11 @@ function whatHappened(event: AccountSentence): string {
       return `the mailbox opens, but ${event.trouble.reason}`;
     case "unreachable":
     case "failed":
-      return `no new token now: ${reasonOf(event)}${old(event)}; trying again at ${isoSeconds(event.nextAt)}`;
+      return `no new token now: ${reasonOf(event)}${old(event, now)}; trying again at ${isoSeconds(event.nextAt)}`;
     case "expired":
       return `the token ended at ${isoSeconds(event.expiresAt)}, and there is no new one yet`;
     case "refused":
-      return `refused: ${reasonOf(event)}${old(event)}; nothing more is tried until its token file changes`;
+      return `refused: ${reasonOf(event)}${old(event, now)}; nothing more is tried until its token file changes`;
     case "triedAgain":
       return "trying it again";
   }
@@ -98,12 +102,17 @@ function until(expiresAt: number | undefined): string {
     : `good until ${isoSeconds(expiresAt)}`;
 }
 
-function old({ life }: Pick<Extract<AccountSentence, { is: "unreachable" }>, "life">): string {
+function old(
+  { life }: Pick<Extract<AccountSentence, { is: "unreachable" }>, "life">,
+  now: number,
+): string {
   if (life === undefined) return "";
   const { expiresAt } = life;
-  return expiresAt === undefined
-    ? "; the old token is kept"
-    : `; the old token, good until ${isoSeconds(expiresAt)}, is kept`;
+  if (expiresAt === undefined) return "; the old token is kept";
+  const time = isoSeconds(expiresAt);
+  return expiresAt > now
+    ? `; the old token, good until ${time}, is kept`
+    : `; the old token ended at ${time}`;
 }
 
 function proof(findings: readonly Finding[] | undefined): string {

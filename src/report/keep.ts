@@ -67,7 +67,7 @@ export class KeepReporter implements KeepReport {
   }
 
   describe(event: KeepEvent): string {
-    return describeKeepEvent(event);
+    return describeKeepEvent(event, this.#world.now());
   }
 
   summary(counts: Counts): string {

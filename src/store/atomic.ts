@@ -1,4 +1,4 @@
-import { constants, lstatSync, readFileSync, type Stats } from "node:fs";
+import { constants, readFileSync } from "node:fs";
 import { rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
@@ -27,7 +27,7 @@ export interface Reservation {
 /**
  * Reserves the place for the next content of `path`: a temporary file in the same directory, 0600,
  * filled and on the disk. Must be called under the lock of `path`, and also removes what processes
- * that died under it left behind: what counted of that was put in its place by {@link restore}.
+ * that died under it left behind: what counted of that was put in its place before (`restore.ts`).
  *
  * The usual packages for atomic writes write through symbolic links and do not sync the directory.
  *
@@ -174,38 +174,11 @@ export async function replaceByItself(
 }
 
 /**
- * Puts in its place what is on the disk but could not take its place: its process died, or the file
- * could not be replaced. Must be called under the lock of `path`, before anything is read there: a
- * refresh token in `path` may be spent.
+ * Renames what is on the disk over the file that it replaces, and makes that last.
  *
- * @param isComplete whether this was all that was to be written
- * @returns whether there was something
- * @throws MxtokenError `unwritable`; it is still there then
+ * @throws MxtokenError `unwritable`; it stays where it is then
  */
-export async function restore(
-  world: World,
-  path: string,
-  isComplete: (content: string) => boolean,
-): Promise<boolean> {
-  const temporary = temporaryPath(path);
-  const left = look(temporary);
-  if (left === undefined) return false;
-  const target = await checkTarget(path);
-  // Somebody has removed or replaced the file since, or what is there is nothing of ours.
-  if (target === undefined || left.mtimeMs < target.mtimeMs) return false;
-  if (!left.isFile() || left.uid !== target.uid) return false;
-  const content = contentOf(temporary);
-  if (content === undefined || !isComplete(content.toString("utf8"))) return false;
-  if (contentOf(path)?.equals(content)) return false;
-  await putInPlace(world, temporary, path);
-  return true;
-}
-
-function look(path: string): Stats | undefined {
-  return lstatSync(path, { throwIfNoEntry: false });
-}
-
-async function putInPlace(world: World, temporary: string, path: string): Promise<void> {
+export async function putInPlace(world: World, temporary: string, path: string): Promise<void> {
   await renameOver(world, temporary, path).catch((error) => {
     const hint = `its new content is in ${temporary}: the next run puts it in its place, if it can`;
     throw cannotReplace(path, error, hint);
@@ -215,7 +188,8 @@ async function putInPlace(world: World, temporary: string, path: string): Promis
   });
 }
 
-function contentOf(path: string): Buffer | undefined {
+/** What a file holds; undefined where there is none. @throws MxtokenError `unwritable` */
+export function contentOf(path: string): Buffer | undefined {
   try {
     return readFileSync(path);
   } catch (error) {

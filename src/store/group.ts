@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { MxtokenError } from "../errors.ts";
+import { runWithin } from "../world/run-within.ts";
 import type { World } from "../world/world.ts";
 
 /**
@@ -25,25 +26,16 @@ export async function groupId(world: World, name: string): Promise<number> {
 const directoryPatience = 10_000;
 
 async function directoryEntry(world: World, name: string): Promise<string> {
-  const cancel = new AbortController();
-  const deadline = world.deadline(directoryPatience, cancel.signal);
-  const stop = AbortSignal.any([deadline, world.interrupted]);
-  try {
-    const result = await world.run({ file: "getent", args: ["group", name] }, { stop });
-    return result.stdout;
-  } catch {
-    world.interrupted.throwIfAborted();
-    if (deadline.aborted) {
-      throw new MxtokenError(
-        "unreachable",
-        `--group: getent did not say within 10 seconds who ${name} is`,
-      );
-    }
-    // Not every system has getent.
-    return "";
-  } finally {
-    cancel.abort("ended");
-  }
+  // Not every system has getent.
+  const nothing = () => ({ stdout: "" });
+  const command = { file: "getent", args: ["group", name] };
+  const result = await runWithin(world, command, directoryPatience).catch(nothing);
+  world.interrupted.throwIfAborted();
+  if (result !== undefined) return result.stdout;
+  throw new MxtokenError(
+    "unreachable",
+    `--group: getent did not say within 10 seconds who ${name} is`,
+  );
 }
 
 /** Lines look like `name:password:id:members` (group(5)). */

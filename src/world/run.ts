@@ -75,15 +75,16 @@ export function start(file: string, args: readonly string[], env: RunOptions["en
  */
 export async function isProgram(file: string, path: string): Promise<boolean> {
   if (process.platform === "win32") return true;
-  // What is wrong with one that is named by its path, starting it tells.
-  if (file.includes("/")) return true;
-  const found = await Promise.all(
-    path.split(delimiter).map((directory) =>
-      access(join(directory, file), constants.X_OK).then(
-        () => true,
-        () => false,
-      ),
-    ),
+  // What else is wrong with one that is named by its path, starting it tells.
+  if (file.includes("/")) return isThere(file, constants.F_OK);
+  const directories = path.split(delimiter);
+  const found = directories.map((directory) => isThere(join(directory, file), constants.X_OK));
+  return (await Promise.all(found)).includes(true);
+}
+
+function isThere(path: string, mode: number): Promise<boolean> {
+  return access(path, mode).then(
+    () => true,
+    () => false,
   );
-  return found.includes(true);
 }
