@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmdirSync,
+  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -164,12 +167,22 @@ chown -R 65534:65534 . && chmod 755 .
 install -o root -g root -m 4755 "$(command -v setpriv)" ./as-root
 [ -u as-root ] || exit 99
 exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"`;
-    // Where only root may look, nobody else finds the program; outside of what is cleared at the end.
+    // Where only root may look, nobody else finds the program. Nothing ever clears this directory with
+    // what is in it: these are the checkout's own.
     const project = mkdtempSync(join(tmpdir(), "mxtoken-program-"));
     chmodSync(project, 0o755);
-    asRoot("mount", "--bind", dirname(dirname(programPath)), project);
+    const checkout = dirname(dirname(programPath));
+    copyFileSync(join(checkout, "package.json"), join(project, "package.json"));
+    for (const part of ["dist", "node_modules"]) {
+      mkdirSync(join(project, part));
+      asRoot("mount", "--bind", join(checkout, part), join(project, part));
+    }
     context.after(() => {
-      asRoot("umount", project);
+      for (const part of ["dist", "node_modules"]) {
+        asRoot("umount", join(project, part));
+        rmdirSync(join(project, part));
+      }
+      unlinkSync(join(project, "package.json"));
       rmdirSync(project);
     });
     const program = join(project, "dist", basename(programPath));
