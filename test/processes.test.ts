@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { quoteForShell } from "../src/consumer/quote.ts";
-import { isWholeTokenFile, parseTokenFile } from "../src/store/token-file.ts";
+import { parseTokenFile, wholeTokenFile } from "../src/store/token-file.ts";
 import { programPath, type Run, runProgram } from "./peers/program.ts";
 import { type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
 import { type Answer, RotatingAccount } from "./peers/token-endpoint.ts";
@@ -167,7 +167,8 @@ describe("kill -9", () => {
   function leftBeside({ tokenFile }: Scene) {
     const path = join(dirname(tokenFile), `.${basename(tokenFile)}.tmp`);
     const text = existsSync(path) ? readFileSync(path, "utf8") : "";
-    return isWholeTokenFile(text) ? linesIn(text) : undefined;
+    const whole = wholeTokenFile(text);
+    return whole === undefined ? undefined : linesIn(whole);
   }
 
   function linesIn(text: string) {

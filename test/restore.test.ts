@@ -60,6 +60,16 @@ describe("what a process left that died before it could rename it", () => {
     assert.ok(!existsSync(temporary()));
   });
 
+  test("also where the place that it was written to had not been cut to its length", async () => {
+    const { accessToken, refreshToken } = nextTokens();
+    const text = tokenFileText(accessToken, refreshToken);
+    writeFileSync(temporary(), text.padEnd(32_768, "\n"));
+    scene.endpoint.answer = () => ({ status: 503, body: "busy" });
+    const result = await scene.run();
+    assert.equal(result.status, 75, result.stderr);
+    assert.equal(scene.read(), text);
+  });
+
   test("show prints it where it is fresh, and asks nobody", async () => {
     const { accessToken, refreshToken } = nextTokens();
     const text = readFileSync(scene.tokenFile, "utf8");
@@ -90,7 +100,7 @@ describe("what a process left that died before it could rename it", () => {
   test("is not where it is the place alone, a part, no token, or what the file holds", async () => {
     for (const textOf of [
       () => "\n".repeat(32_768),
-      () => `${tokenFileText("a-new-access-token", "a-new-refresh-tok")}${"\n".repeat(32_000)}`,
+      () => "a-new-access-token\na-new-refresh-tok".padEnd(32_768, "\n"),
       () => tokenFileText("a-new-access-token", "a-new-refresh-token").slice(0, -1),
       () => "two words\nand more\n",
       () => "",

@@ -9,7 +9,7 @@ import { makeDirectory } from "../store/directory.ts";
 import { withLock } from "../store/lock.ts";
 import { readTokenFile } from "../store/read.ts";
 import { restore } from "../store/restore.ts";
-import { isWholeTokenFile, type TokenNotes, type TokenRecord } from "../store/token-file.ts";
+import { type TokenNotes, type TokenRecord, wholeTokenFile } from "../store/token-file.ts";
 import { missingScopes, type Token, tokenFrom } from "../token.ts";
 import type { Finding } from "../verify/finding.ts";
 import { proveByEvery } from "../verify/prove.ts";
@@ -79,7 +79,7 @@ export async function withTokenFileLock<T>(
   await makeDirectory(dirname(tokenFile), gid);
   const onWait = () => tell({ is: "waitingForLock", tokenFile });
   const restoreAndWork = async () => {
-    const isRestored = await restore(world, tokenFile, isWholeTokenFile);
+    const isRestored = await restore(world, tokenFile, wholeTokenFile);
     if (isRestored) tell({ is: "tokensRestored", tokenFile });
     return work(isRestored);
   };

@@ -127,13 +127,19 @@ export function formatTokenFile(record: TokenRecord): string {
   return `${[record.accessToken.reveal(), record.refreshToken?.reveal() ?? "", explanation, ...comments].join("\n")}\n`;
 }
 
-/** Whether a text is a whole token file of ours, and not what a process that died has left of one. */
-export function isWholeTokenFile(text: string): boolean {
-  if (!/[^\n]\n$/.test(text)) return false;
+/**
+ * What a process that died had written of a token file of ours, without the blank lines that had kept
+ * the place for it; undefined where that is not all of it.
+ */
+export function wholeTokenFile(text: string): string | undefined {
+  const whole = text.replace(/\n+$/, "\n");
+  // Where there are blank lines still, what stands behind the tokens tells that these are whole.
+  const isWhole = whole === text || /^[^\n]+\n[^\n]*\n#/.test(whole);
+  if (!isWhole || !whole.endsWith("\n")) return undefined;
   try {
-    return parseTokenFile(text, "").accessToken !== undefined;
+    return parseTokenFile(whole, "").accessToken === undefined ? undefined : whole;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
