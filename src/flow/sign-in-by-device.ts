@@ -3,8 +3,9 @@ import { type DeviceAuthorization, pollDeviceCode, requestDeviceCode } from "../
 import { rehearseReplacement } from "../store/atomic.ts";
 import { type Token, type TokenResponse, tokenFrom } from "../token.ts";
 import type { Outcome } from "./events.ts";
-import { type Job, tellMissingScopes, withTokenFileLock, withTokenRequest } from "./job.ts";
+import { type Job, tellMissingScopes, withTokenRequest } from "./job.ts";
 import { proveAndStore } from "./new-token.ts";
+import { withTokenFileLock } from "./token-file-lock.ts";
 
 /** How a person is asked to sign in on another device. */
 export interface DeviceSignInRequest {

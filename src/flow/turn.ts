@@ -11,12 +11,13 @@ import { obtainForApplication } from "./app-only.ts";
 import { readStored } from "./choose-token-file.ts";
 import type { Tell } from "./events.ts";
 import { issueUnproven } from "./issue-unproven.ts";
-import { type Job, prove, readAgain, withTokenFileLock } from "./job.ts";
+import { type Job, prove, readAgain } from "./job.ts";
 import { prepare } from "./prepare.ts";
 import { requireAccepted, resultOf } from "./proof.ts";
 import { refreshStored } from "./refresh.ts";
 import { refreshUnproven } from "./refresh-unproven.ts";
 import { noRefreshToken, nothingStored } from "./show-request.ts";
+import { withTokenFileLock } from "./token-file-lock.ts";
 
 /** What one turn of `mxtoken keep` for one mailbox is to do. Nobody is ever asked anything. */
 export interface TurnRequest {
@@ -96,7 +97,7 @@ export async function takeTurn(world: World, request: TurnRequest, tell: Tell): 
  */
 export async function storedServer(world: World, settings: Settings): Promise<string | undefined> {
   try {
-    const { record } = await readStored(world, settings);
+    const { record } = await readStored(world, settings, () => undefined);
     const name = settings.provider ?? record?.notes.provider;
     const row = name === undefined ? undefined : providerByName(name);
     const named = settings.provider === undefined ? record?.notes.tokenEndpoint : undefined;
@@ -132,7 +133,7 @@ async function jobOf(world: World, request: TurnRequest, tell: Tell): Promise<Jo
   const { settings, isPlaceKnown, onLastAnswer = () => undefined } = request;
   const isNamed = settings.provider !== undefined || settings.flow !== undefined;
   if (!isNamed) {
-    const { record, tokenFile } = await readStored(world, settings);
+    const { record, tokenFile } = await readStored(world, settings, tell);
     // Nobody has to be asked for the provider of nothing.
     if (record === undefined) throw nothingStored(tokenFile);
   }

@@ -1,5 +1,5 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { main } from "../../src/main.ts";
 import { type Certificates, issueCertificates, temporaryDirectory } from "./certificates.ts";
 import { type ImapPeer, startImapPeer } from "./imap-peer.ts";
@@ -23,6 +23,8 @@ export interface Scene {
   run(args?: readonly string[], world?: TestWorld): Promise<Result>;
   /** what the token file holds, or undefined */
   read(): string | undefined;
+  /** files beside the token file that keep what could not be put into it, absolute */
+  kept(): string[];
   lines(): { accessToken: string | undefined; refreshToken: string | undefined };
   /** puts a token file there, as an earlier run would have left it */
   write(text: string): void;
@@ -69,6 +71,7 @@ export async function setScene(): Promise<Scene> {
     world,
     read,
     run: (args = [user, ...options], into = world()) => runMain(args, into),
+    kept: () => keptBeside(tokenFile),
     lines() {
       const [accessToken, refreshToken] = (read() ?? "").split("\n");
       return { accessToken, refreshToken };
@@ -83,6 +86,15 @@ export async function setScene(): Promise<Scene> {
       await imap.close();
     },
   };
+}
+
+/** Files beside a token file that keep what could not be put into it, absolute. */
+export function keptBeside(tokenFile: string): string[] {
+  const directory = dirname(tokenFile);
+  return readdirSync(directory)
+    .filter((name) => name.startsWith(`.${basename(tokenFile)}.kept-`))
+    .sort()
+    .map((name) => join(directory, name));
 }
 
 /** Runs the program in this process, with nothing on standard input. */
