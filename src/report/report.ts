@@ -19,6 +19,9 @@ import { Screen } from "./screen.ts";
 import { describe, expiry } from "./sentences.ts";
 import { describeCertificate } from "./trust.ts";
 
+/** Bytes that may wait on standard output. */
+const dataLimit = 16 * 1024 * 1024;
+
 /** Tells what happened. Everything but what was asked for goes to standard error. */
 export class Report {
   readonly #world: World;
@@ -44,7 +47,7 @@ export class Report {
     this.#isOfLines = !isTroubleOnly;
     const outlet = {
       say: (lines: readonly string[]) => this.#screen.say(lines),
-      data: (line: string) => void this.#world.stdout.write(`${line}\n`),
+      data: (line: string) => this.#data(line),
       foot: (lines: readonly string[]) => this.#screen.foot(lines),
     };
     const options = isTroubleOnly ? { ...this.#options, json: false } : this.#options;
@@ -204,6 +207,12 @@ export class Report {
       await writeAll(this.#world.stdout, `${document}\n`).catch(() => undefined);
     }
     return exitStatus;
+  }
+
+  /** A line of data; where nobody takes them, a month of them would fill the memory. */
+  #data(line: string): void {
+    const { stdout } = this.#world;
+    if (stdout.writableLength < dataLimit) stdout.write(`${line}\n`);
   }
 
   async #answer(text: string | undefined, document: object): Promise<void> {

@@ -64,6 +64,9 @@ async function dispatcherFor(ca: string | undefined, env: Environment) {
   const proxy = proxyOf(env);
   if (proxy !== undefined) await learnToConnect();
   return new EnvHttpProxyAgent({
+    // How long an answer may take, the request's signal says.
+    headersTimeout: 0,
+    bodyTimeout: 0,
     keepAliveTimeout: idleLimit,
     keepAliveMaxTimeout: idleLimit,
     connect: tls,

@@ -4,7 +4,11 @@ import type { Interrupted } from "../errors.ts";
 
 /** A stream that may be a terminal. */
 export type Input = Readable & { isTTY?: boolean; setRawMode?(on: boolean): unknown };
-export type Output = Writable & { isTTY?: boolean; columns?: number; rows?: number };
+export type Output = Writable & {
+  readonly isTTY?: boolean;
+  readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
+};
 
 /** One HTTPS request. Redirects are never followed: a token request must not travel on. */
 export interface HttpRequest {
