@@ -16,7 +16,6 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 import { digestOfText, sealTokens } from "../src/store/sealed-tokens.ts";
 import { parseTokenFile } from "../src/store/token-file.ts";
 import { sha256 } from "../src/world/builtins.ts";
-import { runProgram } from "./peers/program.ts";
 import { asRoot } from "./peers/root.ts";
 import { type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
 
@@ -226,39 +225,6 @@ function linesIn(text: string) {
   const [accessToken, refreshToken] = text.split("\n");
   return { accessToken, refreshToken };
 }
-
-test("killed at any moment after the server has answered: the next run still has the account", async () => {
-  let isReused = false;
-  const normal = (request: URLSearchParams) => {
-    const answer = scene.account.answer(request);
-    isReused ||= scene.account.isReused;
-    return answer;
-  };
-  const args = [user, ...scene.options];
-  // The delays are in ms since the answer, and go over all that is done with it.
-  for (let delay = 0; delay < 24; delay += 2) {
-    const child: { current?: ReturnType<typeof runProgram> } = {};
-    scene.endpoint.answer = (request) => {
-      const answer = normal(request);
-      setTimeout(() => child.current?.child.kill("SIGKILL"), delay);
-      return answer;
-    };
-    child.current = runProgram(args, { cwd: scene.directory });
-    await child.current.ended;
-    const known = [scene.lines().refreshToken];
-    if (existsSync(temporary())) known.push(readFileSync(temporary(), "utf8").split("\n")[1]);
-    if (known.includes(scene.account.current)) {
-      scene.endpoint.answer = normal;
-      const result = await scene.run();
-      assert.equal(result.status, 0, result.stderr);
-    } else {
-      // It died before anything was on the disk: somebody must sign in.
-      const { refreshToken } = nextTokens();
-      scene.write(tokenFileText("signed-in-again", refreshToken));
-    }
-    assert.ok(!isReused, `${delay} ms`);
-  }
-});
 
 describe("a file that cannot be replaced any more when the answer comes", () => {
   test("the tokens wait beside it, nothing more is asked, and they come into their place", async () => {
