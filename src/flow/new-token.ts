@@ -1,5 +1,5 @@
 import { isAppOnly } from "../config/flow.ts";
-import { Interrupted, MxtokenError } from "../errors.ts";
+import { MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
 import type { Token } from "../token.ts";
@@ -86,11 +86,10 @@ export async function proveAndStore(job: Job, token: Token, source: Source): Pro
   try {
     proof = await prove(job, token, true);
   } catch (error) {
-    // Somebody has signed in: that is not thrown away for a Ctrl-C that came meanwhile.
-    if (error instanceof Interrupted) {
-      const isKept = await store(job, token, undefined);
-      job.tell({ is: isKept ? "keptUntilProven" : "oldTokensKept", path: tokenFile });
-    }
+    // Somebody has signed in: that is not thrown away for a Ctrl-C that came meanwhile, nor for a
+    // defect of ours.
+    const isKept = await store(job, token, undefined);
+    job.tell({ is: isKept ? "keptUntilProven" : "oldTokensKept", path: tokenFile });
     throw error;
   }
   checkAccount(job, proof, "nothing was stored, because no login has shown otherwise");

@@ -120,8 +120,6 @@ async function sendThrough(
         hint: mayHaveArrived,
       });
     }
-    // One without a code is no network's: undici was not asked as it wants to be.
-    if (error instanceof TypeError && !("code" in error) && error.cause === undefined) throw error;
     throw networkError(where, error);
   }
 }
