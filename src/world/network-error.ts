@@ -31,6 +31,7 @@ const networkProblems: Readonly<Record<string, string>> = {
   ERR_SSL_PACKET_LENGTH_TOO_LONG: "the server does not speak TLS on this port",
   EPROXY: "the proxy refused",
   ProxyError: "the proxy could not be used",
+  HTTPParserError: "what it answered is not HTTP",
 };
 
 /** A broken connection does not tell whether the other side had read the request. */
@@ -115,7 +116,8 @@ function* causes(error: unknown): Generator<{ code: string | undefined }> {
   let link = error;
   for (let depth = 0; link instanceof Error && depth < 8; depth += 1) {
     const code = "code" in link && typeof link.code === "string" ? link.code : undefined;
-    yield { code };
+    // undici's has no code where llhttp's number has no name.
+    yield { code: link.name === "HTTPParserError" ? link.name : code };
     if (link instanceof AggregateError) for (const inner of link.errors) yield* causes(inner);
     link = "_err" in link ? link._err : link.cause;
   }
