@@ -372,6 +372,22 @@ describe("a refresh token that the server no longer takes", () => {
     });
   }
 
+  for (const [status, error, error_description] of [
+    [400, "INVALID_REFRESH_TOKEN", undefined],
+    [401, "invalid_token", "Token has been revoked"],
+    [400, "invalid_request", "Invalid refresh token"],
+    [200, "expired_token", undefined],
+  ] as const) {
+    test(`${error}, status ${status}: 77, a new sign-in is wanted`, async () => {
+      const before = scene.read();
+      scene.endpoint.answer = () => ({ status, body: { error, error_description } });
+      const result = await scene.run();
+      assert.equal(result.status, 77);
+      assert.match(result.stderr, new RegExp(`nobody is there: .*wants a new sign-in: ${error}`));
+      assert.equal(scene.read(), before);
+    });
+  }
+
   test("no refresh token at all: 77 where nobody is there", async () => {
     scene.write(tokenFileText("old-access-token", ""));
     const result = await scene.run();
