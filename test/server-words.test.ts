@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { type Meaning, meaningOf, meaningOfWords } from "../src/verify/server-words.ts";
 
-/** What servers were seen to say, without the codes before it. */
+/** What servers say, or may say in the same manner, without the codes before it. */
 const sentences: Readonly<Record<Meaning, readonly string[]>> = {
   refusal: [
     // Gmail

@@ -35,7 +35,7 @@ const leftOut =
 const credentials =
   /\bclient ?(?:secret|id|assertion|credentials|certificate|authentication)\b|\b(?:jwt|assertion|certificate|signature|redirect ?ur[il]|scopes?|parameter)\b/;
 
-/** Longer than any description that was seen. */
+/** More than any server has to say about a grant. */
 const lookedAt = 1000;
 
 /**

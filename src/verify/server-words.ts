@@ -35,7 +35,7 @@ function meaningOfStatus(status: string | undefined): Meaning {
   return /^(?:4\d\d|[a-z_]{3,60})$/i.test(status) ? "refusal" : "neither";
 }
 
-/** Longer than any sentence that was seen. */
+/** More than any server has to say about a login. */
 const lookedAt = 2000;
 
 /**
