@@ -1,3 +1,5 @@
+import type { Secret } from "./secret.ts";
+
 /**
  * Exit status of every kind of failure, after sysexits.h (as msmtp and Postfix use it). The key is
  * the error's `code`: scripts see it in `--json`, so it is part of the contract.
@@ -68,6 +70,8 @@ export interface ErrorDetails extends ErrorOptions {
   readonly retryAfter?: number | undefined;
   /** the same may go well later although nobody does anything, as when a vault was not there yet */
   readonly mayPass?: boolean | undefined;
+  /** what a server sent in place of tokens, when they may be in it: to be kept, never to be shown */
+  readonly answer?: Secret | undefined;
 }
 
 /**
@@ -84,6 +88,7 @@ export class MxtokenError extends Error {
   /** seconds */
   readonly retryAfter: number | undefined;
   readonly mayPass: boolean;
+  readonly answer: Secret | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -94,6 +99,7 @@ export class MxtokenError extends Error {
     this.reason = details.reason;
     this.retryAfter = details.retryAfter;
     this.mayPass = details.mayPass === true;
+    this.answer = details.answer;
   }
 
   /** Exit status of the process that ends with this error. */

@@ -29,7 +29,7 @@ export interface TokenResponse {
  *
  * @param asked the scope of the request, and which of its scopes the server grants unnamed
  * @param receivedAt milliseconds since 1970
- * @throws MxtokenError `notUnderstood` when a token could not stand on a line of a token file
+ * @throws MxtokenError `notUnderstood`, with the `answer`, when a token could not stand on a line of a token file
  */
 export function tokenFrom(
   response: TokenResponse,
@@ -42,6 +42,7 @@ export function tokenFrom(
       throw new MxtokenError(
         "notUnderstood",
         "the token endpoint sent a token with blanks or control characters in it",
+        { answer: new Secret(JSON.stringify(response)) },
       );
     }
   }

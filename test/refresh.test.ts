@@ -3,6 +3,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync } fr
 import { dirname } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
+import { signInByPaste } from "./peers/sign-in-by-paste.ts";
 import type { Answer } from "./peers/token-endpoint.ts";
 
 let scene: Scene;
@@ -371,6 +372,22 @@ describe("a refresh token that the server no longer takes", () => {
     });
   }
 
+  for (const [status, error, error_description] of [
+    [400, "INVALID_REFRESH_TOKEN", undefined],
+    [401, "invalid_token", "Token has been revoked"],
+    [400, "invalid_request", "Invalid refresh token"],
+    [200, "expired_token", undefined],
+  ] as const) {
+    test(`${error}, status ${status}: 77, a new sign-in is wanted`, async () => {
+      const before = scene.read();
+      scene.endpoint.answer = () => ({ status, body: { error, error_description } });
+      const result = await scene.run();
+      assert.equal(result.status, 77);
+      assert.match(result.stderr, new RegExp(`nobody is there: .*wants a new sign-in: ${error}`));
+      assert.equal(scene.read(), before);
+    });
+  }
+
   test("no refresh token at all: 77 where nobody is there", async () => {
     scene.write(tokenFileText("old-access-token", ""));
     const result = await scene.run();
@@ -401,6 +418,43 @@ describe("an IMAP server that misbehaves", () => {
       assert.equal((await scene.run()).status, 0);
     });
   }
+
+  for (const answer of [
+    { at: "AUTHENTICATE", says: "NO Server Unavailable. 15" },
+    { at: "LIST", says: "NO System Error (Failure)" },
+    { at: "EXAMINE", says: "NO [TEMPFAIL] busy" },
+  ] as const) {
+    test(`trouble at ${answer.at} after a person's sign-in: stored unverified, 75`, async () => {
+      scene.imap.login = () => answer;
+      scene.endpoint.answer = () => ({
+        status: 200,
+        body: { access_token: "a", refresh_token: "r", token_type: "Bearer" },
+      });
+      rmSync(scene.tokenFile);
+      const { status, stderr } = await signInByPaste([user, ...scene.options], scene.world());
+      assert.equal(status, 75, stderr);
+      assert.match(stderr, /could not answer now: .*not proven yet: run the command again/);
+      assert.deepEqual(scene.lines(), { accessToken: "a", refreshToken: "r" });
+      assert.match(scene.read() ?? "", /^# Verified: no, unverified: IMAP/m);
+    });
+  }
+
+  test("a defect of ours in a proof is 70 and refuses nothing: a sign-in is kept", async () => {
+    scene.endpoint.answer = () => ({
+      status: 200,
+      body: { access_token: "a", refresh_token: "r", token_type: "Bearer" },
+    });
+    rmSync(scene.tokenFile);
+    // Asked for once the login begins.
+    const trust = () => {
+      throw new TypeError("a defect");
+    };
+    const world = Object.assign(scene.world(), { trust });
+    const { status, stderr } = await signInByPaste([user, ...scene.options], world);
+    assert.equal(status, 70, stderr);
+    assert.match(stderr, /this is a defect of mxtoken \(TypeError\)/);
+    assert.deepEqual(scene.lines(), { accessToken: "a", refreshToken: "r" });
+  });
 
   for (const [answer, words] of [
     ["unavailable", /could not answer now: \[UNAVAILABLE\]/],

@@ -1,5 +1,4 @@
 import { isAppOnly } from "../config/flow.ts";
-import { Interrupted } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { keptPath } from "../store/kept-tokens.ts";
 import type { TokenRecord } from "../store/token-file.ts";
@@ -76,11 +75,10 @@ export async function proveAndStore(job: Job, token: Token, source: Source): Pro
   try {
     proof = await prove(job, token, true);
   } catch (error) {
-    // Somebody has signed in: that is not thrown away for a Ctrl-C that came meanwhile.
-    if (error instanceof Interrupted) {
-      const path = await store(job, token, undefined);
-      job.tell({ is: "keptUntilProven", path });
-    }
+    // Somebody has signed in: that is not thrown away for a Ctrl-C that came meanwhile, nor for a
+    // defect of ours.
+    const path = await store(job, token, undefined);
+    job.tell({ is: "keptUntilProven", path });
     throw error;
   }
   checkAccount(job, proof, "nothing was stored, because no login has shown otherwise");

@@ -27,6 +27,8 @@ export interface HttpReply {
   readonly headers: Headers;
   readonly body: string;
   readonly truncated: boolean;
+  /** the content coding that could not be undone (RFC 9110 section 8.4): `body` is what came, in base64 */
+  readonly undecoded?: string | undefined;
 }
 
 /** What a child process left behind. `status` is null when it was killed. */
