@@ -1,5 +1,5 @@
 import { providerByName } from "../catalog/providers.ts";
-import { isAppOnly } from "../config/flow.ts";
+import { flowWanted, isAppOnly } from "../config/flow.ts";
 import type { Settings } from "../config/settings.ts";
 import { tokenFileOf } from "../config/token-file-path.ts";
 import { groupId } from "../store/group.ts";
@@ -50,6 +50,8 @@ export interface Turn {
   readonly life: TokenLife | undefined;
   /** of the tokens that the turn began with; undefined where there were none, or nobody knows */
   readonly identity: TokenIdentity | undefined;
+  /** whether there is anything to ask with: tokens, or an application that needs none */
+  readonly isAskable: boolean;
   /** whether this process got a new token */
   readonly isRenewed: boolean;
   /** of the last login; undefined where there was none */
@@ -87,7 +89,9 @@ export async function takeTurn(world: World, request: TurnRequest, tell: Tell): 
   });
   const provider = job?.mailbox.provider;
   const server = job === undefined ? undefined : new URL(job.client.tokenEndpoint).host;
-  return { ...after, provider, server, isRenewed, findings, error };
+  const flow = job?.client.flow ?? flowWanted(request.settings, {});
+  const isAskable = after.identity !== undefined || isAppOnly(flow);
+  return { ...after, provider, server, isAskable, isRenewed, findings, error };
 }
 
 /**

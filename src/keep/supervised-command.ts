@@ -198,6 +198,7 @@ export class SupervisedCommand {
       const { reason, commands } = event.trouble;
       this.#failures.set(event.label, { at: this.#world.now(), reason, commands });
     }
+    if (event.is === "worksAgain" || event.is === "proven") this.#failures.delete(event.label);
     if (event.is === "refreshed" || event.is === "refreshedElsewhere") {
       this.#failures.delete(event.label);
       this.#renewedAt.set(event.label, this.#world.now());
@@ -243,6 +244,7 @@ export class SupervisedCommand {
       const isGood = ({ label, expiresAt = Number.POSITIVE_INFINITY }: AccountPicture) =>
         expiresAt - now > leastLife || (this.#renewedAt.get(label) ?? 0) >= endedAt;
       if (pictures.every(isGood)) return true;
+      // It is tried again, but rarely, and whoever has started the command is told now.
       const refused = pictures.find(({ state }) => state === "refused");
       if (refused !== undefined) {
         const { label } = refused;
