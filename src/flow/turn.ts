@@ -2,6 +2,7 @@ import { providerByName } from "../catalog/providers.ts";
 import { flowWanted, isAppOnly } from "../config/flow.ts";
 import type { Settings } from "../config/settings.ts";
 import { tokenFileOf } from "../config/token-file-path.ts";
+import { MxtokenError } from "../errors.ts";
 import { groupId } from "../store/group.ts";
 import { identityIn, readTokenFile, signatureOf, writtenAt } from "../store/read.ts";
 import { identityOf, type TokenIdentity, type TokenRecord } from "../store/token-file.ts";
@@ -46,6 +47,8 @@ export interface Turn {
   readonly provider: string | undefined;
   /** host of the token endpoint */
   readonly server: string | undefined;
+  /** whether the token file could be looked at after the turn; if not, nobody knows its life */
+  readonly isLookedAt: boolean;
   /** of the stored token, as it is after the turn; undefined where there is none */
   readonly life: TokenLife | undefined;
   /** of the tokens that the turn began with; undefined where there were none, or nobody knows */
@@ -85,7 +88,8 @@ export async function takeTurn(world: World, request: TurnRequest, tell: Tell): 
   }
   const after = await lookAfter(world, request, job, before, isRenewed).catch((cause) => {
     error ??= cause;
-    return { tokenFile: job?.tokenFile, life: undefined, identity: undefined };
+    const tokenFile = job?.tokenFile;
+    return { tokenFile, isLookedAt: false, life: undefined, identity: undefined };
   });
   const provider = job?.mailbox.provider;
   const server = job === undefined ? undefined : new URL(job.client.tokenEndpoint).host;
@@ -119,17 +123,22 @@ async function lookAfter(
   job: Job | undefined,
   before: string | undefined,
   isRenewed: boolean,
-): Promise<Pick<Turn, "tokenFile" | "life" | "identity">> {
+): Promise<Pick<Turn, "tokenFile" | "isLookedAt" | "life" | "identity">> {
   const tokenFile = job?.tokenFile ?? tokenFileOf(world, settings);
-  const record = await readTokenFile(tokenFile).catch(() => undefined);
+  const record = await readTokenFile(tokenFile).catch((error) => {
+    if (error instanceof MxtokenError && error.code === "unreachable") throw error;
+    return undefined;
+  });
+  const isLookedAt = true;
   const life = lifeOf(record, isRenewed ? world.now() : writtenAt(tokenFile));
   if (job !== undefined) {
     const identity = job.record === undefined ? undefined : identityOf(job.record);
-    return { tokenFile, life, identity };
+    return { tokenFile, isLookedAt, life, identity };
   }
   // It failed before anybody read the tokens, and somebody may have replaced them meanwhile.
   const isUnchanged = signatureOf(tokenFile) === before;
-  return { tokenFile, life, identity: isUnchanged ? await identityIn(tokenFile) : undefined };
+  const identity = isUnchanged ? await identityIn(tokenFile) : undefined;
+  return { tokenFile, isLookedAt, life, identity };
 }
 
 async function jobOf(world: World, request: TurnRequest, tell: Tell): Promise<Job> {

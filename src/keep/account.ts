@@ -151,7 +151,7 @@ export class KeptAccount {
     this.#provider = turn.provider ?? this.#provider;
     this.#server = turn.server ?? this.#server;
     const isOthers = this.#isLookedAt && this.#isOtherLife(turn.life) && !turn.isRenewed;
-    this.#learnLife(turn, moment);
+    if (turn.isLookedAt) this.#learnLife(turn, moment);
     this.#isLookedAt = true;
     if (error === undefined) return this.#succeeded(turn, isOthers, moment);
     if (error instanceof Interrupted) return undefined;

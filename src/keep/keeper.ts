@@ -205,7 +205,12 @@ export class Keeper {
       if (index % pauseEvery === pauseEvery - 1) await pause();
       const { tokenFile } = account;
       if (tokenFile === undefined) continue;
-      if (!account.isWorthATry(await identityIn(tokenFile))) continue;
+      // A file that cannot be read now has not changed as far as anybody knows.
+      const isChanged = await identityIn(tokenFile).then(
+        (tokens) => account.isWorthATry(tokens),
+        () => false,
+      );
+      if (!isChanged) continue;
       this.#tell(account, account.tryAgain(this.moment()));
     }
   }
