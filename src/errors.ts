@@ -117,14 +117,13 @@ const systemReasons: Readonly<Record<string, string>> = {
   ELOOP: "it is a symbolic link",
   ENAMETOOLONG: "the name is too long",
   EPIPE: "nobody reads it any more",
-  EMFILE: "this process has too many files open",
-  ENFILE: "this machine has too many files open",
-  ENOMEM: "there is not enough memory",
-  EIO: "the disk cannot read or write it",
-  EBUSY: "another program holds it",
-  EAGAIN: "the system is short of something",
-  ESTALE: "the network file system does not find it now",
-  ETIMEDOUT: "the network file system does not answer",
+  EMFILE: "this process has too many files open (EMFILE)",
+  ENFILE: "this machine has too many files open (ENFILE)",
+  ENOMEM: "there is not enough memory (ENOMEM)",
+  EIO: "the disk cannot read or write it (EIO)",
+  EAGAIN: "the system is short of something (EAGAIN)",
+  ESTALE: "the network file system does not find it now (ESTALE)",
+  ETIMEDOUT: "the network file system does not answer (ETIMEDOUT)",
 };
 
 /**

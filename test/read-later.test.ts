@@ -57,7 +57,7 @@ describe("a failure to read a file passes", () => {
     for (const read of [readTokenFile, identityIn]) {
       await assert.rejects(read(broken), {
         code: "unreachable",
-        message: `cannot read ${broken} now: the disk cannot read or write it`,
+        message: `cannot read ${broken} now: the disk cannot read or write it (EIO)`,
       });
     }
   });

@@ -9,6 +9,7 @@ import type { World } from "../world/world.ts";
 import { type ChosenProvider, chooseProvider } from "./choose-provider.ts";
 import type { Tell } from "./events.ts";
 import { belongsTo, checkStoredTokensFit } from "./owner.ts";
+import { withBelievedEnd } from "./token-life.ts";
 
 /** The token file of a mailbox and what stands in it. */
 export interface Stored {
@@ -39,7 +40,7 @@ export async function chooseTokenFile(
   tell: Tell,
   purpose: Purpose = "newToken",
 ): Promise<Chosen> {
-  const first = await read(tokenFileOf(world, settings), startover);
+  const first = await read(world, tokenFileOf(world, settings), startover);
   const notes = first.record?.notes;
   const chosen = await chooseProvider(world, settings, notes ?? {}, first.tokenFile, tell, purpose);
   const { row, evidence } = chosen;
@@ -51,7 +52,7 @@ export async function chooseTokenFile(
   if (belongsTo(notes, provider)) return { ...chosen, foundRow, stored: first };
   if (settings.tokenFile === undefined) {
     // The same address at two providers, in the middle of a move.
-    const second = await read(defaultTokenFile(world, settings, provider), startover);
+    const second = await read(world, defaultTokenFile(world, settings, provider), startover);
     const passedOver = { tokenFile: first.tokenFile, provider: notes?.provider ?? "" };
     if (belongsTo(second.record?.notes, provider)) {
       return { ...chosen, foundRow, stored: { ...second, passedOver } };
@@ -66,12 +67,13 @@ export async function chooseTokenFile(
 
 /** What stands in the token file that is named, or in the default one, whosever it is. */
 export async function readStored(world: World, settings: Settings): Promise<Stored> {
-  return read(tokenFileOf(world, settings), false);
+  return read(world, tokenFileOf(world, settings), false);
 }
 
-async function read(tokenFile: string, startover: boolean): Promise<Stored> {
+async function read(world: World, tokenFile: string, startover: boolean): Promise<Stored> {
   try {
-    return { tokenFile, record: await readTokenFile(tokenFile) };
+    const record = withBelievedEnd(world, tokenFile, await readTokenFile(tokenFile));
+    return { tokenFile, record };
   } catch (error) {
     if (startover && error instanceof MxtokenError && error.code === "unreadable") {
       return { tokenFile, record: undefined };

@@ -18,6 +18,7 @@ import { requireAccepted, resultOf } from "./proof.ts";
 import { refreshStored } from "./refresh.ts";
 import { refreshUnproven } from "./refresh-unproven.ts";
 import { noRefreshToken, nothingStored } from "./show-request.ts";
+import { lifeOf, type TokenLife, withBelievedEnd } from "./token-life.ts";
 
 /** What one turn of `mxtoken keep` for one mailbox is to do. Nobody is ever asked anything. */
 export interface TurnRequest {
@@ -30,14 +31,6 @@ export interface TurnRequest {
   readonly isPlaceKnown: boolean;
   /** told when nobody at the provider is asked any more, and the rest is storing */
   onLastAnswer?(): void;
-}
-
-/** From when to when a stored access token is good; ms since 1970. */
-export interface TokenLife {
-  /** when its file was written */
-  readonly issuedAt: number;
-  /** undefined when nobody knows */
-  readonly expiresAt: number | undefined;
 }
 
 /** What a turn came to, whether it went well or not. */
@@ -125,10 +118,11 @@ async function lookAfter(
   isRenewed: boolean,
 ): Promise<Pick<Turn, "tokenFile" | "isLookedAt" | "life" | "identity">> {
   const tokenFile = job?.tokenFile ?? tokenFileOf(world, settings);
-  const record = await readTokenFile(tokenFile).catch((error) => {
+  const read = await readTokenFile(tokenFile).catch((error) => {
     if (error instanceof MxtokenError && error.code === "unreachable") throw error;
     return undefined;
   });
+  const record = withBelievedEnd(world, tokenFile, read);
   const isLookedAt = true;
   const life = lifeOf(record, isRenewed ? world.now() : writtenAt(tokenFile));
   if (job !== undefined) {
@@ -207,12 +201,4 @@ async function renewUnproven(job: Job, request: TurnRequest): Promise<void> {
     if (current.refreshToken === undefined) throw noRefreshToken(job.tokenFile);
     await refreshUnproven(job, current, current.refreshToken, false);
   });
-}
-
-function lifeOf(
-  record: TokenRecord | undefined,
-  issuedAt: number | undefined,
-): TokenLife | undefined {
-  if (record?.accessToken === undefined || issuedAt === undefined) return undefined;
-  return { issuedAt, expiresAt: record.notes.expiresAt };
 }

@@ -1,6 +1,7 @@
 import type { Settings } from "../config/settings.ts";
 import { Interrupted, MxtokenError } from "../errors.ts";
-import { storedServer, type TokenLife, type Turn, type TurnRequest } from "../flow/turn.ts";
+import type { TokenLife } from "../flow/token-life.ts";
+import { storedServer, type Turn, type TurnRequest } from "../flow/turn.ts";
 import type { TokenIdentity } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
 import type { AccountEvent, AccountPicture, LastEvent, State, Trouble } from "./events.ts";

@@ -1,4 +1,4 @@
-import type { TokenLife } from "../flow/turn.ts";
+import type { TokenLife } from "../flow/token-life.ts";
 import type { Finding } from "../verify/finding.ts";
 
 /** Which account an event is about. */

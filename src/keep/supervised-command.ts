@@ -1,5 +1,6 @@
 import { Interrupted, MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { Event, Outcome, Tell } from "../flow/events.ts";
+import { withBelievedEnd } from "../flow/token-life.ts";
 import { readTokenFile } from "../store/read.ts";
 import type { TokenRecord } from "../store/token-file.ts";
 import { signalNumber } from "../world/builtins.ts";
@@ -228,7 +229,10 @@ export class SupervisedCommand {
   /** What stands in every file. */
   #tokens(): Promise<(TokenRecord | undefined)[]> {
     return Promise.all(
-      this.#outcomes.map(({ tokenFile }) => readTokenFile(tokenFile).catch(() => undefined)),
+      this.#outcomes.map(async ({ tokenFile }) => {
+        const record = await readTokenFile(tokenFile).catch(() => undefined);
+        return withBelievedEnd(this.#world, tokenFile, record);
+      }),
     );
   }
 
