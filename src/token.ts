@@ -5,6 +5,8 @@ import { Secret } from "./secret.ts";
 export interface Token {
   readonly accessToken: Secret;
   readonly refreshToken: Secret | undefined;
+  /** when the answer came, milliseconds since 1970 */
+  readonly issuedAt: number;
   /** milliseconds since 1970; undefined when the server did not say */
   readonly expiresAt: number | undefined;
   /** space-separated; what was asked for when the server did not say */
@@ -51,6 +53,7 @@ export function tokenFrom(
     accessToken: new Secret(response.access_token),
     refreshToken:
       response.refresh_token === undefined ? previous : new Secret(response.refresh_token),
+    issuedAt: receivedAt,
     expiresAt: seconds === undefined ? undefined : receivedAt + seconds * 1000,
     scope: grantedScope(response.scope, asked),
     idToken:

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { MxtokenError, systemReason } from "../errors.ts";
+import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
 import { pause } from "../world/pause.ts";
 import type { World } from "../world/world.ts";
 import { type Arguments, accountOptions } from "./options.ts";
@@ -24,7 +24,7 @@ const aliases = new Map(
  * Reads a list of accounts: one address a line, with its own options behind it; `#` begins a comment.
  *
  * @param file relative to the current directory
- * @throws MxtokenError `unreadable`
+ * @throws MxtokenError `unreadable`; `unreachable` for one that cannot be read now
  */
 export async function readAccountList(world: World, file: string): Promise<ListedAccount[]> {
   const path = resolve(world.cwd, file);
@@ -32,9 +32,11 @@ export async function readAccountList(world: World, file: string): Promise<Liste
   try {
     bytes = await readFile(path);
   } catch (error) {
-    throw new MxtokenError("unreadable", `--list: cannot read ${path}: ${systemReason(error)}`, {
-      cause: error,
-    });
+    throw new MxtokenError(
+      mayBeReadLater(error) ? "unreachable" : "unreadable",
+      `--list: cannot read ${path}: ${systemReason(error)}`,
+      { cause: error },
+    );
   }
   if (/^(?:fffe|feff)/.test(bytes.toString("hex", 0, 2))) {
     throw new MxtokenError("unreadable", `--list: ${path} is in UTF-16, and UTF-8 is wanted`, {

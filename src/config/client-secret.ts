@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { MxtokenError, systemReason } from "../errors.ts";
+import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import { runWithin } from "../world/run-within.ts";
 import type { World } from "../world/world.ts";
@@ -28,7 +28,7 @@ async function readSecretFile(path: string): Promise<Secret> {
   } catch (error) {
     if (error instanceof MxtokenError) throw error;
     throw new MxtokenError(
-      "configuration",
+      mayBeReadLater(error) ? "unreachable" : "configuration",
       `cannot read the client secret file ${path}: ${systemReason(error)}`,
       { cause: error, mayPass: true },
     );

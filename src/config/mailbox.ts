@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Address } from "../address.ts";
 import type { Endpoint, Mechanism, Protocol, ProviderRow } from "../catalog/provider-row.ts";
-import { MxtokenError, systemReason } from "../errors.ts";
+import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
 import { isCertificate } from "../world/builtins.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { customProvider } from "./provider.ts";
@@ -97,7 +97,7 @@ function readCa(path: string): string {
     pem = readFileSync(path, "utf8");
   } catch (error) {
     throw new MxtokenError(
-      "configuration",
+      mayBeReadLater(error) ? "unreachable" : "configuration",
       `--ca-file: cannot read ${path}: ${systemReason(error)}`,
       {
         cause: error,

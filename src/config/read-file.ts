@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { MxtokenError, systemReason } from "../errors.ts";
+import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
 
 /** No key and no certificate is that long. */
@@ -43,7 +43,7 @@ export async function readGivenFile(
   } catch (error) {
     if (error instanceof MxtokenError) throw error;
     throw new MxtokenError(
-      "configuration",
+      mayBeReadLater(error) ? "unreachable" : "configuration",
       `--${option}: cannot read ${path}: ${systemReason(error)}`,
       { cause: error },
     );

@@ -9,6 +9,7 @@ import { type ChosenProvider, chooseProvider } from "./choose-provider.ts";
 import type { Tell } from "./events.ts";
 import { belongsTo, checkStoredTokensFit } from "./owner.ts";
 import { readOrRestore, type UsedTokenFile } from "./token-file-lock.ts";
+import { withBelievedEnd } from "./token-life.ts";
 
 /** The token file of a mailbox and what stands in it. */
 export interface Stored {
@@ -71,9 +72,8 @@ export async function readStored(world: World, settings: Settings, tell: Tell): 
 }
 
 async function readAt(file: Omit<UsedTokenFile, "gid">, startover: boolean): Promise<Stored> {
+  const { world, tokenFile } = file;
   const damaged = startover ? "replaceable" : "refused";
-  return {
-    tokenFile: file.tokenFile,
-    record: await readOrRestore({ ...file, gid: undefined }, damaged),
-  };
+  const record = await readOrRestore({ ...file, gid: undefined }, damaged);
+  return { tokenFile, record: withBelievedEnd(world, tokenFile, record) };
 }

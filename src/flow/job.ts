@@ -16,6 +16,7 @@ import type { Outcome, Source, Tell } from "./events.ts";
 import { belongsTo, checkSameOwner, ownerOf } from "./owner.ts";
 import type { Prepared } from "./prepare.ts";
 import { findOtherAccount, type Proof } from "./proof.ts";
+import { withBelievedEnd } from "./token-life.ts";
 
 /** One run for one mailbox. */
 export interface Job extends Prepared {
@@ -74,7 +75,8 @@ export async function readAgain(
   job: Job,
   damaged: "refused" | "replaceable" = "refused",
 ): Promise<TokenRecord | undefined> {
-  const record = await readTokenFile(job.tokenFile, damaged);
+  const read = await readTokenFile(job.tokenFile, damaged);
+  const record = withBelievedEnd(job.world, job.tokenFile, read);
   if (record === undefined) return undefined;
   if (!belongsTo(record.notes, job.mailbox.provider)) {
     throw new MxtokenError(
@@ -192,6 +194,7 @@ export function recordOf(
     tokenEndpoint: client.tokenEndpoint,
     scope: token.scope,
     signedInAt: former === undefined ? job.world.now() : former.signedInAt,
+    issuedAt: token.issuedAt,
     expiresAt: token.expiresAt,
     verified,
   };

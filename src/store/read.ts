@@ -1,5 +1,5 @@
 import { readFileSync, type Stats, statSync } from "node:fs";
-import { MxtokenError, systemCode, systemReason } from "../errors.ts";
+import { MxtokenError, mayBeReadLater, systemCode, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
 import {
   identityOf,
@@ -20,7 +20,7 @@ const sizeLimit = 1024 * 1024;
  * @param damaged what becomes of a token file whose tokens cannot be read: with --startover it may be
  * replaced, and holds nothing. A file that is no token file is refused in any case.
  * @returns undefined when there is none, or one of 0 bytes
- * @throws MxtokenError `unreadable`
+ * @throws MxtokenError `unreadable`; `unreachable` for one that cannot be read now
  */
 export async function readTokenFile(
   path: string,
@@ -40,6 +40,7 @@ export async function readTokenFile(
     if (error instanceof MxtokenError) throw error;
     const code = systemCode(error);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    if (mayBeReadLater(error)) throw notReadNow(path, error);
     throw new MxtokenError("unreadable", `cannot read ${path}: ${systemReason(error)}`, {
       cause: error,
       hint: "whose file is it? run mxtoken as that user, or pass another --token-file",
@@ -54,6 +55,13 @@ export async function readTokenFile(
 
 const emptyRecord: TokenRecord = { accessToken: undefined, refreshToken: undefined, notes: {} };
 
+function notReadNow(path: string, error: unknown): MxtokenError {
+  return new MxtokenError("unreachable", `cannot read ${path} now: ${systemReason(error)}`, {
+    cause: error,
+    hint: "nothing was changed; try again later",
+  });
+}
+
 /** Whether everybody on this machine can read the file, as after a copy by hand. */
 export async function isReadableByEverybody(world: World, path: string): Promise<boolean> {
   // Windows protects by access lists, and its file modes tell nothing of them.
@@ -66,12 +74,14 @@ export async function isReadableByEverybody(world: World, path: string): Promise
  * What tells the tokens in a file from any others.
  *
  * @returns undefined where there are none, or nobody may look
+ * @throws MxtokenError `unreachable` where that cannot be told now
  */
 export async function identityIn(path: string): Promise<TokenIdentity | undefined> {
   try {
     const record = await readTokenFile(path);
     return record === undefined ? undefined : identityOf(record);
-  } catch {
+  } catch (error) {
+    if (error instanceof MxtokenError && error.code === "unreachable") throw error;
     const signature = signatureOf(path);
     return signature === undefined ? undefined : { tokens: signature, accessToken: signature };
   }

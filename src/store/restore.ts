@@ -87,7 +87,7 @@ function whole(sealed: SealedTokens, text: string, now: string): string {
   if (sealed.isComplete) return `${writtenPart(text)}\n`;
   const former = readTokenText(now);
   const notes = "record" in former ? former.record.notes : sealed.record.notes;
-  const unsaid = { expiresAt: undefined, verified: undefined };
+  const unsaid = { issuedAt: undefined, expiresAt: undefined, verified: undefined };
   return sealTokens({ ...sealed.record, notes: { ...notes, ...unsaid } }, sealed.after);
 }
 

@@ -17,6 +17,8 @@ export interface TokenNotes extends Remembered {
   readonly scope?: string | undefined;
   /** milliseconds since 1970 */
   readonly signedInAt?: number | undefined;
+  /** milliseconds since 1970; when the server has issued line 1 */
+  readonly issuedAt?: number | undefined;
   /** milliseconds since 1970; when line 1 ends */
   readonly expiresAt?: number | undefined;
   /** how and when line 1 was proven, or that it was not */
@@ -54,6 +56,7 @@ const titles = [
   ["tokenEndpoint", "Token endpoint"],
   ["scope", "Scope"],
   ["signedInAt", "Signed in"],
+  ["issuedAt", "Issued"],
   ["expiresAt", "Expires"],
   ["verified", "Verified"],
 ] as const satisfies readonly (readonly [keyof TokenNotes, string])[];
@@ -121,6 +124,7 @@ function parseNotes(lines: readonly string[]): TokenNotes {
     tokenEndpoint: text("Token endpoint"),
     scope: text("Scope"),
     signedInAt: moment(text("Signed in")),
+    issuedAt: moment(text("Issued")),
     expiresAt: moment(text("Expires")),
     verified: text("Verified"),
   };

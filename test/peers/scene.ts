@@ -1,10 +1,17 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { main } from "../../src/main.ts";
 import { type Certificates, issueCertificates, temporaryDirectory } from "./certificates.ts";
 import { type ImapPeer, startImapPeer } from "./imap-peer.ts";
 import { RotatingAccount, startTokenEndpoint, type TokenEndpoint } from "./token-endpoint.ts";
-import { type TestWorld, testWorld } from "./world.ts";
+import { noon, type TestWorld, testWorld } from "./world.ts";
 
 export const user = "foo@example.test";
 
@@ -80,6 +87,9 @@ export async function setScene(): Promise<Scene> {
       mkdirSync(dirname(tokenFile), { recursive: true });
       writeFileSync(tokenFile, text);
       chmodSync(tokenFile, 0o600);
+      // Neither the clock of a test world nor the real one is earlier.
+      const writtenAt = new Date(Math.min(noon, Date.now()));
+      utimesSync(tokenFile, writtenAt, writtenAt);
     },
     async close() {
       await endpoint.close();
@@ -116,6 +126,8 @@ export function tokenFileText(
     App: "own",
     Client: "test-client",
     Scope: "mail",
+    // Of a test world's hour, unless the test says another one.
+    ...(notes["Expires"] === undefined ? { Issued: "2026-11-20T12:00:00Z" } : {}),
     Expires: "2026-11-20T13:00:00Z",
     ...notes,
   };
