@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { showQuickly } from "./commands/show-quickly.ts";
 import { withDashes } from "./commands/spelling.ts";
 import { prepareToLast } from "./world/lasting.ts";
