@@ -243,7 +243,7 @@ describe("the built program at work", () => {
   before(async () => {
     scene = await setScene();
   });
-  after(() => scene.close());
+  after(() => scene?.close());
   const store = () => {
     const Expires = new Date(Date.now() + 3_600_000).toISOString();
     scene.write(tokenFileText("old-access-token", scene.account.current, { Expires }));

@@ -245,7 +245,7 @@ describe("a terminal", () => {
       body: { access_token: "access", refresh_token: "refresh", token_type: "Bearer" },
     });
   });
-  after(() => scene.close());
+  after(() => scene?.close());
 
   /** Runs the program on a pseudo-terminal of util-linux's script(1). */
   async function inTerminal(

@@ -13,7 +13,7 @@ let place: RunScene;
 beforeEach(async () => {
   place = await setRunScene();
 });
-afterEach(() => place.close());
+afterEach(() => place?.close());
 
 function startReader(sides: readonly Side[], more: readonly string[] = []): Run {
   place.script("reader.cjs", readerProgram);

@@ -27,7 +27,7 @@ beforeEach(async () => {
   place = await setRunScene();
   place.script("imapsync", imapsyncScript());
 });
-afterEach(() => place.close());
+afterEach(() => place?.close());
 
 /** Prints its arguments, one a line. */
 const printer = '#!/bin/sh\nprintf "%s\\n" "$@"\n';
@@ -159,8 +159,8 @@ describe("the same address on both sides, at two providers", () => {
     office.account.secrets.push(office.account.current);
   });
   after(async () => {
-    await google.close();
-    await office.close();
+    await google?.close();
+    await office?.close();
   });
   beforeEach(() => {
     google.write(tokenFileText("google-access", google.account.current, future()));

@@ -13,7 +13,7 @@ let place: RunScene;
 beforeEach(async () => {
   place = await setRunScene();
 });
-afterEach(() => place.close());
+afterEach(() => place?.close());
 
 const minute = 60_000;
 

@@ -26,7 +26,7 @@ let place: RunScene;
 beforeEach(async () => {
   place = await setRunScene();
 });
-afterEach(() => place.close());
+afterEach(() => place?.close());
 
 /**
  * Says its own number and its parent's, then every signal that it gets; `ends` says with which status

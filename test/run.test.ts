@@ -21,7 +21,7 @@ let place: RunScene;
 beforeEach(async () => {
   place = await setRunScene();
 });
-afterEach(() => place.close());
+afterEach(() => place?.close());
 
 /** A shell command, as the command. */
 function sh(text: string): string[] {
