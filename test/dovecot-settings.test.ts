@@ -11,7 +11,7 @@ const place: DovecotPlace = {
   imaps: 20993,
   imap: 20143,
   pop: { pop3s: 20995, pop3: 20110 },
-  authSocket: "/tmp/d/run/auth",
+  authSocket: "postfix-auth",
   introspectionUri: "https://localhost:20443/introspect",
   issuer: "https://localhost:20443",
   caFile: "/tmp/ca.pem",

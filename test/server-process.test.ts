@@ -18,13 +18,16 @@ describe("a server that does not start fails at once, with its own words", () =>
     const server = await command("sh", "-c", "echo 'no such setting' >&2; exit 89");
     await assert.rejects(
       startServer(server),
-      /^Error: The server ended at once: no such setting$/m,
+      /^Error: The server ended at once \(89\): no such setting$/m,
     );
   });
 
   test("it is killed", async () => {
     const server = await command("sh", "-c", "echo 'out of memory' >&2; kill -KILL $$");
-    await assert.rejects(startServer(server), /The server ended at once: out of memory/);
+    await assert.rejects(
+      startServer(server),
+      /The server ended at once \(SIGKILL\): out of memory/,
+    );
   });
 
   test("it is not there", async () => {
@@ -84,6 +87,6 @@ test("a test whose server does not start, after another that did, ends by itself
   const tsx = import.meta.resolve("tsx");
   const run = runCommand(process.execPath, ["--import", tsx, "--test", path], { cwd: directory });
   assert.equal((await run.ended).status, 1);
-  assert.match(run.written.stdout, /The other ended at once: no/);
+  assert.match(run.written.stdout, /The other ended at once \(1\): no/);
   assert.match(run.written.stdout, /^# cancelled 1$/m);
 });

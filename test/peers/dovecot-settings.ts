@@ -12,6 +12,7 @@ export interface DovecotPlace {
   readonly imap: number;
   /** the ports of POP3, or undefined to serve none */
   readonly pop: { readonly pop3s: number; readonly pop3: number } | undefined;
+  /** where Postfix asks about logins, in `run` of the root */
   readonly authSocket: string;
   readonly introspectionUri: string;
   readonly issuer: string;

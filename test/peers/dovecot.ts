@@ -61,10 +61,9 @@ export async function startDovecot(
     await freePort(),
   ];
   const place = (name: string) => join(root, name);
-  const authSocket = place("run/postfix-auth");
   for (const user of users) fillMailbox(root, user);
   const settings = dovecotSettings(version(), {
-    ...{ root, imaps, imap, authSocket, mail: mailUser(), starter: starter() },
+    ...{ root, imaps, imap, authSocket: "postfix-auth", mail: mailUser(), starter: starter() },
     ...{ certFile: place("cert.pem"), keyFile: place("key.pem"), caFile: certificates.caFile },
     ...{ oauth2File: place("oauth2.conf"), logFile: place("log") },
     pop: pop ? { pop3s, pop3 } : undefined,
@@ -87,6 +86,7 @@ export async function startDovecot(
     // It says so when its processes that authenticate are there.
     greeting: "* OK",
   });
+  const authSocket = place("run/postfix-auth");
   return { imaps, imap, pop3s, pop3, authSocket, log, close: server.close };
 }
 

@@ -81,10 +81,12 @@ async function serving(
   });
   try {
     while (!visitor.isGreeted) {
-      const said = words();
       if (cause !== "") throw new Error(`${name} cannot be started: ${cause}`);
-      if (child.exitCode !== null || child.signalCode !== null) {
-        throw new Error(`${name} ended at once: ${said}`);
+      // Its last words come before its end.
+      const hasEnded = child.exitCode !== null || child.signalCode !== null;
+      const said = words();
+      if (hasEnded) {
+        throw new Error(`${name} ended at once (${child.signalCode ?? child.exitCode}): ${said}`);
       }
       if (/\b(fatal|panic):/i.test(said)) throw new Error(`${name} cannot go on: ${said}`);
       if (performance.now() > end) throw new Error(`${name} does not serve: ${said}`);
