@@ -88,7 +88,7 @@ describe("where Node is too old", () => {
     const [asWritten, forOld] = await Promise.all(
       ["esnext", "es2015"].map(async (target) => (await transform(text, { target })).code),
     );
-    assert.equal(forOld, asWritten);
+    assert.ok(forOld === asWritten, "written with what is newer");
     // A comma there, where formatters like one, is from 2017.
     assert.doesNotMatch(text, /,\s*\)/);
     assert.doesNotMatch(text, /\bimport\b|node:/);
