@@ -39,8 +39,9 @@ async function argumentsOf(
   name = "bin/imapsync",
 ): Promise<string[]> {
   const file = place.script(name, printer);
-  const run = place.run([file, ...given], { words: [...words, "--imapsync"] });
-  const { status, stdout, stderr } = await outcome(run);
+  const { status, stdout, stderr } = await place.here([file, ...given], {
+    words: [...words, "--imapsync"],
+  });
   assert.equal(status, 0, stderr);
   return stdout.split("\n").slice(0, -1);
 }
@@ -53,7 +54,7 @@ function valuesOf(args: readonly string[], option: string): (string | undefined)
 describe("--imapsync", () => {
   test("without it, nothing is added", async () => {
     const file = place.script("bin/imapsync", printer);
-    const { stdout } = await outcome(place.run([file, "--dry"]));
+    const { stdout } = await place.here([file, "--dry"]);
     assert.equal(stdout, "--dry\n");
   });
 
@@ -140,9 +141,7 @@ describe("--imapsync", () => {
   test("one side by password: the stand-in logs in to the other one", async () => {
     const words = [target, ...place.scene.options, "--imapsync"];
     const given = ["--host1", "old.test", "--user1", "me", "--password1", "secret"];
-    const { stdout, stderr, status } = await outcome(
-      place.run(["./imapsync", ...given], { words }),
-    );
+    const { stdout, stderr, status } = await place.here(["./imapsync", ...given], { words });
     assert.equal(status, 0, stderr);
     assert.equal(stdout, `old.test me: by password\nlocalhost ${target}: 7 messages\n`);
   });
@@ -327,7 +326,7 @@ printf "%s\\0" "$@"
 
   test("the stand-in logs in with the tokens that it prints", async () => {
     const file = place.script("imapsync", imapsyncScript("export IMAPSYNC_KNOWS_REFRESH=1"));
-    const { status, stdout, stderr } = await outcome(place.run([file], { more: ["--imapsync"] }));
+    const { status, stdout, stderr } = await place.here([file], { more: ["--imapsync"] });
     assert.equal(status, 0, stderr);
     assert.equal(stdout, `localhost ${source}: 7 messages\nlocalhost ${target}: 7 messages\n`);
   });
