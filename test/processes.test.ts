@@ -65,7 +65,7 @@ describe("several processes at once, at a server that revokes everything when a 
 });
 
 describe("kill -9", () => {
-  const kills = 200;
+  const kills = 60;
   const lanes = 4;
 
   /** The steps after which a run is killed: chance decides which, and how long after. */

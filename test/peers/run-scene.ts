@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { builtImapsync } from "./built-imapsync.ts";
 import { type Run, type RunOptions, runProgram } from "./program.ts";
 import { type Outcome, runHere } from "./run-here.ts";
 import { type Scene, setScene, tokenFileText } from "./scene.ts";
@@ -129,10 +129,7 @@ export async function outcome(run: Run) {
   return { status, signal, ...run.written };
 }
 
-const standIn = fileURLToPath(new URL("imapsync.ts", import.meta.url));
-
 /** The text of a shell script that is the stand-in for imapsync. */
 export function imapsyncScript(before = ""): string {
-  const tsx = import.meta.resolve("tsx");
-  return `#!/bin/sh\n${before}\nexec '${process.execPath}' --import '${tsx}' '${standIn}' "$@"\n`;
+  return `#!/bin/sh\n${before}\nexec '${process.execPath}' '${builtImapsync()}' "$@"\n`;
 }
