@@ -1,22 +1,11 @@
 import assert from "node:assert/strict";
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmdirSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { quoteForShell } from "../src/consumer/quote.ts";
+import { temporaryDirectory } from "./peers/certificates.ts";
 import { programPath, type Run, runCommand } from "./peers/program.ts";
 import { judgeByLife, readerProgram } from "./peers/reader.ts";
-import { asRoot } from "./peers/root.ts";
 import { outcome, type RunScene, setRunScene } from "./peers/run-scene.ts";
 import type { Answer } from "./peers/token-endpoint.ts";
 
@@ -63,6 +52,25 @@ const signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"]
 async function started(run: Run): Promise<{ pid: number }> {
   await run.shown(/child \d+ of \d+\./);
   return { pid: Number(/child (\d+) of/.exec(run.written.stderr)?.[1]) };
+}
+
+/** Copies the built program, and the packages beside it that it needs. */
+function copyProgram(project: string): void {
+  const checkout = dirname(dirname(programPath));
+  const copy = (path: string) =>
+    cpSync(join(checkout, path), join(project, path), { recursive: true });
+  const copyPackage = (name: string) => {
+    const path = join("node_modules", name);
+    if (existsSync(join(project, path))) return;
+    copy(path);
+    const { dependencies = {} } = JSON.parse(
+      readFileSync(join(checkout, path, "package.json"), "utf8"),
+    );
+    for (const other of Object.keys(dependencies)) copyPackage(other);
+  };
+  copy("package.json");
+  copy("dist");
+  copyPackage("fs-native-extensions");
 }
 
 describe("a signal to mxtoken alone", () => {
@@ -169,24 +177,10 @@ chown -R 65534:65534 . && chmod 755 .
 install -o root -g root -m 4755 "$(command -v setpriv)" ./as-root
 [ -u as-root ] || exit 99
 exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"`;
-    // Where only root may look, nobody else finds the program. Nothing ever clears this directory with
-    // what is in it: these are the checkout's own.
-    const project = mkdtempSync(join(tmpdir(), "mxtoken-program-"));
+    // Where only root may look, nobody else finds the program.
+    const project = temporaryDirectory();
     chmodSync(project, 0o755);
-    const checkout = dirname(dirname(programPath));
-    copyFileSync(join(checkout, "package.json"), join(project, "package.json"));
-    for (const part of ["dist", "node_modules"]) {
-      mkdirSync(join(project, part));
-      asRoot("mount", "--bind", join(checkout, part), join(project, part));
-    }
-    context.after(() => {
-      for (const part of ["dist", "node_modules"]) {
-        asRoot("umount", join(project, part));
-        rmdirSync(join(project, part));
-      }
-      unlinkSync(join(project, "package.json"));
-      rmdirSync(project);
-    });
+    copyProgram(project);
     const program = join(project, "dist", basename(programPath));
     const words = [process.execPath, program, "run", ...place.one, "--"];
     const command = ["./as-root", "--reuid", "0", ...listener()];
