@@ -45,9 +45,9 @@ afterEach(async () => {
   }
 });
 after(async () => {
-  await browser.close();
-  await dovecot.close();
-  await server.close();
+  await browser?.close();
+  await dovecot?.close();
+  await server?.close();
 });
 
 interface Running {
@@ -380,8 +380,8 @@ describe("every page that the browser may be shown", () => {
     origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
   after(() => {
-    server.closeAllConnections();
-    server.close();
+    server?.closeAllConnections();
+    server?.close();
   });
 
   for (const [colorScheme, width] of [

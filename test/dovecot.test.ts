@@ -29,8 +29,8 @@ before(async () => {
   dovecot = await startDovecot(directory, certificates, server, [user, other]);
 });
 after(async () => {
-  await dovecot.close();
-  await server.close();
+  await dovecot?.close();
+  await server?.close();
 });
 
 function options(more: { imapServer?: string; provider?: string } = {}): string[] {

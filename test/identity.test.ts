@@ -110,7 +110,7 @@ let scene: Scene;
 beforeEach(async () => {
   scene = await setScene();
 });
-afterEach(() => scene.close());
+afterEach(() => scene?.close());
 
 /** What the token endpoint grants from now on. */
 function grant(more: Record<string, unknown>): void {

@@ -22,7 +22,7 @@ let keeping: Keeping;
 beforeEach(async () => {
   keeping = await Keeping.set();
 });
-afterEach(() => keeping.close());
+afterEach(() => keeping?.close());
 
 const busy: Answer = { status: 503, body: "busy" };
 

@@ -14,9 +14,9 @@ let scene: Scene;
 before(async () => {
   scene = await setScene();
 });
-after(() => scene.close());
+after(() => scene?.close());
 beforeEach(async () => {
-  await scene.close();
+  await scene?.close();
   scene = await setScene();
 });
 

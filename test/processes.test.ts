@@ -66,7 +66,7 @@ describe("several processes at once, at a server that revokes everything when a 
 });
 
 describe("kill -9", () => {
-  const kills = 200;
+  const kills = 60;
   const lanes = 4;
 
   /** The steps after which a run is killed: chance decides which, and how long after. */
@@ -245,7 +245,7 @@ describe("a terminal", () => {
       body: { access_token: "access", refresh_token: "refresh", token_type: "Bearer" },
     });
   });
-  after(() => scene.close());
+  after(() => scene?.close());
 
   /** Runs the program on a pseudo-terminal of util-linux's script(1). */
   async function inTerminal(

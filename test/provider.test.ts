@@ -16,8 +16,8 @@ beforeEach(async () => {
   dns = await startDnsServer();
 });
 afterEach(async () => {
-  await scene.close();
-  await dns.close();
+  await scene?.close();
+  await dns?.close();
 });
 
 const mx = (...hosts: string[]): DnsAnswer => ({

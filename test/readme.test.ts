@@ -20,7 +20,7 @@ before(async () => {
     ...["foo@example.org", "new@example.org", "bar@example.org", "bar@contoso.com"],
   ]);
 });
-after(() => machine.close());
+after(() => machine?.close());
 
 function textOf(path: string): string {
   return readFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), "utf8");
@@ -115,7 +115,7 @@ describe("every shell block of docs/app-only.md does what it says", () => {
     assert.equal((await machine.type(makesKey).ended).status, 0);
     organisation = await startOrganisation(machine.project);
   });
-  after(() => organisation.close());
+  after(() => organisation?.close());
 
   async function typed(text: string, address: string, env: Record<string, string>): Promise<void> {
     machine.forget(address);

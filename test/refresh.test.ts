@@ -11,10 +11,10 @@ let scene: Scene;
 before(async () => {
   scene = await setScene();
 });
-after(() => scene.close());
+after(() => scene?.close());
 
 beforeEach(async () => {
-  await scene.close();
+  await scene?.close();
   scene = await setScene();
   scene.write(tokenFileText("old-access-token", scene.account.current));
 });

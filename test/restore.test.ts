@@ -27,7 +27,7 @@ beforeEach(async () => {
   scene = await setScene();
   scene.write(tokenFileText("old-access-token", scene.account.current));
 });
-afterEach(() => scene.close());
+afterEach(() => scene?.close());
 
 const temporary = () => join(dirname(scene.tokenFile), `.${basename(scene.tokenFile)}.tmp`);
 

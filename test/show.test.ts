@@ -13,7 +13,7 @@ let scene: Scene;
 beforeEach(async () => {
   scene = await setScene();
 });
-afterEach(() => scene.close());
+afterEach(() => scene?.close());
 
 const hour = "2026-11-20T13:00:00Z";
 const past = "2026-11-20T11:00:00Z";

@@ -27,7 +27,7 @@ afterEach(async () => {
     world.interrupt("SIGTERM");
     await ended;
   }
-  await scene.close();
+  await scene?.close();
 });
 
 interface Running {

@@ -1,6 +1,7 @@
 import { createServer as createPlainServer, type Socket } from "node:net";
 import { createServer as createTlsServer, TLSSocket } from "node:tls";
 import type { Certificates } from "./certificates.ts";
+import { closedInTheEnd } from "./closing.ts";
 
 /** How the scripted server takes a login. */
 export type LoginAnswer =
@@ -77,10 +78,10 @@ export async function startImapPeer(
     flooded: 0,
     isPolite: true,
     isAway: false,
-    close: async () => {
+    close: closedInTheEnd(async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
-    },
+    }),
   };
   const { key, cert } = certificates;
   const serve = (socket: Socket) => {

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { google } from "../../src/catalog/google.ts";
 import { office365 } from "../../src/catalog/microsoft.ts";
 import { startAuthorizationServer } from "./authorization-server.ts";
+import { builtImapsync } from "./built-imapsync.ts";
 import { issueCertificates, temporaryDirectory } from "./certificates.ts";
 import { startDnsServer } from "./dns-server.ts";
 import { startDovecot } from "./dovecot.ts";
@@ -156,7 +157,7 @@ function listOf(readme: string): string {
 
 /** Commands that are not to be had here, or not to be let loose. */
 function writeStandIns(bin: string, directory: string): void {
-  const imapsync = `cd ${root} && exec ${process.execPath} --import tsx test/peers/imapsync.ts`;
+  const imapsync = `cd ${root} && exec ${process.execPath} ${builtImapsync()}`;
   const note = (name: string) => `printf '%s\\n' "$*" >> ${join(directory, name)}.log`;
   const texts = {
     sudo: 'exec "$@"',
