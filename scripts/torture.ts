@@ -1,4 +1,7 @@
-// npm run torture -- [MINUTES] [--seed SEED] [--round NUMBER] [--lanes NUMBER]
+// npm run torture -- [MINUTES] [--seed SEED] [--kind KIND] [--round NUMBER] [--lanes NUMBER]
+//
+// KIND: endpoint, edit, signal, call, stop, clock or fullDisk alone. --round plays one again, and shows what
+// was said.
 //
 // Does to the built program whatever machines, disks, servers and people may do to it, at a token
 // endpoint that rotates refresh tokens and revokes everything when a spent one comes back, and counts
@@ -19,6 +22,7 @@ const { values, positionals } = parseArgs({
   options: {
     seed: { type: "string", default: randomBytes(4).toString("hex") },
     round: { type: "string" },
+    kind: { type: "string" },
     lanes: { type: "string", default: "6" },
   },
 });
@@ -47,9 +51,9 @@ try {
   await Promise.all(
     lanes.map(async (lane) => {
       do {
-        const round = next;
+        const plan = planOf(seed, next, `${lane.home}/*`, calls);
         next += 1;
-        await play(lane, planOf(seed, round, `${lane.home}/*`, calls));
+        if (isWanted(plan)) await play(lane, plan);
       } while (only === undefined && !isStopped && Date.now() < end);
     }),
   );
@@ -58,6 +62,11 @@ try {
   for (const lane of lanes) await lane.close();
 }
 report();
+
+function isWanted({ requests, program }: Plan): boolean {
+  const { kind } = values;
+  return kind === undefined || kind === requests || kind === program?.is;
+}
 
 async function play(lane: Lane, plan: Plan): Promise<void> {
   if (only !== undefined) console.log(JSON.stringify(plan, null, 1));

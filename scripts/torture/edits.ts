@@ -19,7 +19,7 @@ import type { RequestFault } from "./request-fault.ts";
 type Edit = readonly [
   name: string,
   edit: (account: Account, grant: Grant) => void,
-  more?: Pick<RequestFault, "restore" | "isSpentPlanted">,
+  more?: Pick<RequestFault, "restore" | "violation" | "isSpentPlanted">,
 ];
 
 /** As an editor or a restored backup does it. */
@@ -42,16 +42,23 @@ function touch({ tokenFile }: Account, seconds: number): void {
 const elsewhere = ({ tokenFile }: Account) => join(dirname(tokenFile), "..", basename(tokenFile));
 const beside = (account: Account, kind: string) =>
   join(dirname(account.tokenFile), `.${basename(account.tokenFile)}.${kind}`);
+/** Unless something has taken its place. */
 const putBack = (account: Account) => {
-  if (!existsSync(elsewhere(account))) return;
+  const isFree = !lstatSync(account.tokenFile, { throwIfNoEntry: false })?.isFile();
+  if (!isFree || !existsSync(elsewhere(account))) return;
   rmSync(account.tokenFile, { recursive: true, force: true });
   renameSync(elsewhere(account), account.tokenFile);
 };
-/** Takes away what was put there, unless something else has taken its place. */
-const takeAway = (account: Account) => {
-  const text = account.read();
-  const isTheirs = text === undefined || !account.secrets().some((secret) => text.includes(secret));
-  if (isTheirs) rmSync(account.tokenFile, { recursive: true, force: true });
+const cameBack = (account: Account) =>
+  account.read() === undefined ? undefined : "a file that somebody has removed came back";
+
+/** What is nothing of ours stays, and is taken away by whom it belongs to. */
+const theirs: Pick<RequestFault, "restore" | "violation"> = {
+  restore: (account) => {
+    if (!holdsTokens(account)) rmSync(account.tokenFile, { recursive: true, force: true });
+  },
+  violation: (account) =>
+    holdsTokens(account) ? "a file that is no token file was overwritten" : undefined,
 };
 
 /** The tokens stay what they were. */
@@ -83,33 +90,40 @@ const changing: readonly Edit[] = [
     (account, { spent }) => changeText(account, (text) => text.replace(/\n.*/, `\n${spent}`)),
     { isSpentPlanted: true },
   ],
-  ["removed", ({ tokenFile }) => rmSync(tokenFile, { force: true })],
-  ["moved away", (account) => moveAway(account), { restore: putBack }],
+  ["removed", ({ tokenFile }) => rmSync(tokenFile, { force: true }), { violation: cameBack }],
+  ["moved away", (account) => moveAway(account), { restore: putBack, violation: cameBack }],
   [
     "made a link",
     (account) => {
       moveAway(account);
       symlinkSync(elsewhere(account), account.tokenFile);
     },
-    { restore: putBack },
+    {
+      restore: putBack,
+      violation: ({ tokenFile }) =>
+        lstatSync(tokenFile, { throwIfNoEntry: false })?.isFile()
+          ? "a link was replaced"
+          : undefined,
+    },
   ],
   ["a second name", (account) => linkSync(account.tokenFile, elsewhere(account))],
   ["emptied", (account) => writeFileSync(account.tokenFile, "")],
-  ["a list of addresses", (account) => replace(account, "a@b.example\nc@d.example\n"), theirs()],
-  ["a binary file", (account) => replace(account, Buffer.from([0, 255, 10, 13])), theirs()],
-  ["a private key", (account) => replace(account, "-----BEGIN PRIVATE KEY-----\nMC4C\n"), theirs()],
+  ["a list of addresses", (account) => replace(account, "a@b.example\nc@d.example\n"), theirs],
+  ["a binary file", (account) => replace(account, Buffer.from([0, 255, 10, 13])), theirs],
+  ["a private key", (account) => replace(account, "-----BEGIN PRIVATE KEY-----\nMC4C\n"), theirs],
   [
     "a directory",
     ({ tokenFile }) => {
       unlinkSync(tokenFile);
       mkdirSync(tokenFile);
     },
-    theirs(),
+    theirs,
   ],
 ];
 
-function theirs(): { restore: (account: Account) => void } {
-  return { restore: takeAway };
+function holdsTokens(account: Account): boolean {
+  const text = account.read();
+  return text !== undefined && account.secrets().some((secret) => text.includes(secret));
 }
 
 function moveAway(account: Account): void {

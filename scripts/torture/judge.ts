@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
-import { gunzipSync } from "node:zlib";
+import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
 import type { Account, Grant } from "./account.ts";
 import { Evidence } from "./evidence.ts";
 import type { Lane } from "./lane.ts";
@@ -29,7 +29,11 @@ export class Judge {
     for (const { run } of this.#played.processes)
       this.#checkSaid(run.written.stdout, run.written.stderr);
     this.#lane.disk.clear();
-    for (const [account, fault] of requestFaults) fault.restore?.(account);
+    for (const [account, fault] of requestFaults) {
+      const violation = fault.violation?.(account);
+      if (violation !== undefined) this.#played.problems.push(`${violation} (${fault.name})`);
+      fault.restore?.(account);
+    }
     const wasAlive = new Set(this.#grants().filter(({ isAlive }) => isAlive));
     this.#measure();
     await this.#runAgain(accounts);
@@ -137,7 +141,9 @@ export class Judge {
 
   /** How long each answer was in memory alone. */
   #measure(): void {
-    if (this.#played.plan.program?.is === "stop") return;
+    const { plan } = this.#played;
+    // With more at work it would be the machine that is measured.
+    if (plan.program?.is === "stop" || plan.accounts + plan.processes > 2) return;
     for (const grant of this.#grants()) {
       const sentAt = grant.rotation?.sentAt;
       const savedAt = this.#evidence.savedAt(grant);
@@ -165,10 +171,17 @@ function filesIn(directory: string): string[] {
   });
 }
 
+/** What stands in it, also where it was kept as it came from the network. */
 function textOf(path: string): string {
   const bytes = readFileSync(path);
-  if (bytes.length < 2) return "";
-  return bytes.readUInt16BE(0) === 0x1f8b ? gunzipSync(bytes).toString() : bytes.toString("utf8");
+  const decoded = [gunzipSync, inflateSync, brotliDecompressSync].map((decode) => {
+    try {
+      return decode(bytes).toString();
+    } catch {
+      return "";
+    }
+  });
+  return [bytes.toString("utf8"), ...decoded].join("\n");
 }
 
 /** What a file is like, without what it holds. */

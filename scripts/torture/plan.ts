@@ -123,7 +123,7 @@ function programFault(
     case "call":
       return { is: "call", rule: failingCall(random, paths) };
     case "stop": {
-      const seconds = random.pick([59, 61, 90, 3600, 90_000]);
+      const seconds = random.pick([45, 61, 90, 3600, 90_000]);
       return { is: "stop", seconds, monotonic: random.chance(0.75) };
     }
     case "clock": {

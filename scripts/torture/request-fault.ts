@@ -23,6 +23,8 @@ export interface RequestFault {
   respond?(exchange: Exchange): void | Promise<void>;
   /** makes what was done to the file undone, as a person does who is told of it */
   restore?(account: Account): void;
+  /** what the program has done to a file of somebody else's, which it must not */
+  violation?(account: Account): string | undefined;
   /** whether somebody has put a spent token into the file: who uses it loses the account */
   readonly isSpentPlanted?: boolean;
 }
