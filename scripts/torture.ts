@@ -35,33 +35,44 @@ if (!(minutes > 0) || !(laneCount >= 1)) throw new Error("MINUTES and --lanes ar
 const directory = temporaryDirectory();
 const tally = new Tally();
 const lanes: Lane[] = [];
+/** how many calls for its files the program makes, for each way to call it */
+const calls = new Map<Mode, number>();
 let isStopped = false;
-process.once("SIGINT", () => {
-  isStopped = true;
-});
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    isStopped = true;
+  });
+}
 
 console.log(`torture seed=${seed} minutes=${minutes}`);
 try {
   for (let index = 0; index < laneCount; index += 1) {
     lanes.push(await Lane.open(join(directory, `lane-${index}`)));
   }
-  const calls = await countCalls();
+  await countCalls();
   const end = Date.now() + minutes * 60_000;
+  const told = setInterval(() => console.error(tally.summary()), 60_000);
   let next = only ?? 0;
   await Promise.all(
     lanes.map(async (lane) => {
       do {
         const plan = planOf(seed, next, `${lane.home}/*`, calls);
         next += 1;
-        if (isWanted(plan)) await play(lane, plan);
+        if (isWanted(plan)) await play(lane, plan).catch((error) => fail(plan, error));
       } while (only === undefined && !isStopped && Date.now() < end);
     }),
   );
+  clearInterval(told);
   console.log(`${next - (only ?? 0)} rounds`);
 } finally {
   for (const lane of lanes) await lane.close();
 }
 report();
+
+/** The rest goes on. */
+function fail({ round }: Plan, error: unknown): void {
+  tally.problem(round, `it could not be played: ${error instanceof Error ? error.stack : error}`);
+}
 
 function isWanted({ requests, program }: Plan): boolean {
   const { kind } = values;
@@ -72,16 +83,15 @@ async function play(lane: Lane, plan: Plan): Promise<void> {
   if (only !== undefined) console.log(JSON.stringify(plan, null, 1));
   const played = await new Round(lane, plan).play(seed);
   await new Judge(lane, played, tally).judge();
+  tally.killPoint(plan);
   if (only === undefined) return;
   for (const [account, { name }] of played.requestFaults) console.log(account.address, name);
   for (const { run } of played.processes) console.log(run.written.stderr || run.written.stdout);
 }
 
-/** How many calls for its files the program makes, for each way to call it. */
-async function countCalls(): Promise<Map<Mode, number>> {
+async function countCalls(): Promise<void> {
   const [lane] = lanes;
-  const counts = new Map<Mode, number>();
-  if (lane === undefined) return counts;
+  if (lane === undefined) return;
   const base = {
     round: -1,
     accounts: 1,
@@ -93,18 +103,16 @@ async function countCalls(): Promise<Map<Mode, number>> {
   for (const mode of ["get", "show", "refresh", "keep", "run"] as const) {
     const plan = { ...base, mode, program: undefined, requests: undefined, refusals: 0 };
     const { processes } = await new Round(lane, plan).play(seed);
-    counts.set(mode, processes[0]?.calls().length ?? 0);
+    calls.set(mode, processes[0]?.calls().length ?? 0);
   }
-  console.log(`calls for its files: ${[...counts].map((each) => each.join(" ")).join(", ")}`);
-  return counts;
 }
 
 function report(): void {
   console.log(tally.lines().join("\n"));
   console.log(tally.examples().join("\n"));
-  for (const problem of new Set(tally.problems)) console.log(problem);
+  console.log(tally.killPoints(calls));
   console.log(`torture seed=${seed} minutes=${minutes}: ${tally.summary()}`);
-  const isLost = tally.total("outside") > 0 || tally.problems.length > 0;
+  const isLost = tally.total("outside") > 0 || tally.problems > 0;
   if (isLost) console.log(`to repeat a round: npm run torture -- --seed ${seed} --round NUMBER`);
   process.exitCode = isLost ? 1 : 0;
 }

@@ -1,6 +1,6 @@
 import type { LoggedCall } from "../../test/peers/faults.ts";
 import type { Grant } from "./account.ts";
-import type { Process } from "./round.ts";
+import type { Process } from "./process.ts";
 
 interface Witness {
   readonly process: Process;

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
 import type { Account, Grant } from "./account.ts";
 import { Evidence } from "./evidence.ts";
-import type { Lane } from "./lane.ts";
+import { clientSecret, type Lane } from "./lane.ts";
 import { isKept, type Played } from "./round.ts";
 import type { Fate, Tally } from "./tally.ts";
 
@@ -42,8 +42,10 @@ export class Judge {
       const kind = requestFaults.get(grant.account)?.name ?? faults[0];
       if (fate !== undefined) this.#tally.fate(kind ?? "none", fate, plan.round);
     }
+    const cause = faults[0] ?? "no fault";
     for (const problem of this.#played.problems) {
-      this.#tally.problems.push(`round ${plan.round}: ${problem}; ${faults[0] ?? "no fault"}`);
+      const isNamed = problem.endsWith(")");
+      this.#tally.problem(plan.round, isNamed ? problem : `${problem} (${cause})`);
     }
   }
 
@@ -53,7 +55,7 @@ export class Judge {
 
   /** Two lines that were handed out, and comments: whatever has happened. */
   #checkFile(account: Account): void {
-    if (this.#played.requestFaults.get(account)?.name.startsWith("edit:")) return;
+    if (/^(?:edit|planted):/.test(this.#played.requestFaults.get(account)?.name ?? "")) return;
     const text = account.read();
     const [first = "", second = "", ...rest] = text?.split("\n") ?? [];
     const isWhole = text?.endsWith("\n") && rest.slice(0, -1).every((line) => line.startsWith("#"));
@@ -66,6 +68,7 @@ export class Judge {
   /** No token may be told; one may be shown by the command that does so. */
   #checkSaid(stdout: string, stderr: string): void {
     this.#said += stdout + stderr;
+    if (`${stdout}${stderr}`.includes(clientSecret)) this.#played.problems.push("printed a secret");
     const { plan, problems } = this.#played;
     const isShown = plan.mode === "show" || plan.mode === "refresh";
     for (const { secrets } of this.#grants()) {
@@ -85,11 +88,9 @@ export class Judge {
   /** The way back, without faults. */
   async #runAgain(accounts: readonly [Account, ...Account[]]): Promise<void> {
     const isOne = accounts.length === 1;
-    const run = this.#lane.start(
-      isOne ? "get" : "keep",
-      accounts,
-      isOne ? [] : ["--verify", "none"],
-    );
+    // That the server has replaced the refresh token is proof enough.
+    const more = ["--verify", "none"];
+    const run = this.#lane.start(isOne ? "get" : "keep", accounts, { more });
     let isOver = false;
     void run.ended.then(() => {
       isOver = true;

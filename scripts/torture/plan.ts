@@ -38,8 +38,8 @@ export interface Plan {
   /** whether line 1 has ended */
   readonly isOver: boolean;
   readonly program: ProgramFault | undefined;
-  /** what happens to each account's request */
-  readonly requests: "endpoint" | "edit" | undefined;
+  /** what happens to each account's request; `planted`: its token file names another endpoint */
+  readonly requests: "endpoint" | "edit" | "planted" | undefined;
   /** connections that are closed at once */
   readonly refusals: number;
 }
@@ -77,8 +77,9 @@ export function planOf(
   const random = new Random(`${seed}/${round}`);
   const family = familyOf(random);
   const isCrowd = family !== "call" && family !== "callKill" && random.chance(0.4);
-  const isRequest = family === "endpoint" || family === "edit";
+  const isRequest = family === "endpoint" || family === "edit" || family === "planted";
   const mode = isCrowd ? "keep" : random.pick<Mode>(["get", "show", "refresh", "keep", "run"]);
+  const where = { round, paths, calls: calls.get(mode) ?? 50 };
   const processes = isCrowd || random.chance(0.75) ? 1 : 2 + random.below(5);
   return {
     round,
@@ -89,12 +90,20 @@ export function planOf(
     proves: random.chance(0.5),
     isOver: mode !== "get" || random.chance(0.5),
     requests: isRequest ? family : undefined,
-    program: isRequest ? undefined : programFault(family, random, paths, calls.get(mode) ?? 50),
+    program: isRequest ? undefined : programFault(family, random, where),
     refusals: family === "endpoint" && random.chance(0.1) ? 1 + random.below(processes) : 0,
   };
 }
 
-type Family = "endpoint" | "edit" | ProgramFault["is"] | "callKill";
+type RequestFamily = NonNullable<Plan["requests"]>;
+type Family = RequestFamily | ProgramFault["is"] | "callKill";
+
+/** Of which calls a program fault may choose one. */
+interface Where {
+  readonly round: number;
+  readonly paths: string;
+  readonly calls: number;
+}
 
 function familyOf(random: Random): Family {
   const weights: readonly (readonly [Family, number])[] = [
@@ -105,23 +114,23 @@ function familyOf(random: Random): Family {
     ["call", 18],
     ["stop", 7],
     ["clock", 3],
-    ["fullDisk", 4],
+    ["fullDisk", 3],
+    ["planted", 1],
   ];
   const all = weights.flatMap(([family, weight]) => Array<Family>(weight).fill(family));
   return all[random.below(all.length)] ?? "signal";
 }
 
 function programFault(
-  family: Exclude<Family, "endpoint" | "edit">,
+  family: Exclude<Family, RequestFamily>,
   random: Random,
-  paths: string,
-  calls: number,
+  where: Where,
 ): ProgramFault {
   switch (family) {
     case "callKill":
-      return { is: "call", rule: killAtCall(random, paths, calls) };
+      return { is: "call", rule: killAtCall(random, where) };
     case "call":
-      return { is: "call", rule: failingCall(random, paths) };
+      return { is: "call", rule: failingCall(random, where) };
     case "stop": {
       const seconds = random.pick([45, 61, 90, 3600, 90_000]);
       return { is: "stop", seconds, monotonic: random.chance(0.75) };
@@ -142,18 +151,19 @@ function programFault(
   }
 }
 
-function killAtCall(random: Random, paths: string, calls: number): FaultRule {
+function killAtCall(random: Random, { round, paths, calls }: Where): FaultRule {
   const action = random.pick(["kill", "kill-after", "kill-within"]);
   // What arrives from the network are moments too.
   if (random.chance(0.15)) {
     return { call: "read", path: "socket:*", action, after: random.below(30), times: 1 };
   }
   const call = action === "kill-within" ? "write" : "*";
-  const after = random.below(call === "*" ? calls + 5 : 6);
+  // By steps of the golden ratio, so that every call has its turn.
+  const after = Math.floor(((round * 0.618034) % 1) * (call === "*" ? calls + 5 : 6));
   return { call, path: paths, action, after, times: 1 };
 }
 
-function failingCall(random: Random, paths: string): FaultRule {
+function failingCall(random: Random, { paths }: Where): FaultRule {
   const [call, actions] = failures[random.below(failures.length)] ?? ["sync", ["EIO"]];
   const action = random.pick(actions);
   const times = random.chance(0.6) ? 1 : -1;

@@ -1,59 +1,15 @@
-import { join } from "node:path";
-import {
-  type FaultRule,
-  faultEnvironment,
-  hasStopped,
-  type LoggedCall,
-  loggedCalls,
-  MovedClock,
-} from "../../test/peers/faults.ts";
-import type { Run } from "../../test/peers/program.ts";
+import { type FaultRule, hasStopped } from "../../test/peers/faults.ts";
 import type { Account } from "./account.ts";
 import { editFault } from "./edits.ts";
 import { endpointFaults } from "./endpoint-faults.ts";
-import type { Lane } from "./lane.ts";
+import { clientSecret, type Lane } from "./lane.ts";
 import { type Moment, nameOf, type Plan } from "./plan.ts";
+import { Process } from "./process.ts";
 import { pause, Random } from "./random.ts";
 import type { RequestFault } from "./request-fault.ts";
 
 /** Longer than the program may wait for anything. */
 const patience = 150_000;
-
-/** A process that faults happen to. */
-export class Process {
-  readonly run: Run;
-  readonly clock: MovedClock;
-  readonly #log: string;
-  signal: NodeJS.Signals | null = null;
-  hasEnded = false;
-
-  constructor(
-    lane: Lane,
-    index: number,
-    rules: readonly FaultRule[],
-    start: (env: Record<string, string>) => Run,
-  ) {
-    this.#log = join(lane.person, `log-${index}`);
-    this.clock = new MovedClock(join(lane.person, `clock-${index}`));
-    this.run = start(faultEnvironment(rules, { log: this.#log, clock: this.clock }));
-    void this.run.ended.then(({ signal }) => {
-      this.signal = signal;
-      this.hasEnded = true;
-    });
-  }
-
-  get pid(): number {
-    return this.run.child.pid ?? 0;
-  }
-
-  kill(signal: NodeJS.Signals): boolean {
-    return !this.hasEnded && this.run.child.kill(signal);
-  }
-
-  calls(): LoggedCall[] {
-    return loggedCalls(this.#log);
-  }
-}
 
 /** What has become of a round, before anything is judged. */
 export interface Played {
@@ -109,12 +65,30 @@ export class Round {
       const random = new Random(`${seed}/${round}/${index}`);
       if (requests === "endpoint") account.fault = random.pick(endpointFaults);
       if (requests === "edit") account.fault = editFault(random);
+      if (requests === "planted") this.#plant(account);
       if (account.fault !== undefined) this.#requestFaults.set(account, account.fault);
     }
   }
 
+  /** Somebody else's file, in a directory where the program is called. */
+  #plant(account: Account): void {
+    const { elsewhere } = this.#lane;
+    const text = account.grants[0].text(true);
+    account.put(
+      text.replace(/^# Provider: .*/m, `# Provider: custom\n# Token endpoint: ${elsewhere.uri}`),
+    );
+    this.#requestFaults.set(account, {
+      name: "planted: another token endpoint",
+      restore: () => account.put(text),
+      violation: () =>
+        elsewhere.received.some((sent) => sent.includes(clientSecret))
+          ? "the client secret was sent elsewhere"
+          : undefined,
+    });
+  }
+
   #start(): void {
-    const { plan } = { plan: this.#plan };
+    const plan = this.#plan;
     const more = [
       ...(plan.isVerbose ? ["--verbose"] : []),
       ...(plan.proves ? [] : ["--verify", "none"]),
@@ -124,8 +98,10 @@ export class Round {
       const isFirst = index === 0 && plan.program?.is === "call";
       const rules = isFirst && plan.program?.is === "call" ? [log, plan.program.rule] : [log];
       const start = (env: Record<string, string>) =>
-        this.#lane.start(plan.mode, this.#accounts, more, env);
-      this.#processes.push(new Process(this.#lane, index, rules, start));
+        plan.requests === "planted"
+          ? this.#lane.startByFile(plan.mode, this.#accounts, { more, env })
+          : this.#lane.start(plan.mode, this.#accounts, { more, env });
+      this.#processes.push(new Process(this.#lane.person, `${index}`, rules, start));
     }
     if (plan.program?.is === "clock" && plan.program.step === "begun") this.#moveClocks();
   }
@@ -220,6 +196,7 @@ export class Round {
       account.fault = undefined;
     }
     const refused = refusals - Math.max(0, this.#lane.server.refusals);
+    this.#lane.server.refusals = 0;
     for (let count = 0; count < refused; count += 1) this.#faults.push("endpoint: no connection");
     if (program === undefined || program.is === "signal") return;
     const isDone =
@@ -227,7 +204,6 @@ export class Round {
         ? this.#processes[0]?.calls().some(({ action }) => action !== "log")
         : program.is !== "stop" || this.#isStopped;
     if (isDone) this.#faults.push(nameOf(program));
-    this.#lane.server.refusals = 0;
   }
 }
 

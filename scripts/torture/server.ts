@@ -19,6 +19,8 @@ export class TokenServer {
   /** how many of the next connections are closed at once */
   refusals = 0;
   expiresIn = 3600;
+  /** what was sent since the last reset, with the header that may hold a secret */
+  readonly received: string[] = [];
 
   static async start({ key, cert }: Certificates): Promise<TokenServer> {
     const server = createServer({ key, cert });
@@ -43,6 +45,7 @@ export class TokenServer {
   /** Knows a grant from now on, and forgets those before. */
   reset(accounts: readonly Account[]): void {
     this.#owners.clear();
+    this.received.length = 0;
     for (const { grants } of accounts) for (const grant of grants) this.know(grant);
   }
 
@@ -64,6 +67,8 @@ export class TokenServer {
       // Whoever asked is dead, and nothing was granted.
       return;
     }
+    const [, basic = ""] = request.headers.authorization?.split(" ") ?? [];
+    this.received.push(`${body} ${Buffer.from(basic, "base64").toString()}`);
     const token = new URLSearchParams(body).get("refresh_token") ?? "";
     const grant = this.#owners.get(token);
     if (grant === undefined) return refuse(response);

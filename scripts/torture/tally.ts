@@ -1,4 +1,8 @@
 import { median } from "../measure.ts";
+import type { Mode, Plan } from "./plan.ts";
+
+/** As many are enough for a median, however long it takes. */
+const windowLimit = 100_000;
 
 /**
  * What became of an account: `kept` was named by a message, and comes back when that is followed;
@@ -17,9 +21,10 @@ interface Row {
 export class Tally {
   readonly #rows = new Map<string, Row>();
   readonly #windows: number[] = [];
-  /** what must not be, with how to repeat it */
-  readonly problems: string[] = [];
-  /** rounds in which an account was not recovered, by fault and fate */
+  /** how often something was that must not be */
+  problems = 0;
+  readonly #killPoints = new Map<Mode, Set<number>>();
+  /** rounds in which an account was not recovered, or something must not be, by what it was */
   readonly #examples = new Map<string, number[]>();
   accounts = 0;
 
@@ -30,15 +35,40 @@ export class Tally {
   fate(kind: string, fate: Fate, round: number): void {
     this.accounts += 1;
     this.#row(kind).fates[fate] += 1;
-    if (fate === "recovered") return;
-    const name = `${fate}: ${kind}`;
+    if (fate !== "recovered") this.#example(`${fate}: ${kind}`, round);
+  }
+
+  /** Counts what must not be, beside an account that is lost. */
+  problem(round: number, what: string): void {
+    this.problems += 1;
+    this.#example(what, round);
+  }
+
+  #example(name: string, round: number): void {
     const rounds = this.#examples.get(name) ?? [];
+    if (this.#examples.size > 1000 || rounds.includes(round)) return;
     if (rounds.length < 5) this.#examples.set(name, [...rounds, round]);
   }
 
   /** @param ms from the server's having answered to the new token's being on the disk */
   window(ms: number): void {
-    this.#windows.push(ms);
+    if (this.#windows.length < windowLimit) this.#windows.push(ms);
+  }
+
+  /** Notes where a process was killed. */
+  killPoint({ mode, program }: Plan): void {
+    if (program?.is !== "call" || program.rule.call !== "*") return;
+    const points = this.#killPoints.get(mode) ?? new Set();
+    this.#killPoints.set(mode, points.add(program.rule.after ?? 0));
+  }
+
+  /** @param calls how many there are for each way to call the program */
+  killPoints(calls: ReadonlyMap<Mode, number>): string {
+    const counts = [...calls].map(([mode, count]) => {
+      const hit = [...(this.#killPoints.get(mode) ?? [])].filter((point) => point < count);
+      return `${mode} ${hit.length} of ${count}`;
+    });
+    return `killed at calls for its files: ${counts.join(", ")}`;
   }
 
   total(fate?: Fate): number {
@@ -70,7 +100,7 @@ export class Tally {
 
   summary(): string {
     const count = (value: number) => value.toLocaleString("en");
-    const times = [median(this.#windows), Math.max(0, ...this.#windows.slice(-100_000))];
+    const times = [median(this.#windows), Math.max(0, ...this.#windows)];
     const [middle, most] = times.map((ms) => `${ms.toFixed(1)} ms`);
     return [
       `${count(this.total())} faults (${this.#rows.size} kinds), ${count(this.accounts)} accounts`,
@@ -79,7 +109,7 @@ export class Tally {
       `${count(this.total("kept"))} kept and named`,
       `${count(this.total("unnamed"))} kept and not named`,
       `${count(this.total("spent"))} kept and spent by a later run`,
-      `${count(this.problems.length)} other problems`,
+      `${count(this.problems)} other problems`,
     ].join(", ");
   }
 
