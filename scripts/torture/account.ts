@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { tokenFileText } from "../../test/peers/scene.ts";
 import type { RequestFault } from "./request-fault.ts";
 
@@ -80,6 +81,12 @@ export class Account {
     const grant = new Grant(this);
     this.grants.push(grant);
     return grant;
+  }
+
+  /** Puts the first token file there. @param isOver whether line 1 has ended */
+  begin(isOver = false): void {
+    mkdirSync(dirname(this.tokenFile), { recursive: true });
+    this.put(this.grants[0].text(isOver));
   }
 
   put(text: string): void {

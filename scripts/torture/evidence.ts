@@ -1,6 +1,13 @@
 import type { LoggedCall } from "../../test/peers/faults.ts";
 import type { Grant } from "./account.ts";
-import type { Process } from "./process.ts";
+
+/** A process that has ended. */
+interface Process {
+  /** what it died of */
+  readonly signal: NodeJS.Signals | null;
+  /** what it called for its files */
+  calls(): LoggedCall[];
+}
 
 interface Witness {
   readonly process: Process;

@@ -72,7 +72,7 @@ export class Lane {
   begin(accounts: number): [Account, ...Account[]] {
     for (const path of [this.home, this.person]) rmSync(path, { recursive: true, force: true });
     this.disk.clear();
-    mkdirSync(join(this.home, "tokens"), { recursive: true });
+    mkdirSync(this.home);
     mkdirSync(this.person);
     this.#imap.logins.length = 0;
     this.#imap.commands.length = 0;

@@ -38,7 +38,7 @@ export class Round {
     this.#lane = lane;
     this.#plan = plan;
     this.#accounts = lane.begin(plan.accounts);
-    for (const account of this.#accounts) account.put(account.grants[0].text(plan.isOver));
+    for (const account of this.#accounts) account.begin(plan.isOver);
   }
 
   async play(seed: string): Promise<Played> {
