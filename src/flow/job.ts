@@ -13,6 +13,7 @@ import { proveByEvery } from "../verify/prove.ts";
 import { whenAborted } from "../world/when-aborted.ts";
 import type { World } from "../world/world.ts";
 import type { Outcome, Source, Tell } from "./events.ts";
+import { keepingAnswer } from "./kept-answer.ts";
 import { belongsTo, checkSameOwner, ownerOf } from "./owner.ts";
 import type { Prepared } from "./prepare.ts";
 import { findOtherAccount, type Proof } from "./proof.ts";
@@ -134,9 +135,13 @@ export async function requestRefresh(
   job.tell({ is: "refreshing" });
   const scope = formerScope ?? job.client.scope;
   const repeated = job.client.scopeOnRefresh ? scope : undefined;
-  const response = await withTokenRequest(job, (context) => refreshToken(context, token, repeated));
   const { unechoedScopes } = job.client;
-  const refreshed = tokenFrom(response, job.world.now(), { scope, unechoedScopes }, token);
+  const refreshed = await keepingAnswer(job, async () => {
+    const response = await withTokenRequest(job, (context) =>
+      refreshToken(context, token, repeated),
+    );
+    return tokenFrom(response, job.world.now(), { scope, unechoedScopes }, token);
+  });
   tellMissingScopes(job, refreshed, formerScope !== undefined);
   return refreshed;
 }

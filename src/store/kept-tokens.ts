@@ -1,6 +1,7 @@
 import { constants, lstatSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import type { Secret } from "../secret.ts";
 import { sha256 } from "../world/builtins.ts";
 import type { World } from "../world/world.ts";
 import { makeDirectory } from "./directory.ts";
@@ -25,14 +26,14 @@ export function keptPath(world: World, path: string): string {
 export async function keepElsewhere(
   world: World,
   path: string,
-  text: string,
+  text: Secret,
 ): Promise<string | undefined> {
   for (const prefix of prefixes(world, path)) {
     try {
       const directory = dirname(prefix);
       if (directory !== dirname(path)) await makePrivate(world, directory);
       const kept = freePath(world, prefix);
-      await writeNew(kept, text);
+      await writeNew(kept, text.reveal());
       await syncDirectory(world, directory).catch(() => undefined);
       return kept;
     } catch {

@@ -1,5 +1,6 @@
 import { existsSync, lstatSync } from "node:fs";
 import { MxtokenError } from "../errors.ts";
+import { Secret } from "../secret.ts";
 import type { World } from "../world/world.ts";
 import { contentOf, reserve, temporaryPath } from "./atomic.ts";
 import { keepElsewhere, keptPath } from "./kept-tokens.ts";
@@ -37,7 +38,7 @@ export async function reserveTokens(
     async commit(next) {
       const text = sealTokens(next, expected);
       await reservation.fill(text).catch(async (error) => {
-        throw keptAfter(error, path, await keepElsewhere(world, path, text));
+        throw keptAfter(error, path, await keepElsewhere(world, path, new Secret(text)));
       });
       // On the disk it is safe; only now there is time to look what has become of the file.
       if (isStill(path, expected)) {
