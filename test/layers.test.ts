@@ -138,6 +138,7 @@ test("secrets leave their type only where they are sent, stored or compared", ()
     "verify/imap.ts",
     "verify/sasl.ts",
     "store/token-file.ts",
+    "store/kept-tokens.ts",
     // what programs are shown
     "consumer/token-formats.ts",
     "store/certificate-files.ts",

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, write } from "node:fs";
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, write } from "node:fs";
 import { Writable } from "node:stream";
 import { systemCode } from "../errors.ts";
 import type { Output } from "./world.ts";
@@ -32,7 +32,7 @@ class PatientOutput extends Writable {
 
   get isTTY(): boolean {
     // Only then, because it takes its time to load what tells.
-    return fstatSync(this.#fd).isCharacterDevice() && this.#node().isTTY === true;
+    return look(this.#fd).isCharacterDevice() && this.#node().isTTY === true;
   }
 
   get columns(): number | undefined {
@@ -71,8 +71,16 @@ export function patientOutputs(): { stdout: Output; stderr: Output } {
   };
 }
 
+/**
+ * With bigint, because Node keeps the last result of any other look, and where that was a pipe, its
+ * realpathSync() ends too soon: a package behind a link would not find its own dependencies.
+ */
+function look(fd: number): BigIntStats {
+  return fstatSync(fd, { bigint: true });
+}
+
 function isSameFile(one: number, other: number): boolean {
-  const [first, second] = [fstatSync(one), fstatSync(other)];
+  const [first, second] = [look(one), look(other)];
   return first.dev === second.dev && first.ino === second.ino;
 }
 
@@ -81,7 +89,7 @@ function isSameFile(one: number, other: number): boolean {
  * is held up, and nobody else who has it open is concerned.
  */
 function notWaiting(fd: number): number {
-  const found = fstatSync(fd);
+  const found = look(fd);
   if (!found.isFIFO() && !found.isCharacterDevice()) return fd;
   const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
   try {
