@@ -164,3 +164,19 @@ describe("a token file with two names", () => {
     assert.equal((await scene.run()).status, 0);
   });
 });
+
+describe("the temporary file that somebody removes while the request is out", () => {
+  for (const [what, args] of commands) {
+    test(`${what}: the tokens are kept and named, and come into their place`, async () => {
+      const temporary = join(dirname(scene.tokenFile), `.${basename(scene.tokenFile)}.tmp`);
+      const result = await runWhile(args, () => rmSync(temporary));
+      assert.equal(result.status, what === "keep" ? 143 : 73, result.stderr);
+      const [path = "nowhere"] = scene.kept();
+      assert.ok(result.stderr.includes(`the new tokens are in ${path}`), result.stderr);
+      scene.endpoint.answer = scene.account.answer;
+      const again = await scene.run();
+      assert.equal(again.status, 0, again.stderr);
+      assert.ok(!scene.account.isReused);
+    });
+  }
+});

@@ -1,4 +1,4 @@
-import { constants, existsSync, readFileSync } from "node:fs";
+import { constants, existsSync, lstatSync, readFileSync } from "node:fs";
 import { stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
@@ -20,6 +20,8 @@ export interface Reservation {
   fill(content: string): Promise<void>;
   /** Replaces the target by it; a reader sees the old content or the new, never a mixture. */
   replace(): Promise<void>;
+  /** Whether the content still stands where it was put, or has its place already. */
+  isThere(): boolean;
   /** Gives it another name instead, in the same directory. */
   keepAs(path: string): Promise<void>;
   /** Gives the place back. Does nothing after something was put there. */
@@ -108,13 +110,15 @@ class PlaceOnDisk implements Reservation {
   readonly #path: string;
   readonly #temporary: string;
   readonly #file: OpenFile;
-  #state: "empty" | "in use" | "released" = "empty";
+  readonly #inode: number;
+  #state: "empty" | "in use" | "replaced" | "released" = "empty";
 
   constructor(world: World, path: string, temporary: string, file: OpenFile) {
     this.#world = world;
     this.#path = path;
     this.#temporary = temporary;
     this.#file = file;
+    this.#inode = file.stat().ino;
   }
 
   async fill(content: string): Promise<void> {
@@ -133,10 +137,24 @@ class PlaceOnDisk implements Reservation {
   }
 
   async replace(): Promise<void> {
+    this.#requireThere();
     await putInPlace(this.#world, this.#temporary, this.#path);
+    this.#state = "replaced";
+  }
+
+  isThere(): boolean {
+    if (this.#state === "replaced") return true;
+    return [this.#temporary, this.#path].some((path) => inodeOf(path) === this.#inode);
+  }
+
+  /** Somebody who knows nothing of this may have removed it, or put something else there. */
+  #requireThere(): void {
+    if (inodeOf(this.#temporary) === this.#inode) return;
+    throw new MxtokenError("unwritable", `somebody has removed ${this.#temporary}`);
   }
 
   async keepAs(path: string): Promise<void> {
+    this.#requireThere();
     await renameOver(this.#world, this.#temporary, path).catch((error) => {
       throw cannotReplace(path, error, `it is in ${this.#temporary}`);
     });
@@ -207,6 +225,14 @@ export async function putInPlace(world: World, temporary: string, path: string):
   await syncDirectory(world, dirname(path)).catch((error) => {
     throw unwritable(path, error);
   });
+}
+
+function inodeOf(path: string): number | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.ino;
+  } catch {
+    return undefined;
+  }
 }
 
 /** No file that is written here is that large. */

@@ -42,8 +42,9 @@ export async function withLock<T>(
     stop.throwIfAborted();
     world.trace(`holding the lock of ${tokenFile}`);
     held.set(tokenFile, (next) => {
-      if (locks.tryLock(next.fd)) own.push(next);
-      else next.close();
+      // Closed with the others in any case; without a lock, the lock file's has to do.
+      own.push(next);
+      tryToLock(locks, next);
     });
     try {
       return await work();
@@ -84,6 +85,14 @@ function isLocked({ tryLock }: Locks, { fd }: OpenFile, path: string): boolean {
       cause: error,
       hint: "does this file system know locks?",
     });
+  }
+}
+
+function tryToLock({ tryLock }: Locks, { fd }: OpenFile): void {
+  try {
+    tryLock(fd);
+  } catch {
+    // What is to be stored now is stored all the same.
   }
 }
 
@@ -138,9 +147,13 @@ function openTarget(path: string): OpenFile | undefined {
 }
 
 function isStill(path: string, file: OpenFile): boolean {
-  const now = statSync(path, { throwIfNoEntry: false });
-  const { dev, ino } = file.stat();
-  return now !== undefined && now.ino === ino && now.dev === dev;
+  try {
+    const now = statSync(path, { throwIfNoEntry: false });
+    const { dev, ino } = file.stat();
+    return now !== undefined && now.ino === ino && now.dev === dev;
+  } catch (error) {
+    throw unwritable(path, error);
+  }
 }
 
 let loading: Promise<Locks> | undefined;

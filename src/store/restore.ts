@@ -31,6 +31,14 @@ export type Restored =
  * @throws MxtokenError `unwritable`; everything is still there then
  */
 export async function restore(world: World, path: string): Promise<Restored | undefined> {
+  try {
+    return await restoreNow(world, path);
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+async function restoreNow(world: World, path: string): Promise<Restored | undefined> {
   const temporary = temporaryPath(path);
   const left = lstatSync(temporary, { throwIfNoEntry: false });
   // Whoever had to keep tokens elsewhere has left this one as well.
@@ -51,10 +59,10 @@ export async function restore(world: World, path: string): Promise<Restored | un
   }
   if (isWorthKeeping(text, sealed, now)) {
     const beside = keptPath(world, path);
-    moveAside(temporary, beside);
+    renameSync(temporary, beside);
     return { is: "kept", path: beside };
   }
-  if (left.isFile() || left.isSymbolicLink()) remove(temporary);
+  if (left.isFile() || left.isSymbolicLink()) unlinkSync(temporary);
   return undefined;
 }
 
@@ -91,36 +99,16 @@ function whole(sealed: SealedTokens, text: string, now: string): string {
   return sealTokens({ ...sealed.record, notes: { ...notes, ...unsaid } }, sealed.after);
 }
 
-function remove(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    throw unwritable(path, error);
-  }
-}
-
-function moveAside(temporary: string, beside: string): void {
-  try {
-    renameSync(temporary, beside);
-  } catch (error) {
-    throw unwritable(beside, error);
-  }
-}
-
 /** Leaves this content in the temporary file, and makes sure that it is on the disk. */
 async function finish(path: string, content: string): Promise<void> {
   const { O_RDWR, O_NOFOLLOW } = constants;
   const bytes = Buffer.from(content);
+  const file = await OpenFile.open(path, O_RDWR | O_NOFOLLOW);
   try {
-    const file = await OpenFile.open(path, O_RDWR | O_NOFOLLOW);
-    try {
-      await file.write(bytes);
-      await file.truncate(bytes.length);
-      await file.sync();
-    } finally {
-      file.close();
-    }
-  } catch (error) {
-    throw unwritable(path, error);
+    await file.write(bytes);
+    await file.truncate(bytes.length);
+    await file.sync();
+  } finally {
+    file.close();
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync } from "node:fs";
+import { closeSync, existsSync, lstatSync, openSync } from "node:fs";
 import { MxtokenError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import type { World } from "../world/world.ts";
@@ -37,16 +37,22 @@ export async function reserveTokens(
   return {
     async commit(next) {
       const text = sealTokens(next, expected);
-      await reservation.fill(text).catch(async (error) => {
-        throw keptAfter(error, path, await keepElsewhere(world, path, new Secret(text)));
-      });
+      const elsewhere = async (error: unknown) => {
+        throw keptAfter(error, path, await keepAndMark(world, path, text));
+      };
+      await reservation.fill(text).catch(elsewhere);
       // On the disk it is safe; only now there is time to look what has become of the file.
+      const orElsewhere = async (error: unknown) => {
+        // It waits in the temporary file, unless somebody has removed that.
+        if (reservation.isThere()) throw error;
+        await elsewhere(error);
+      };
       if (isStill(path, expected)) {
-        await reservation.replace();
+        await reservation.replace().catch(orElsewhere);
         return;
       }
       const beside = keptPath(world, path);
-      await reservation.keepAs(beside);
+      await reservation.keepAs(beside).catch(orElsewhere);
       throw new MxtokenError(
         "unreachable",
         `${path} was ${existsSync(path) ? "replaced" : "removed"} while its tokens were refreshed: it stays as it is, and the new tokens are in ${beside}`,
@@ -61,10 +67,21 @@ function isReadable(former: TokenRecord | undefined): boolean {
   return former === undefined || (former.accessToken ?? former.refreshToken) !== undefined;
 }
 
-function isStill(path: string, expected: string): boolean {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found?.isFile() === false) return false;
+/** The next run looks for what is kept elsewhere when it finds a temporary file, whatever that holds. */
+async function keepAndMark(world: World, path: string, text: string): Promise<string | undefined> {
+  const kept = await keepElsewhere(world, path, new Secret(text));
   try {
+    closeSync(openSync(temporaryPath(path), "a", 0o600));
+  } catch {
+    // Then a person has to put it there, as the error says.
+  }
+  return kept;
+}
+
+function isStill(path: string, expected: string): boolean {
+  try {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found?.isFile() === false) return false;
     return digestIn(path) === expected;
   } catch (error) {
     throw new MxtokenError("unreachable", `${path} cannot be looked at now`, {
