@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
 import { signInByPaste } from "./peers/sign-in-by-paste.ts";
@@ -19,9 +19,17 @@ beforeEach(async () => {
   scene.write(tokenFileText("old-access-token", scene.account.current));
 });
 
-/** Beside the token file there is at most its lock. */
+function isKept(answer: Answer): boolean {
+  if (answer === "drop" || answer.status !== 200) return false;
+  return typeof answer.body !== "string" || !answer.body.startsWith("<");
+}
+
+/** Beside the token file there is at most its lock, and what had to be kept. */
 function assertTidy(): void {
-  const names = readdirSync(dirname(scene.tokenFile)).filter((name) => name.startsWith("."));
+  const kept = new Set(scene.kept().map((path) => basename(path)));
+  const names = readdirSync(dirname(scene.tokenFile)).filter(
+    (name) => name.startsWith(".") && !kept.has(name),
+  );
   assert.deepEqual(names, names.length === 0 ? [] : [`.oauth2_tokens_${user}.txt.lock`]);
 }
 
@@ -280,6 +288,11 @@ describe("a token endpoint that cannot help now", () => {
       assert.equal(scene.endpoint.requests.length, 1);
       assert.doesNotMatch(result.stderr, /code_challenge/);
       assertTidy();
+      // What came instead of a token, and is not a page, may hold one.
+      assert.deepEqual(
+        scene.kept().map((path) => result.stderr.includes(path)),
+        isKept(answer) ? [true] : [],
+      );
     });
   }
 
