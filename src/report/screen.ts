@@ -1,5 +1,7 @@
 import type { World } from "../world/world.ts";
+import { isQrLine } from "./device-code.ts";
 import { fold } from "./fold.ts";
+import { printable } from "./printable.ts";
 
 /** Standard error: lines that stay, and on a terminal some below them that are drawn again and again. */
 export class Screen {
@@ -18,14 +20,14 @@ export class Screen {
   say(lines: readonly string[]): void {
     if (lines.length === 0) return;
     const { columns } = this;
-    const text = lines.map((line) => fold(line, columns)).join("\n");
+    const text = lines.map((line) => fold(shown(line), columns)).join("\n");
     this.#stream.write(`${this.#withoutFoot}${text}\n${this.#footText}`);
   }
 
   /** Puts these lines below everything that is said, in the place of those before. */
   foot(lines: readonly string[]): void {
     const erase = this.#withoutFoot;
-    this.#foot = lines;
+    this.#foot = lines.map(printable);
     this.#stream.write(`${erase}${this.#footText}`);
   }
 
@@ -37,4 +39,9 @@ export class Screen {
   get #footText(): string {
     return this.#foot.map((line) => `${line}\n`).join("");
   }
+}
+
+/** All but what has colours of its own. */
+function shown(line: string): string {
+  return isQrLine(line) ? line : printable(line);
 }
