@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
 import { Secret } from "../secret.ts";
+import { secretsIn } from "../world/environment.ts";
 import { runWithin } from "../world/run-within.ts";
 import type { World } from "../world/world.ts";
 import type { ClientSecretSource } from "./settings.ts";
@@ -39,7 +40,13 @@ async function readSecretFile(path: string): Promise<Secret> {
 const commandPatience = 300_000;
 
 async function runSecretCommand(world: World, command: string): Promise<Secret> {
-  const result = await runWithin(world, { shell: command }, commandPatience);
+  const result = await runWithin(
+    world,
+    { shell: command },
+    commandPatience,
+    // What prints the secret may be told by one where to find it, as no other command is.
+    secretsIn(world.env),
+  );
   if (result === undefined) {
     throw new MxtokenError("unreachable", "the client secret command did not end within 5 minutes");
   }

@@ -13,6 +13,7 @@ import { neverQuiet, warnings } from "./importance.ts";
 import { KeepReporter } from "./keep.ts";
 import type { ReportOptions } from "./options.ts";
 import { describePasswordOnly, passwordOnlyDocument } from "./password-only.ts";
+import { printable } from "./printable.ts";
 import { describeProvider, providerDocument } from "./provider.ts";
 import { describeRunEvent } from "./run-sentences.ts";
 import { Screen } from "./screen.ts";
@@ -106,7 +107,9 @@ export class Report {
             ]),
       ]);
     }
-    await this.#answer(tokenFile, {
+    // For a script it is the path as it is.
+    const path = this.#world.stdout.isTTY === true ? printable(tokenFile) : tokenFile;
+    await this.#answer(path, {
       account: mailbox.address.text,
       provider: mailbox.provider,
       evidence: outcome.evidence,

@@ -1,5 +1,7 @@
 import type { World } from "../world/world.ts";
+import { isQrLine } from "./device-code.ts";
 import { fold } from "./fold.ts";
+import { printable } from "./printable.ts";
 
 /** While so many bytes wait for somebody to take them, nothing is drawn, and more is left out. */
 const drawnUpTo = 16 * 1024;
@@ -27,7 +29,7 @@ export class Screen {
       return;
     }
     const { columns } = this;
-    const text = [...this.#gap(), ...lines].map((line) => fold(line, columns)).join("\n");
+    const text = [...this.#gap(), ...lines].map((line) => fold(shown(line), columns)).join("\n");
     this.#stream.write(`${this.#withoutFoot}${text}\n${this.#footText}`);
   }
 
@@ -35,7 +37,7 @@ export class Screen {
   foot(lines: readonly string[]): void {
     if (this.#stream.writableLength > drawnUpTo) return;
     const erase = this.#withoutFoot;
-    this.#foot = lines;
+    this.#foot = lines.map(printable);
     this.#stream.write(`${erase}${this.#footText}`);
   }
 
@@ -55,4 +57,9 @@ export class Screen {
   get #footText(): string {
     return this.#foot.map((line) => `${line}\n`).join("");
   }
+}
+
+/** All but what has colours of its own. */
+function shown(line: string): string {
+  return isQrLine(line) ? line : printable(line);
 }

@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import { Interrupted } from "../errors.ts";
 import { trustAlso } from "./certificate-authorities.ts";
+import { keepSecrets } from "./environment.ts";
 import { patientOutputs } from "./patient-output.ts";
 import type { HttpPool, Output, SignalName, World } from "./world.ts";
 
@@ -9,7 +10,12 @@ import type { HttpPool, Output, SignalName, World } from "./world.ts";
  * is only loaded when it is used: `mxtoken show` reads a file and writes a line.
  */
 export function systemWorld(): World {
-  const env = process.env;
+  const { env, hideSecrets } = keepSecrets(process.env);
+  /** For whatever starts child processes. */
+  const hidden = <T>(module: Promise<T>): Promise<T> => {
+    hideSecrets();
+    return module;
+  };
   const interruption = once(listenToSignals);
   const outputs = once(outputsOf);
   surviveBackgroundErrors();
@@ -50,10 +56,10 @@ export function systemWorld(): World {
     resolvers: async () => (await import("./resolvers.ts")).systemResolvers(),
     trust: (ca) => trustAlso(ca, env["NODE_EXTRA_CA_CERTS"]),
     run: async (command, { stop = interruption().signal, ...options } = {}) =>
-      (await import("./run.ts")).run(command, stop, options),
+      (await hidden(import("./run.ts"))).run(command, stop, options),
     isProgram: async (file) => (await import("./run.ts")).isProgram(file, env["PATH"] ?? ""),
-    start: async (...command) => (await import("./run.ts")).start(...command),
-    openBrowser: async (url) => (await import("./browser.ts")).openBrowser(url),
+    start: async (...command) => (await hidden(import("./run.ts"))).start(...command),
+    openBrowser: async (url) => (await hidden(import("./browser.ts"))).openBrowser(url),
     trace: () => undefined,
   };
 }

@@ -44,7 +44,7 @@ export type Runnable =
 
 /** How a program is run. */
 export interface RunOptions {
-  /** beside the environment of this process; undefined takes a variable out */
+  /** beside the environment of this process without its secrets; undefined takes a variable out */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** whether it is a process group of its own, which ends as a whole; not for what asks at a terminal */
   readonly isGroup?: boolean;
