@@ -1,7 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { whyNot } from "../config/read-file.ts";
 import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
 import { pause } from "../world/pause.ts";
+import { readBounded } from "../world/read-bounded.ts";
 import type { World } from "../world/world.ts";
 import { type Arguments, accountOptions } from "./options.ts";
 import { withDashes } from "./spelling.ts";
@@ -13,6 +14,9 @@ export interface ListedAccount {
   /** for errors, like `accounts.txt:7`; empty for the command line */
   readonly place: string;
 }
+
+/** Room for a million accounts; bytes. */
+const sizeLimit = 64 * 1024 * 1024;
 
 const aliases = new Map(
   Object.entries(accountOptions).flatMap(([name, { alias }]) =>
@@ -30,8 +34,15 @@ export async function readAccountList(world: World, file: string): Promise<Liste
   const path = resolve(world.cwd, file);
   let bytes: Buffer;
   try {
-    bytes = await readFile(path);
+    const how = { limit: sizeLimit, mayBePipe: true, stop: world.interrupted };
+    const found = await readBounded(path, how);
+    if (found.is !== "read") {
+      throw new MxtokenError("unreadable", `--list: ${path} ${whyNot(found.is)}`);
+    }
+    bytes = found.bytes;
   } catch (error) {
+    world.interrupted.throwIfAborted();
+    if (error instanceof MxtokenError) throw error;
     throw new MxtokenError(
       mayBeReadLater(error) ? "unreachable" : "unreadable",
       `--list: cannot read ${path}: ${systemReason(error)}`,
