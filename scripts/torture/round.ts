@@ -143,6 +143,7 @@ export class Round {
   }
 
   #isStopped = false;
+  #goingOn: NodeJS.Timeout | undefined;
 
   /** Everything stands still, the server answers, and then time has passed. */
   async #stopAll(): Promise<void> {
@@ -151,7 +152,7 @@ export class Round {
     for (const process of this.#processes) {
       if (process.kill("SIGSTOP")) await hasStopped(process.pid).catch(() => undefined);
     }
-    setTimeout(() => {
+    this.#goingOn = setTimeout(() => {
       this.#moveClocks();
       for (const process of this.#processes) process.kill("SIGCONT");
     }, 100);
@@ -181,6 +182,7 @@ export class Round {
     const late = setTimeout(() => this.#giveUp(), patience);
     await ended;
     clearTimeout(late);
+    clearTimeout(this.#goingOn);
   }
 
   #giveUp(): void {
