@@ -144,6 +144,7 @@ export class Round {
 
   #isStopped = false;
   #goingOn: NodeJS.Timeout | undefined;
+  #isOver = false;
 
   /** Everything stands still, the server answers, and then time has passed. */
   async #stopAll(): Promise<void> {
@@ -152,6 +153,7 @@ export class Round {
     for (const process of this.#processes) {
       if (process.kill("SIGSTOP")) await hasStopped(process.pid).catch(() => undefined);
     }
+    if (this.#isOver) return;
     this.#goingOn = setTimeout(() => {
       this.#moveClocks();
       for (const process of this.#processes) process.kill("SIGCONT");
@@ -182,6 +184,7 @@ export class Round {
     const late = setTimeout(() => this.#giveUp(), patience);
     await ended;
     clearTimeout(late);
+    this.#isOver = true;
     clearTimeout(this.#goingOn);
   }
 
