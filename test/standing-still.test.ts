@@ -138,3 +138,14 @@ test("a deadline that is cancelled is never over", async () => {
   });
   assert.ok(!over.aborted);
 });
+
+test("a deadline is over also where nothing else happens", async () => {
+  const code = `
+    import { systemWorld } from ${JSON.stringify(new URL("../src/world/system.ts", import.meta.url).href)};
+    import { createServer } from "node:net";
+    const server = createServer().listen(0, "127.0.0.1");
+    systemWorld().deadline(20).addEventListener("abort", () => server.close());`;
+  const args = ["--import", "tsx", "--input-type=module", "-e", code];
+  run = runCommand(process.execPath, args, { cwd: process.cwd() });
+  assert.equal((await run.ended).status, 0, run.written.stderr);
+});

@@ -16,11 +16,13 @@ export interface ServerAnswer {
  * else a server answers says nothing about the token, which may be as good as ever.
  */
 export function meaningOf({ words, status, code }: ServerAnswer): Meaning {
-  if (code === "refusal" || code === "trouble") return code;
   const challenge = meaningOfStatus(status);
+  // Dovecot 2.4 answers AUTHENTICATIONFAILED after a challenge with status 500, where it could not ask.
+  if (challenge === "trouble") return "trouble";
+  if (code === "refusal" || code === "trouble") return code;
   const said = meaningOfWords(words);
   // What the server says last is about this login, and a challenge is often the same for every failure.
-  if (challenge === "trouble" || said === "trouble") return "trouble";
+  if (said === "trouble") return "trouble";
   const isRefusal = code === "likelyRefusal" || challenge === "refusal" || said === "refusal";
   return isRefusal ? "refusal" : "neither";
 }

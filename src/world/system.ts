@@ -215,7 +215,7 @@ function deadline(ms: number, cancel?: AbortSignal): AbortSignal {
 
 /** Timers come before what the network has brought; one turn of the event loop begins to read it. */
 function afterReading(work: () => void, turns = 4): void {
-  setImmediate(() => (turns > 1 ? afterReading(work, turns - 1) : work())).unref();
+  setImmediate(() => (turns > 1 ? afterReading(work, turns - 1) : work()));
 }
 
 /**
