@@ -221,6 +221,10 @@ describe("codes, challenge and words together", () => {
     [{ ...no, status: "503", words: "Authentication failed" }, "trouble"],
     [{ ...no, status: "429", words: "Authentication failed" }, "trouble"],
     [{ ...no, status: "temporarily_unavailable" }, "trouble"],
+    // Dovecot 2.4, where it could not ask whether the token is good.
+    [{ ...no, status: "500", code: "refusal", words: "Authentication failed." }, "trouble"],
+    [{ ...no, status: "internal_failure", code: "refusal" }, "trouble"],
+    [{ ...no, status: "expired_token", code: "refusal" }, "refusal"],
     [{ ...no, status: "" }, "neither"],
     [{ ...no, status: "200" }, "neither"],
     [{ ...no, status: "400", words: "System Error (Failure)" }, "trouble"],

@@ -34,6 +34,8 @@ export function meaningOf({ words, status, code }: ServerAnswer): Meaning {
 function meaningOfStatus(status: string | undefined): Meaning {
   if (status === undefined) return "neither";
   if (/^(?:5\d\d|408|429|server_error|temporarily_unavailable)$/.test(status)) return "trouble";
+  // A name of the server's own, as Dovecot's `internal_failure`, says what its words say.
+  if (meaningOfWords(status) === "trouble") return "trouble";
   return /^(?:4\d\d|[a-z_]{3,60})$/i.test(status) ? "refusal" : "neither";
 }
 
