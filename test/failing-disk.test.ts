@@ -91,6 +91,12 @@ describe("a write that fails when the only copy of a refresh token is in memory"
     }
   }
 
+  test("EIO at close: what was synced is there, and nothing is amiss", async () => {
+    const run = start([user], [{ call: "close", path: temporary(), action: "EIO-after" }]);
+    assert.equal((await run.ended).status, 0, run.written.stderr);
+    assert.equal(scene.lines().refreshToken, scene.account.current);
+  });
+
   test("where nothing can be written beside it either: in another directory of ours", async () => {
     const rules: FaultRule[] = [
       { call: "write", path: temporary(), action: "ENOSPC", after: 2 },

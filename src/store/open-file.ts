@@ -62,8 +62,13 @@ export class OpenFile {
     return finished((done) => fs.fsync(this.fd, done));
   }
 
+  /** What has to be on the disk was synced before; the descriptor is gone whatever the disk says. */
   close(): void {
-    fs.closeSync(this.fd);
+    try {
+      fs.closeSync(this.fd);
+    } catch {
+      // close(2): nothing can be done about it.
+    }
   }
 }
 
