@@ -180,3 +180,35 @@ describe("the temporary file that somebody removes while the request is out", ()
     });
   }
 });
+
+describe("a file that was moved away while its tokens were refreshed, and comes back", () => {
+  for (const [what, args] of commands) {
+    test(`${what}: gets the tokens that follow its own, and no spent one is sent`, async () => {
+      const away = join(scene.directory, "moved-away");
+      await runWhile(args, () => renameSync(scene.tokenFile, away));
+      const waiting = await scene.run(["show", user, ...scene.options]);
+      assert.equal(waiting.status, 77, waiting.stderr);
+      renameSync(away, scene.tokenFile);
+      scene.endpoint.answer = scene.account.answer;
+      const again = await scene.run();
+      assert.equal(again.status, 0, again.stderr);
+      assert.ok(!scene.account.isReused);
+      assert.equal(scene.lines().refreshToken, scene.account.current);
+    });
+  }
+});
+
+test("tokens that are kept on purpose are never taken for what a missing file should hold", async () => {
+  // A refresh token that somebody brings beside a stored account, and that no login proves.
+  scene.imap.login = () => "unavailable";
+  const world = scene.world();
+  world.stdin.end(`${scene.account.current}\n`);
+  scene.write(tokenFileText("other-access", "other-refresh"));
+  await scene.run([user, ...scene.options, "--refresh-token-stdin"], world);
+  assert.equal(scene.kept().length, 1);
+  rmSync(scene.tokenFile);
+  writeFileSync(join(dirname(scene.tokenFile), `.${basename(scene.tokenFile)}.tmp`), "");
+  const result = await scene.run(["show", user, ...scene.options]);
+  assert.equal(result.status, 77, result.stderr);
+  assert.ok(!existsSync(scene.tokenFile));
+});

@@ -5,6 +5,7 @@ import type { TokenRequestContext } from "../grant/request-context.ts";
 import type { Secret } from "../secret.ts";
 import { replaceByItself } from "../store/atomic.ts";
 import { readTokenFile } from "../store/read.ts";
+import { ofNoPlace } from "../store/sealed-tokens.ts";
 import type { TokenNotes, TokenRecord } from "../store/token-file.ts";
 import { reserveTokens, type TokenPlace } from "../store/token-place.ts";
 import { missingScopes, type Token, tokenFrom } from "../token.ts";
@@ -50,7 +51,9 @@ export async function withTokenPlace<T>(
   work: (place: TokenPlace) => Promise<T>,
   path = job.tokenFile,
 ): Promise<T> {
-  const place = await reserveTokens(job.world, path, job.gid, current);
+  // What is kept beside the file on purpose must never be taken for what belongs into it.
+  const after = path === job.tokenFile ? undefined : ofNoPlace;
+  const place = await reserveTokens(job.world, path, job.gid, current, after);
   try {
     return await work(place);
   } finally {

@@ -1,4 +1,4 @@
-import { constants, existsSync, lstatSync, readFileSync } from "node:fs";
+import { closeSync, constants, existsSync, lstatSync, openSync, readFileSync } from "node:fs";
 import { stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
@@ -53,6 +53,15 @@ export async function reserve(
 /** Where the next content of a file is prepared. */
 export function temporaryPath(path: string): string {
   return join(dirname(path), `.${basename(path)}.tmp`);
+}
+
+/** Leaves an empty temporary file, where there is none: the next run then looks for what is kept elsewhere. */
+export function markTrouble(path: string): void {
+  try {
+    closeSync(openSync(temporaryPath(path), "wx", 0o600));
+  } catch {
+    // There is one; or nothing can be made, and a person has to do what the error says.
+  }
 }
 
 /** Whether something is there, of a process that is at work or that died. */

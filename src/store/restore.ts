@@ -1,11 +1,12 @@
 import { constants, lstatSync, renameSync, type Stats, unlinkSync } from "node:fs";
 import type { World } from "../world/world.ts";
-import { contentOf, putInPlace, temporaryPath } from "./atomic.ts";
+import { contentOf, markTrouble, putInPlace, temporaryPath } from "./atomic.ts";
 import { keptPath, keptTexts } from "./kept-tokens.ts";
 import { OpenFile } from "./open-file.ts";
 import {
   digestOfText,
   isSealed,
+  ofNoPlace,
   readSealedTokens,
   type SealedTokens,
   sealTokens,
@@ -48,7 +49,8 @@ async function restoreNow(world: World, path: string): Promise<Restored | undefi
   const current = digestOfText(now);
   const text = isOurs(world, left, target) ? (contentOf(temporary)?.toString("utf8") ?? "") : "";
   const sealed = readSealedTokens(text);
-  const next = [sealed, ...keptTokens(world, path)].find((each) => each?.after === current);
+  const kept = keptTokens(world, path);
+  const next = [sealed, ...kept].find((each) => each?.after === current);
   if (next !== undefined) {
     await finish(
       temporary,
@@ -63,6 +65,8 @@ async function restoreNow(world: World, path: string): Promise<Restored | undefi
     return { is: "kept", path: beside };
   }
   if (left.isFile() || left.isSymbolicLink()) unlinkSync(temporary);
+  // As long as something waits whose time may come, the next run looks again.
+  if (kept.some((each) => each !== undefined && each.after !== ofNoPlace)) markTrouble(path);
   return undefined;
 }
 

@@ -11,6 +11,9 @@ const title = "Tokens";
 /** Stands for the tokens of a file that is not there, or holds none. */
 export const noTokens = "nothing";
 
+/** Stands in the seal of tokens that are kept on purpose, and follow none: nothing puts them in a place. */
+export const ofNoPlace = "beside";
+
 /** Enough to tell tokens apart, and of no use to whoever wants one; hexadecimal. */
 const length = 16;
 

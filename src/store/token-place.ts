@@ -1,10 +1,10 @@
-import { closeSync, existsSync, lstatSync, openSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import { MxtokenError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import type { World } from "../world/world.ts";
-import { contentOf, reserve, temporaryPath } from "./atomic.ts";
+import { contentOf, markTrouble, reserve, temporaryPath } from "./atomic.ts";
 import { keepElsewhere, keptPath } from "./kept-tokens.ts";
-import { digestOf, digestOfText, sealTokens } from "./sealed-tokens.ts";
+import { digestOf, digestOfText, noTokens, ofNoPlace, sealTokens } from "./sealed-tokens.ts";
 import type { TokenRecord } from "./token-file.ts";
 
 /** The place of the next tokens of a token file, on the disk before they are asked for. */
@@ -24,6 +24,7 @@ export interface TokenPlace {
  * Reserves the place, under the lock of the file.
  *
  * @param former what stands in the file now
+ * @param after what its seal says that the next tokens follow; `ofNoPlace` for a file of its own beside it
  * @throws MxtokenError `unwritable`
  */
 export async function reserveTokens(
@@ -31,12 +32,13 @@ export async function reserveTokens(
   path: string,
   gid: number | undefined,
   former: TokenRecord | undefined,
+  after = isReadable(former) ? digestOf(former) : digestIn(path),
 ): Promise<TokenPlace> {
-  const expected = isReadable(former) ? digestOf(former) : digestIn(path);
+  const expected = after === ofNoPlace ? noTokens : after;
   const reservation = await reserve(world, path, gid);
   return {
     async commit(next) {
-      const text = sealTokens(next, expected);
+      const text = sealTokens(next, after);
       const elsewhere = async (error: unknown) => {
         throw keptAfter(error, path, await keepAndMark(world, path, text));
       };
@@ -53,6 +55,8 @@ export async function reserveTokens(
       }
       const beside = keptPath(world, path);
       await reservation.keepAs(beside).catch(orElsewhere);
+      // What somebody has moved away comes back, perhaps.
+      markTrouble(path);
       throw new MxtokenError(
         "unreachable",
         `${path} was ${existsSync(path) ? "replaced" : "removed"} while its tokens were refreshed: it stays as it is, and the new tokens are in ${beside}`,
@@ -70,11 +74,7 @@ function isReadable(former: TokenRecord | undefined): boolean {
 /** The next run looks for what is kept elsewhere when it finds a temporary file, whatever that holds. */
 async function keepAndMark(world: World, path: string, text: string): Promise<string | undefined> {
   const kept = await keepElsewhere(world, path, new Secret(text));
-  try {
-    closeSync(openSync(temporaryPath(path), "a", 0o600));
-  } catch {
-    // Then a person has to put it there, as the error says.
-  }
+  markTrouble(path);
   return kept;
 }
 
