@@ -100,6 +100,7 @@ export class Judge {
       run.child.kill("SIGTERM");
     }
     const { status } = await run.ended;
+    await this.#lane.server.idle();
     this.#checkSaid(run.written.stdout, run.written.stderr);
     const [account] = accounts;
     const isSound = isOne && account.grants.length === 1 && account.isStored(account.grants[0]);
