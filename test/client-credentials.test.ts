@@ -56,8 +56,8 @@ describe("against oidc-provider and Dovecot", () => {
     dovecot = await startDovecot(directory, certificates, server, [user]);
   });
   after(async () => {
-    await dovecot.close();
-    await server.close();
+    await dovecot?.close();
+    await server?.close();
   });
 
   const world = (env: Record<string, string> = {}) =>
@@ -224,7 +224,7 @@ describe("at Microsoft", () => {
     scene = await setScene();
     setWorld({ MXTOKEN_CLIENT_SECRET: secret });
   });
-  afterEach(() => scene.close());
+  afterEach(() => scene?.close());
 
   function setWorld(env: Record<string, string>, now?: number): void {
     const options = { cwd: scene.directory, env, ...(now === undefined ? {} : { now }) };

@@ -15,7 +15,8 @@ import { after, before, describe, test } from "node:test";
 import { issueCertificates, temporaryDirectory } from "./peers/certificates.ts";
 import { startImapPeer } from "./peers/imap-peer.ts";
 import { programPath, type RunOptions, runProgram } from "./peers/program.ts";
-import { type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
+import { type Result, runMain, type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
+import { testWorld } from "./peers/world.ts";
 
 const directory = temporaryDirectory();
 
@@ -25,7 +26,13 @@ async function run(args: readonly string[], options: Partial<RunOptions> = {}) {
   return { status, ...run.written };
 }
 
-describe("the built program, given what it cannot use", () => {
+/** The same in this process. */
+function here(args: readonly string[], cwd = directory): Promise<Result> {
+  const env = { PATH: process.env["PATH"] ?? "", HOME: cwd };
+  return runMain(args, testWorld({ cwd, env }));
+}
+
+describe("what it cannot use", () => {
   const office = [user, "--provider", "office365"];
   const own = [
     "--authorize-uri",
@@ -175,7 +182,7 @@ describe("the built program, given what it cannot use", () => {
   ];
   for (const [what, args, status, words] of cases) {
     test(`${what}: ${status} and a sentence`, async () => {
-      const result = await run(args);
+      const result = await here(args);
       assert.equal(result.status, status, result.stderr);
       assert.match(result.stderr, words);
       assert.match(result.stderr, /^mxtoken: /);
@@ -183,13 +190,19 @@ describe("the built program, given what it cannot use", () => {
     });
   }
 
+  test("the built program says the same", async () => {
+    for (const [, args] of cases.filter(([, , status], index) => index === 0 || status === 68)) {
+      assert.deepEqual(await run(args), await here(args));
+    }
+  });
+
   for (const [args, hint] of [
     [["--frobnicate", ...office], "mxtoken --help"],
     [["check", user, "--frobnicate"], "mxtoken check --help"],
     [["--dns-server", "192.0.2.1", "provider", user, "--frobnicate"], "mxtoken provider --help"],
   ] as const) {
     test(`an unknown option leads to ${hint}`, async () => {
-      const { stderr } = await run(args);
+      const { stderr } = await here(args);
       assert.ok(stderr.endsWith(`mxtoken: hint: see ${hint}\n`), stderr);
     });
   }
@@ -204,7 +217,7 @@ describe("the built program, given what it cannot use", () => {
       ["--ca-file", "not.pem"],
       ["--token-file", "not-a-token.txt"],
     ]) {
-      const result = await run([...office, ...more]);
+      const result = await here([...office, ...more]);
       assert.equal(result.status, 65, result.stderr);
     }
     assert.equal(
@@ -243,7 +256,7 @@ describe("the built program at work", () => {
   before(async () => {
     scene = await setScene();
   });
-  after(() => scene.close());
+  after(() => scene?.close());
   const store = () => {
     const Expires = new Date(Date.now() + 3_600_000).toISOString();
     scene.write(tokenFileText("old-access-token", scene.account.current, { Expires }));
@@ -505,10 +518,10 @@ describe("the built program at work", () => {
 
 describe("where the token file is", () => {
   const options = ["--provider", "google"];
-  const fileOf = async (cwd: string, args: string[], env = {}) => {
-    const { stderr } = await run(args, { cwd, env });
-    return /token file (.*)/.exec(stderr)?.[1];
-  };
+  const fileIn = (stderr: string) => /token file (.*)/.exec(stderr)?.[1];
+  const fileOf = async (cwd: string, args: string[], env = {}) =>
+    fileIn((await run(args, { cwd, env })).stderr);
+  const fileHere = async (cwd: string, args: string[]) => fileIn((await here(args, cwd)).stderr);
 
   test("in a tokens/ of the current directory that is the user's own", async () => {
     const cwd = join(directory, "with-tokens");
@@ -537,12 +550,12 @@ describe("where the token file is", () => {
     };
     for (const [address, name] of Object.entries(cases)) {
       assert.equal(
-        await fileOf(directory, [address, ...options, "--home", "h"]),
+        await fileHere(directory, [address, ...options, "--home", "h"]),
         join(directory, "h/tokens", name),
       );
     }
     const long = `${"x".repeat(64)}@${"abcdefghi.".repeat(18)}example`;
-    const path = (await fileOf(directory, [long, ...options, "--home", "h"])) ?? "";
+    const path = (await fileHere(directory, [long, ...options, "--home", "h"])) ?? "";
     assert.match(path, /oauth2_tokens_[0-9a-f]{32}\.txt$/);
   });
 
@@ -551,7 +564,7 @@ describe("where the token file is", () => {
     mkdirSync(join(cwd, "tokens"), { recursive: true });
     const path = join(cwd, "tokens", "oauth2_tokens_Foo@Example.com.txt");
     writeFileSync(path, "access\n\n");
-    assert.equal(await fileOf(cwd, ["Foo@Example.com", ...options]), path);
+    assert.equal(await fileHere(cwd, ["Foo@Example.com", ...options]), path);
     assert.ok(existsSync(path));
   });
 });

@@ -56,8 +56,8 @@ describe("against oidc-provider and Dovecot", () => {
     dovecot = await startDovecot(directory, certificates, server, [user]);
   });
   after(async () => {
-    await dovecot.close();
-    await server.close();
+    await dovecot?.close();
+    await server?.close();
   });
 
   function options(home: string): string[] {
@@ -212,7 +212,7 @@ describe("against scripted endpoints", () => {
     world = atTerminal(scene.world());
     server = new DeviceServer(scene, world.now);
   });
-  afterEach(() => scene.close());
+  afterEach(() => scene?.close());
 
   const options = () => [
     ...["--provider", "office365", "--client-id", "test-client", "--scope", "mail"],

@@ -8,16 +8,19 @@ import { type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
 
 let scene: Scene;
 let directory: string;
+let isMounted = false;
 
 beforeEach(async () => {
   scene = await setScene();
   directory = join(scene.directory, "small-disk");
   mkdirSync(directory);
   asRoot("mount", "-t", "tmpfs", "-o", "size=128k,mode=0777", "tmpfs", directory);
+  isMounted = true;
 });
 afterEach(async () => {
-  asRoot("umount", directory);
-  await scene.close();
+  if (isMounted) asRoot("umount", directory);
+  isMounted = false;
+  await scene?.close();
 });
 
 const tokenFile = () => join(directory, "token.txt");

@@ -23,7 +23,7 @@ describe("the built program and a real resolver", () => {
   before(async () => {
     resolver = await startDnsmasq();
   });
-  after(() => resolver.close());
+  after(() => resolver?.close());
 
   async function provider(text: string, server = resolver.address, ...more: string[]) {
     const args = ["provider", text, "--dns-server", server, ...more];

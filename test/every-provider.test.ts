@@ -12,7 +12,7 @@ let scene: Scene;
 beforeEach(async () => {
   scene = await setScene();
 });
-afterEach(() => scene.close());
+afterEach(() => scene?.close());
 
 const ownClient = ["--client-id", "own-client", "--redirect-uri", "http://localhost"];
 

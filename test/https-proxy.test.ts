@@ -8,7 +8,7 @@ let scene: Scene;
 before(async () => {
   scene = await setScene();
 });
-after(() => scene.close());
+after(() => scene?.close());
 beforeEach(() => scene.write(tokenFileText("old-access-token", scene.account.current)));
 
 describe("a proxy that HTTPS_PROXY names", () => {

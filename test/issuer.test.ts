@@ -55,9 +55,9 @@ describe("--issuer alone, against oidc-provider", () => {
     imap = await startImapPeer(certificates);
   });
   after(async () => {
-    await imap.close();
-    await basicServer.close();
-    await server.close();
+    await imap?.close();
+    await basicServer?.close();
+    await server?.close();
   });
 
   function newHome(): string {
@@ -193,7 +193,7 @@ describe("--issuer alone, at a server that says what it is told to", () => {
       return { status: 200, body };
     };
   });
-  afterEach(() => scene.close());
+  afterEach(() => scene?.close());
 
   function metadata(changes: Record<string, unknown> = {}): Exclude<Answer, "drop"> {
     const { origin } = scene.endpoint;

@@ -22,7 +22,7 @@ afterEach(async () => {
     run.child.kill("SIGKILL");
     await run.ended;
   }
-  await scene.close();
+  await scene?.close();
 });
 
 function put(lives: readonly Life[]): readonly Member[] {

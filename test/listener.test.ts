@@ -33,7 +33,7 @@ const started: Run[] = [];
 afterEach(async () => {
   // What a failed test has left behind.
   for (const run of started.splice(0)) run.child.kill("SIGKILL");
-  await scene.close();
+  await scene?.close();
 });
 
 function start(more: readonly string[] = [], env: Record<string, string> = {}): Run {

@@ -4,7 +4,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { quoteForShell } from "../src/consumer/quote.ts";
-import { parseTokenFile, wholeTokenFile } from "../src/store/token-file.ts";
+import { readSealedTokens } from "../src/store/sealed-tokens.ts";
+import { parseTokenFile } from "../src/store/token-file.ts";
 import { programPath, type Run, runProgram } from "./peers/program.ts";
 import { type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
 import { type Answer, RotatingAccount } from "./peers/token-endpoint.ts";
@@ -65,7 +66,7 @@ describe("several processes at once, at a server that revokes everything when a 
 });
 
 describe("kill -9", () => {
-  const kills = 200;
+  const kills = 60;
   const lanes = 4;
 
   /** The steps after which a run is killed: chance decides which, and how long after. */
@@ -167,8 +168,7 @@ describe("kill -9", () => {
   function leftBeside({ tokenFile }: Scene) {
     const path = join(dirname(tokenFile), `.${basename(tokenFile)}.tmp`);
     const text = existsSync(path) ? readFileSync(path, "utf8") : "";
-    const whole = wholeTokenFile(text);
-    return whole === undefined ? undefined : linesIn(whole);
+    return readSealedTokens(text) === undefined ? undefined : linesIn(text);
   }
 
   function linesIn(text: string) {
@@ -245,7 +245,7 @@ describe("a terminal", () => {
       body: { access_token: "access", refresh_token: "refresh", token_type: "Bearer" },
     });
   });
-  after(() => scene.close());
+  after(() => scene?.close());
 
   /** Runs the program on a pseudo-terminal of util-linux's script(1). */
   async function inTerminal(

@@ -18,7 +18,7 @@ beforeEach(async () => {
   smtp = await startSmtpPeer(scene.certificates);
   pop = await startPopPeer(scene.certificates);
 });
-afterEach(() => Promise.all([scene, smtp, pop].map((peer) => peer.close())));
+afterEach(() => Promise.all([scene, smtp, pop].map((peer) => peer?.close())));
 
 function servers(): string[] {
   return ["--smtp-server", `localhost:${smtp.port}`, "--pop-server", `localhost:${pop.port}`];

@@ -28,7 +28,7 @@ beforeEach(() => {
   smtp.login = () => "accept";
   pop.login = () => "accept";
 });
-after(() => Promise.all([imap, smtp, pop].map((peer) => peer.close())));
+after(() => Promise.all([imap, smtp, pop].map((peer) => peer?.close())));
 
 function mailbox(...verify: readonly ("imap" | "smtp" | "pop")[]) {
   const at = ({ port }: { port: number }) =>

@@ -33,8 +33,8 @@ describe("against oidc-provider", () => {
     imap = await startImapPeer(certificates);
   });
   after(async () => {
-    await imap.close();
-    await server.close();
+    await imap?.close();
+    await server?.close();
   });
 
   const tokenFile = (home: string) => join(home, "tokens", `oauth2_tokens_${user}.txt`);
@@ -153,7 +153,7 @@ describe("at a provider that answers as it is told", () => {
     answer({});
     scene.write(tokenFileText("an-access-token", "a-refresh-token"));
   });
-  afterEach(() => scene.close());
+  afterEach(() => scene?.close());
 
   function setWorld(env: Record<string, string>): void {
     const { origin } = scene.endpoint;

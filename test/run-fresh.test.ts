@@ -6,21 +6,26 @@ import { type Judge, judgeByLife, readerProgram } from "./peers/reader.ts";
 import { outcome, type RunScene, type Side, setRunScene } from "./peers/run-scene.ts";
 import type { Answer } from "./peers/token-endpoint.ts";
 
-// `mxtoken run` by the real clock, at an endpoint whose tokens live for seconds, with rotation and reuse
-// detection. Time passes by itself here; it is events that are waited for.
+// `mxtoken run` by the real clock, at an endpoint with rotation and reuse detection. Time passes by itself
+// here; it is events that are waited for. A token is replaced after a second, 1 % of its life: so a
+// machine may be slow.
 
 let place: RunScene;
 beforeEach(async () => {
   place = await setRunScene();
 });
-afterEach(() => place.close());
+afterEach(() => place?.close());
 
-function startReader(sides: readonly Side[], more: readonly string[] = []): Run {
+/** seconds */
+const life = 100;
+const oftener = ["--refresh-at", "1%"];
+
+function startReader(sides: readonly Side[]): Run {
   place.script("reader.cjs", readerProgram);
   const { imap, certificates, options } = place.scene;
   const users = sides.map(({ address }) => address);
   return place.run([process.execPath, "reader.cjs", ...users], {
-    words: [...users, ...options, ...more],
+    words: [...users, ...options, ...oftener],
     env: { IMAP_PORT: String(imap.port), CA_FILE: certificates.caFile },
   });
 }
@@ -47,14 +52,14 @@ function checkAll(judge: Judge, sides: readonly Side[]): void {
 }
 
 describe("a command that reads the token files again and again", () => {
-  test("two accounts, 6 lives of a token: every login is accepted, and no line is ever half", async () => {
-    for (const side of place.sides) side.life = 5;
+  test("two accounts, 4 new tokens for each: every login is accepted, and no line is ever half", async () => {
+    for (const side of place.sides) side.life = life;
     const judge = judgeByLife(place);
     const run = startReader(place.sides);
     // The first one is that of the start.
     await orEnd(
       run,
-      Promise.all(place.sides.map((side) => judge.seen(side, 8))).then(() => {}),
+      Promise.all(place.sides.map((side) => judge.seen(side, 5))).then(() => {}),
     );
     stop();
     const { status, stdout, stderr } = await outcome(run);
@@ -69,10 +74,10 @@ describe("a command that reads the token files again and again", () => {
 
   test("beside mxtoken show and mxtoken <address> for the same file, at the same time", async () => {
     const [side] = place.sides;
-    side.life = 6;
+    side.life = life;
     const judge = judgeByLife(place);
     const run = startReader([side]);
-    for (let round = 2; round < 5; round += 1) {
+    for (let round = 1; round < 3; round += 1) {
       await orEnd(run, judge.seen(side, round * 2));
       const args = [side.address, ...place.scene.options];
       const options = { cwd: place.scene.directory };
@@ -95,34 +100,14 @@ describe("a command that reads the token files again and again", () => {
 
   test("beside another run for the same file", async () => {
     const [side] = place.sides;
-    side.life = 6;
+    side.life = life;
     const judge = judgeByLife(place);
     const runs = [startReader([side]), startReader([side])];
-    for (const run of runs) await orEnd(run, judge.seen(side, 6));
+    for (const run of runs) await orEnd(run, judge.seen(side, 4));
     stop();
     for (const { status, stdout, stderr } of await Promise.all(runs.map(outcome))) {
       assert.equal(status, 3, stdout + stderr);
     }
-    checkAll(judge, [side]);
-  });
-
-  test("through an outage of the token endpoint: the token is refreshed as soon as it is there again", async () => {
-    const [side] = place.sides;
-    side.life = 60;
-    const judge = judgeByLife(place);
-    const { answer } = side;
-    let count = 0;
-    side.answer = (request) => {
-      count += 1;
-      return count === 2 ? { status: 503, body: "busy" } : answer(request);
-    };
-    // Due at the first look: 1 % of its life.
-    const run = startReader([side], ["--refresh-at", "1%"]);
-    await orEnd(run, judge.seen(side, 3));
-    stop();
-    const { status, stdout, stderr } = await outcome(run);
-    assert.equal(status, 3, stdout + stderr);
-    assert.match(stderr, /503/);
     checkAll(judge, [side]);
   });
 });
@@ -130,7 +115,7 @@ describe("a command that reads the token files again and again", () => {
 describe("when the command ends", () => {
   test("a refresh that is in flight is saved, and the status is the command's", async () => {
     const [side] = place.sides;
-    side.life = 3;
+    side.life = life;
     const { answer } = side;
     let count = 0;
     let arrive = () => {};
@@ -149,7 +134,10 @@ describe("when the command ends", () => {
       return answer(request);
     };
     const text = "until [ -e stop ]; do sleep 0.02; done; exit 9";
-    const run = place.run(["sh", "-c", text], { words: place.one, more: ["--verbose"] });
+    const run = place.run(["sh", "-c", text], {
+      words: place.one,
+      more: ["--verbose", ...oftener],
+    });
     await arrived;
     const before = side.lines();
     stop();
@@ -165,13 +153,12 @@ describe("when the command ends", () => {
     assert.equal(count, 2);
   });
 
-  test("nothing more is refreshed, however soon it would be due", async () => {
+  test("a refresh that is due at once does not keep it, and what was handed out is in the file", async () => {
     const [side] = place.sides;
     side.life = 1;
     const { status, stderr } = await outcome(place.run(["true"], { words: place.one }));
     assert.equal(status, 0, stderr);
-    const { length } = place.scene.endpoint.requests;
-    assert.ok(length <= 2, `${length} requests`);
+    assert.ok(side.account.isAlive, "a refresh token was used twice");
     assert.equal(side.lines().refreshToken, side.account.current);
   });
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -8,17 +9,14 @@ import {
 } from "./peers/authorization-server.ts";
 import { type Certificates, issueCertificates, temporaryDirectory } from "./peers/certificates.ts";
 import { type Dovecot, startDovecot } from "./peers/dovecot.ts";
-import { type Run, runCommand, runProgram } from "./peers/program.ts";
+import { type Run, runProgram } from "./peers/program.ts";
 import { outcome, source, target } from "./peers/run-scene.ts";
 import { testWorld } from "./peers/world.ts";
 
 // Real mbsync (package isync), which reads the token from the file for every login, with XOAUTH2 from
-// libsasl2-modules-kdexoauth2, against a real Dovecot and oidc-provider. Access tokens live for
-// seconds by the real clock; it is events that are waited for.
+// libsasl2-modules-kdexoauth2, against a real Dovecot and oidc-provider.
 
-const life = 12;
-
-/** What isync 1.4.4 says of a token that is refused; then it waits for ever. */
+/** What isync says of a token that is refused; then 1.4 waits for ever, and 1.5 fails an assertion. */
 const refusal = "Error: IMAP wants more steps despite successful SASL authentication";
 
 let directory: string;
@@ -30,7 +28,7 @@ let options: string[];
 before(async () => {
   directory = temporaryDirectory();
   certificates = await issueCertificates(directory);
-  server = await startAuthorizationServer(certificates, { accessTokenLife: life });
+  server = await startAuthorizationServer(certificates, { accessTokenLife: 100 });
   dovecot = await startDovecot(directory, certificates, server, [source, target]);
   options = [
     ...["--provider", "office365", "--client-id", server.clientId],
@@ -144,7 +142,7 @@ SyncState ${state}/
     assert.equal(readdirSync(moved).length + readdirSync(join(moved, "../new")).length, 2);
     const logins = dovecot.log();
     for (const user of [source, target]) {
-      assert.match(logins, new RegExp(`Login: user=<${user}>, method=XOAUTH2`));
+      assert.match(logins, new RegExp(`Log(ged )?in: user=<${user}>, method=XOAUTH2`));
     }
   });
 
@@ -154,68 +152,45 @@ SyncState ${state}/
     const { config } = toMaildir("refused", dead);
     const run = start([source], ["mbsync", "-c", config, "-a"]);
     await run.shown(refusal);
-    run.child.kill("SIGTERM");
+    const waits = execFileSync("mbsync", ["--version"], { encoding: "utf8" }).includes(" 1.4.");
+    if (waits) run.child.kill("SIGTERM");
     const { status, stdout, stderr } = await outcome(run);
-    assert.equal(status, 143, stdout + stderr);
+    assert.equal(status, waits ? 143 : 134, stdout + stderr);
   });
 });
 
-test("mbsync again and again inside one run, over several lives of the token: all succeed", async () => {
+test("mbsync again and again inside one run, with one token after the other: all succeed", async () => {
   const { config, maildir } = toMaildir("loop");
   const log = join(directory, "tokens.log");
-  const stop = join(directory, "stop");
   const script = join(directory, "loop.sh");
+  writeFileSync(log, "");
   writeFileSync(
     script,
-    `count=0
-until [ -e ${stop} ]; do
+    `while [ "$(sort -u ${log} | wc -l)" -lt 5 ]; do
   head -n 1 "$MXTOKEN_TOKEN_FILE_1" >> ${log}
-  mbsync -c ${config} -a || { echo "failed after $count" >&2; exit 1; }
-  count=$((count + 1))
-  sleep 0.1
+  mbsync -c ${config} -a || exit 1
 done
-echo $count
 `,
   );
   const refreshes = () => server.seen.filter(({ grantType }) => grantType === "refresh_token");
   const before = refreshes().length;
-  const run = start([source], ["sh", script]);
-  // The one of the start, and 5 while it runs.
-  const enough = new Promise<void>((resolve) => {
-    server.beforeAnswer = async () => {
-      const count = refreshes().length - before;
-      if (count === 3) deliver("message 3");
-      if (count >= 6) resolve();
-    };
-  });
-  const refused = run.shown(refusal).then(
+  server.beforeAnswer = async () => {
+    if (refreshes().length - before === 3) deliver("message 3");
+  };
+  // A token is replaced after a second, and lives long enough for a slow machine.
+  const run = start([source, "--refresh-at", "1%"], ["sh", script]);
+  run.shown(refusal).then(
     () => run.child.kill("SIGTERM"),
     () => undefined,
   );
-  const ended = outcome(run);
-  await Promise.race([enough, refused]);
+  const { status, stdout, stderr } = await outcome(run);
   server.beforeAnswer = async () => undefined;
-  // Whatever has been copied by now must have been with good tokens; and once more with the last one.
-  writeFileSync(stop, "");
-  const { status, stdout, stderr } = await ended;
   assert.equal(status, 0, stdout + stderr);
-  assert.ok(Number(stdout.trim().split("\n").at(-1)) >= 6, stdout);
   const tokens = [...new Set(readFileSync(log, "utf8").trim().split("\n"))];
-  assert.ok(tokens.length >= 5, `${tokens.length} tokens`);
+  assert.equal(tokens.length, 5);
   for (const token of tokens) assert.ok(server.secrets.includes(token));
   assert.ok(refreshes().every(({ refused }) => !refused));
   assert.deepEqual(messages(maildir).sort(), ["message 1", "message 2", "message 3"]);
-
-  // The first of them has died meanwhile: with that one, it would have failed.
-  const [first = ""] = tokens;
-  assert.equal(await server.isAlive(first), false);
-  const old = join(directory, "old.txt");
-  writeFileSync(old, `${first}\n`);
-  const { config: dead } = toMaildir("with-the-first", old);
-  const again = runCommand("mbsync", ["-c", dead, "-a"], { cwd: directory });
-  await again.shown(refusal);
-  again.child.kill("SIGKILL");
-  await again.ended;
 });
 
 /** As if a message came in. */

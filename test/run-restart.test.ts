@@ -13,7 +13,7 @@ let place: RunScene;
 beforeEach(async () => {
   place = await setRunScene();
 });
-afterEach(() => place.close());
+afterEach(() => place?.close());
 
 const minute = 60_000;
 
@@ -520,10 +520,10 @@ exit 115
 `;
 
   test("within a minute: not again, and it says why", async () => {
-    place.sides[0].life = 4;
+    place.sides[0].life = 100;
     const run = place.run([place.script("imapsync", script)], {
       words: place.one,
-      more: ["--restart"],
+      more: ["--restart", "--refresh-at", "1%"],
     });
     const { status, stderr } = await outcome(run);
     assert.equal(status, 115, stderr);

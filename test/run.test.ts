@@ -21,12 +21,15 @@ let place: RunScene;
 beforeEach(async () => {
   place = await setRunScene();
 });
-afterEach(() => place.close());
+afterEach(() => place?.close());
 
 /** A shell command, as the command. */
 function sh(text: string): string[] {
   return ["sh", "-c", text];
 }
+
+/** As {@link RunScene.here}, but the built program. */
+const asProcess: typeof place.here = (...how) => outcome(place.run(...how));
 
 describe("before the command", () => {
   test("both tokens are got, and both are in their files when it starts", async () => {
@@ -114,7 +117,7 @@ describe("before the command", () => {
       "one's file is none",
       65,
       (side) => writeFileSync(side.tokenFile, "this is no token file\n"),
-      /line 1 is not a token/,
+      /line 1 has more than one word/,
     ],
   ];
   for (const [what, status, breakIt, message] of failures) {
@@ -122,7 +125,7 @@ describe("before the command", () => {
       test(`${what} (the ${number === 1 ? "first" : "second"}): ${status}, and it is not started`, async () => {
         const side = place.sides[number - 1] as Side;
         await breakIt(side);
-        const result = await outcome(place.run(["touch", place.path(marker)]));
+        const result = await place.here(["touch", place.path(marker)]);
         assert.equal(result.status, status, result.stderr);
         assert.match(result.stderr, message);
         assert.equal(result.stdout, "");
@@ -137,7 +140,7 @@ describe("before the command", () => {
   test("the mailbox that needs somebody is named, with the command that signs in", async () => {
     const [, second] = place.sides;
     second.account.isAlive = false;
-    const { stderr } = await outcome(place.run(sh("exit 0")));
+    const { stderr } = await place.here(sh("exit 0"));
     assert.match(stderr, /^mxtoken: new@example\.test: a person must sign in: /m);
     const command = /^ {2}(mxtoken .*)$/m.exec(stderr)?.[1] ?? "";
     assert.match(command, /^mxtoken new@example\.test /);
@@ -231,7 +234,7 @@ describe("the command line", () => {
     test(`${what}: 64, and nobody is asked for a token`, async () => {
       const { options } = place.scene;
       const all = words.at(-1) === "--" ? words : [...words, ...options];
-      const result = await outcome(place.run(command ?? [], { words: all }));
+      const result = await place.here(command ?? [], { words: all });
       assert.match(result.stderr, message);
       assert.equal(result.status, 64, result.stderr);
       assert.equal(
@@ -243,18 +246,18 @@ describe("the command line", () => {
   }
 
   test("--help says how, and starts nothing", async () => {
-    const { status, stdout } = await outcome(place.run(["touch", "x"], { words: ["--help"] }));
+    const { status, stdout } = await place.here(["touch", "x"], { words: ["--help"] });
     assert.equal(status, 0);
     assert.match(stdout, /--imapsync[\s\S]*--restart/);
     assert.doesNotMatch(stdout, /--client-id2/);
   });
 
   const program = "process.stdout.write(JSON.stringify(process.argv.slice(2)))";
-  const arrives = async (args: readonly string[]) => {
+  const arrives = async (args: readonly string[], how: RunScene["here"] = place.here) => {
     const file = place.script("args.cjs", program);
-    const { stdout, stderr, status } = await outcome(
-      place.run([process.execPath, file, ...args], { words: place.one }),
-    );
+    const { stdout, stderr, status } = await how([process.execPath, file, ...args], {
+      words: place.one,
+    });
     assert.equal(status, 0, stderr);
     return JSON.parse(stdout) as string[];
   };
@@ -281,6 +284,7 @@ describe("the command line", () => {
   test("what stands behind -- arrives as it was written", async () => {
     const all = untouched.flat();
     assert.deepEqual(await arrives(all), all);
+    assert.deepEqual(await arrives(all, asProcess), all);
   });
   test("and so does each that stands first", async () => {
     for (const words of [untouched[0], untouched[1], untouched[2], untouched[3]]) {
@@ -310,7 +314,7 @@ describe("the command line", () => {
       source,
       target,
     ];
-    const { status, stderr } = await outcome(place.run(["true"], { words }));
+    const { status, stderr } = await place.here(["true"], { words });
     assert.equal(status, 0, stderr);
   });
 });
@@ -318,7 +322,7 @@ describe("the command line", () => {
 describe("how it ends", () => {
   for (const status of [0, 1, 2, 7, 64, 77, 115, 128, 143, 255]) {
     test(`with the command's own status ${status}`, async () => {
-      const result = await outcome(place.run(sh(`exit ${status}`), { words: place.one }));
+      const result = await place.here(sh(`exit ${status}`), { words: place.one });
       assert.deepEqual([result.status, result.signal], [status, null], result.stderr);
       // sh is not imapsync: its 115 means something else.
       assert.doesNotMatch(result.stderr, /token had died/);
@@ -334,14 +338,27 @@ describe("how it ends", () => {
     ["USR1", 138],
   ] as const) {
     test(`with ${status} when SIG${signal} has killed it`, async () => {
-      const result = await outcome(place.run(sh(`kill -${signal} $$`), { words: place.one }));
+      const result = await place.here(sh(`kill -${signal} $$`), { words: place.one });
       assert.deepEqual([result.status, result.signal], [status, null], result.stderr);
     });
   }
 
+  test("as a process of its own too", async () => {
+    for (const [text, status] of [
+      ["exit 7", 7],
+      ["exit 255", 255],
+      ["kill -KILL $$", 137],
+    ] as const) {
+      const result = await asProcess(sh(text), { words: place.one });
+      assert.deepEqual([result.status, result.signal], [status, null], result.stderr);
+    }
+    const result = await asProcess(["no-such-command-here"], { words: place.one });
+    assert.equal(result.status, 64, result.stderr);
+  });
+
   for (const command of ["no-such-command-here", "./no-such-command-here", "/no/such/command"]) {
     test(`${command}: 64 before anything is asked, and says so`, async () => {
-      const result = await outcome(place.run([command], { words: place.one }));
+      const result = await place.here([command], { words: place.one });
       assert.equal(result.status, 64);
       assert.ok(result.stderr.includes(`cannot start ${command}: it is not found`), result.stderr);
       assert.equal(place.scene.endpoint.requests.length, 0);
@@ -350,20 +367,20 @@ describe("how it ends", () => {
 
   test("a command that may not be run: 64, and says so", async () => {
     writeFileSync(place.path("not-executable"), "#!/bin/sh\n", { mode: 0o644 });
-    const result = await outcome(place.run(["./not-executable"], { words: place.one }));
+    const result = await place.here(["./not-executable"], { words: place.one });
     assert.equal(result.status, 64);
     assert.match(result.stderr, /cannot start \.\/not-executable: permission denied/);
   });
 
   test("an empty command: 64, and says so", async () => {
-    const result = await outcome(place.run([""], { words: place.one }));
+    const result = await place.here([""], { words: place.one });
     assert.equal(result.status, 64, result.stderr);
     assert.doesNotMatch(result.stderr, /defect/);
   });
 
   test("what the command leaves running in the background is not waited for", async () => {
     const text = "sleep 1000 >/dev/null 2>&1 </dev/null & echo $!";
-    const result = await outcome(place.run(sh(text), { words: place.one }));
+    const result = await place.here(sh(text), { words: place.one });
     process.kill(Number(result.stdout));
     assert.equal(result.status, 0);
   });
@@ -373,7 +390,7 @@ describe("the environment", () => {
   const show = 'env | grep -a "^MXTOKEN_" | sort';
 
   test("says where the token files are, absolutely", async () => {
-    const { stdout } = await outcome(place.run(sh(show)));
+    const { stdout } = await place.here(sh(show));
     const [first, second] = place.sides;
     assert.equal(
       stdout,
@@ -382,14 +399,14 @@ describe("the environment", () => {
   });
 
   test("of one address, only the first", async () => {
-    const { stdout } = await outcome(place.run(sh(show), { words: place.one }));
+    const { stdout } = await place.here(sh(show), { words: place.one });
     assert.equal(stdout, `MXTOKEN_TOKEN_FILE_1=${place.sides[0].tokenFile}\n`);
   });
 
   test("is otherwise as it was, and holds no token", async () => {
     const env = { GREETING: "hello  wörld\n", EMPTY: "" };
     const program = place.script("env.cjs", "process.stdout.write(JSON.stringify(process.env))");
-    const { stdout } = await outcome(place.run([process.execPath, program], { env }));
+    const { stdout } = await asProcess([process.execPath, program], { env });
     const { GREETING, EMPTY, HOME } = JSON.parse(stdout) as Record<string, string>;
     assert.deepEqual([GREETING, EMPTY, HOME], [env.GREETING, "", place.scene.directory]);
     for (const { account, lines } of place.sides) {
@@ -403,7 +420,7 @@ describe("the environment", () => {
     const words = [...place.one, "--token-file", "tokens/../tokens/mine.txt"];
     await rename(place.sides[0].tokenFile, place.path("tokens/mine.txt"));
     const text = 'pwd -P; echo "$MXTOKEN_TOKEN_FILE_1"';
-    const { stdout, stderr } = await outcome(place.run(sh(text), { words }));
+    const { stdout, stderr } = await place.here(sh(text), { words });
     assert.equal(stdout, `${place.scene.directory}\n${place.path("tokens/mine.txt")}\n`, stderr);
   });
 });
@@ -579,7 +596,7 @@ for fd in 0 1 2; do sed -n "s/^flags:\\t*0*/$fd: /p" /proc/self/fdinfo/$fd; done
 });
 
 test("the refreshing stops when the command ends, and nothing is left behind", async () => {
-  const result = await outcome(place.run(sh("exit 3")));
+  const result = await place.here(sh("exit 3"));
   assert.equal(result.status, 3);
   const requests = place.scene.endpoint.requests.length;
   assert.equal(requests, 2);

@@ -20,7 +20,7 @@ beforeEach(async () => {
   symlinkSync(join(root, "dist"), join(project, "dist"));
   symlinkSync(join(scene.directory, "tokens"), join(project, "tokens"));
 });
-afterEach(() => scene.close());
+afterEach(() => scene?.close());
 
 /** Changes the line at the top of the script, as a person does. */
 function edit(script: string, name: string, value: string): void {

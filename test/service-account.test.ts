@@ -38,8 +38,8 @@ describe("the server of these tests refuses what it must refuse", () => {
     visitor = new WebVisitor(certificates);
   });
   after(async () => {
-    await visitor.close();
-    await server.close();
+    await visitor?.close();
+    await server?.close();
   });
 
   const good = () => ({
@@ -132,8 +132,8 @@ describe("a service account", () => {
     keyFile = writeKeyFile(scene.directory, account);
   });
   afterEach(async () => {
-    await server.close();
-    await scene.close();
+    await server?.close();
+    await scene?.close();
   });
 
   const servers = () => [

@@ -11,7 +11,7 @@ let scene: Scene;
 beforeEach(async () => {
   scene = await setScene();
 });
-afterEach(() => scene.close());
+afterEach(() => scene?.close());
 
 /**
  * As systemd does, it takes no file descriptor that comes with a message, which `systemd-notify` waits
@@ -57,7 +57,7 @@ describe("under systemd", () => {
     socket = new NotifySocket();
     await socket.hears("listening");
   });
-  afterEach(() => socket.close());
+  afterEach(() => socket?.close());
 
   function keep(env: Record<string, string> = {}, count = 2): Run {
     const { list } = putCrowd(scene, accounts(count), Date.now);

@@ -29,7 +29,7 @@ let scene: Scene;
 beforeEach(async () => {
   scene = await setScene();
 });
-afterEach(() => scene.close());
+afterEach(() => scene?.close());
 
 function writeFresh(): void {
   const Expires = new Date(Date.now() + 3_600_000).toISOString();

@@ -24,8 +24,9 @@ export class OpenFile {
 
   /** As open(2), and at once, where there is a file; else undefined. */
   static openExisting(path: string, flags: number): OpenFile | undefined {
-    // An error takes longer to make than a second look.
-    return fs.existsSync(path) ? new OpenFile(fs.openSync(path, flags)) : undefined;
+    // An error takes longer to make than a second look. What cannot be looked at is not nothing.
+    const isThere = fs.statSync(path, { throwIfNoEntry: false }) !== undefined;
+    return isThere ? new OpenFile(fs.openSync(path, flags)) : undefined;
   }
 
   stat(): fs.Stats {
@@ -61,8 +62,13 @@ export class OpenFile {
     return finished((done) => fs.fsync(this.fd, done));
   }
 
+  /** What has to be on the disk was synced before; the descriptor is gone whatever the disk says. */
   close(): void {
-    fs.closeSync(this.fd);
+    try {
+      fs.closeSync(this.fd);
+    } catch {
+      // close(2): nothing can be done about it.
+    }
   }
 }
 

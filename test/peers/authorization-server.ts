@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import type { JWK } from "jose";
 import Provider from "oidc-provider";
 import type { Certificates } from "./certificates.ts";
+import { closedInTheEnd } from "./closing.ts";
 import { WebVisitor } from "./web-visitor.ts";
 
 /**
@@ -329,11 +330,11 @@ export function closer(server: Server): () => Promise<void> {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
-  return async () => {
+  return closedInTheEnd(async () => {
     const closed = new Promise((resolve) => server.close(resolve));
     for (const socket of sockets) socket.destroy();
     await closed;
-  };
+  });
 }
 
 interface KoaContext {

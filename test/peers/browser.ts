@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { temporaryDirectory } from "./certificates.ts";
+import { closedInTheEnd } from "./closing.ts";
 
 /** Debian's Chromium with a home of its own, and the certificates that its user trusts. */
 export interface TestBrowser {
@@ -44,7 +45,7 @@ export async function startBrowser(
   });
   return {
     newContext: (options) => browser.newContext(options),
-    close: () => browser.close(),
+    close: closedInTheEnd(() => browser.close()),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import DNS, { Packet } from "dns2";
+import { closedInTheEnd } from "./closing.ts";
 import { freePort } from "./loopback.ts";
 
 /** What a scripted resolver does with one question. */
@@ -58,11 +59,11 @@ export async function startDnsServer(host = "127.0.0.1"): Promise<DnsServer> {
     address: isIPv6 ? `[${host}]:${port}` : `${host}:${port}`,
     queries: [],
     answer: () => [{ rcode: 5 }],
-    async close() {
+    close: closedInTheEnd(async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise<void>((resolve) => udp.close(() => resolve()));
       await new Promise<void>((resolve) => tcp.close(() => resolve()));
-    },
+    }),
   };
   const handle =
     (transport: DnsQuery["transport"]) =>

@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { connect } from "node:net";
+import { join } from "node:path";
+import { temporaryDirectory } from "./certificates.ts";
 import { freePort } from "./loopback.ts";
+import { startServer } from "./server-process.ts";
 
 /** A real resolver that knows the domains of the tests, and no others. */
 export interface Dnsmasq {
@@ -35,35 +36,16 @@ export const dnsmasqOptions: readonly string[] = [
 export async function startDnsmasq(): Promise<Dnsmasq> {
   const port = await freePort();
   const place = ["--listen-address=127.0.0.1", `--port=${port}`];
-  const child = spawn("dnsmasq", [...dnsmasqOptions, ...place, ...dnsmasqZone], {
-    env: { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` },
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let log = "";
-  child.stderr.on("data", (chunk) => {
-    log += String(chunk);
-  });
-  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  await listening(child, port, () => log);
   return {
     address: `127.0.0.1:${port}`,
-    async close() {
-      child.kill();
-      await ended;
-    },
+    ...(await startServer({
+      name: "dnsmasq",
+      program: "dnsmasq",
+      args: [...dnsmasqOptions, ...place, ...dnsmasqZone],
+      env: { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` },
+      stderrFile: join(temporaryDirectory(), "stderr"),
+      // It listens by TCP as well.
+      port,
+    })),
   };
-}
-
-/** It says nothing when it is ready; it listens by TCP as well. */
-async function listening(child: ChildProcess, port: number, log: () => string): Promise<void> {
-  for (;;) {
-    if (child.exitCode !== null) throw new Error(`dnsmasq ended at once: ${log()}`);
-    const isThere = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, "127.0.0.1", () => resolve(true));
-      socket.once("error", () => resolve(false));
-      socket.once("connect", () => socket.destroy());
-    });
-    if (isThere) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }

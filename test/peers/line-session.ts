@@ -1,6 +1,7 @@
 import { createServer as createPlainServer, type Socket } from "node:net";
 import { createServer as createTlsServer, TLSSocket } from "node:tls";
 import type { Certificates } from "./certificates.ts";
+import { closedInTheEnd } from "./closing.ts";
 
 /** One connection of a scripted server whose protocol consists of lines. */
 export abstract class LineSession {
@@ -95,10 +96,10 @@ export async function startLineServer(
         if (sockets.size === 0) resolve();
         else waiting.add(resolve);
       }),
-    close: async () => {
+    close: closedInTheEnd(async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
-    },
+    }),
   };
 }
 

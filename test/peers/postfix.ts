@@ -1,19 +1,17 @@
-import { spawn } from "node:child_process";
 import {
   chmodSync,
   chownSync,
-  closeSync,
   existsSync,
   mkdirSync,
-  openSync,
   readFileSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import type { Certificates } from "./certificates.ts";
-import { freePorts, listening } from "./dovecot.ts";
+import { freePort } from "./loopback.ts";
 import { isRoot } from "./root.ts";
+import { startServer } from "./server-process.ts";
 
 /** A real Postfix that asks Dovecot about every login. */
 export interface Postfix {
@@ -45,7 +43,7 @@ export async function startPostfix(
   }
   if (!isRoot) throw new Error("Postfix can be started by root only");
   const root = join(directory, "postfix");
-  const [smtps = 0, submission = 0] = await freePorts(2);
+  const [smtps, submission] = [await freePort(), await freePort()];
   makeQueue(root);
   const log = join(root, "log", "postfix.log");
   const file = (name: string, text: string, mode = 0o644) => {
@@ -59,32 +57,19 @@ export async function startPostfix(
   file("master.cf", masterSettings(smtps, submission));
   // Postfix waits until main.cf is two seconds old.
   utimesSync(main, 1_000_000_000, 1_000_000_000);
-  const complaints = openSync(join(root, "stderr"), "w");
-  const child = spawn(master, ["-s", "-c", join(root, "etc")], {
-    stdio: ["ignore", "ignore", complaints],
+  const { words, close } = await startServer({
+    name: "Postfix",
+    program: master,
+    args: ["-s", "-c", join(root, "etc")],
     env: { PATH: process.env["PATH"], MAIL_CONFIG: join(root, "etc"), MAIL_LOGTAG: "postfix" },
     // It ends its whole process group when it ends.
-    detached: true,
+    isGroupLeader: true,
+    stderrFile: join(root, "stderr"),
+    log: () => (existsSync(log) ? readFileSync(log, "utf8") : undefined),
+    port: submission,
+    greeting: "220 ",
   });
-  closeSync(complaints);
-  const end = () => child.kill("SIGTERM");
-  process.once("exit", end);
-  const exited = new Promise((resolve) => child.once("exit", resolve));
-  const read = () =>
-    [join(root, "stderr"), log]
-      .map((path) => (existsSync(path) ? readFileSync(path, "utf8") : ""))
-      .join("");
-  await listening("Postfix", child, smtps, read);
-  return {
-    smtps,
-    submission,
-    log: read,
-    async close() {
-      end();
-      await exited;
-      process.off("exit", end);
-    },
-  };
+  return { smtps, submission, log: words, close };
 }
 
 /** What `postfix set-permissions` would make. */

@@ -8,6 +8,7 @@ import type { Mailbox } from "../../src/config/mailbox.ts";
 import type { Secret } from "../../src/secret.ts";
 import type { Finding, NotAccepted } from "../../src/verify/finding.ts";
 import { inBase64, oauthbearer, xoauth2 } from "../../src/verify/sasl.ts";
+import { closedInTheEnd } from "./closing.ts";
 import { type TestWorld, testWorld } from "./world.ts";
 
 export const user = "foo@example.test";
@@ -98,10 +99,10 @@ async function listener(server: Server): Promise<Listener> {
   return {
     port: (server.address() as AddressInfo).port,
     connected,
-    close: async () => {
+    close: closedInTheEnd(async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
-    },
+    }),
   };
 }
 

@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { builtImapsync } from "./built-imapsync.ts";
 import { type Run, type RunOptions, runProgram } from "./program.ts";
+import { type Outcome, runHere } from "./run-here.ts";
 import { type Scene, setScene, tokenFileText } from "./scene.ts";
 import { type Answer, RotatingAccount } from "./token-endpoint.ts";
 
@@ -34,6 +35,11 @@ export interface RunScene {
   path(name: string): string;
   /** runs the built program */
   run(command: readonly string[], options?: RunSceneOptions): Run;
+  /** runs the program in this process, and the command as one of its own */
+  here(
+    command: readonly string[],
+    options?: Pick<RunSceneOptions, "words" | "more" | "env">,
+  ): Promise<Outcome>;
   close(): Promise<void>;
 }
 
@@ -67,11 +73,21 @@ export async function setRunScene(): Promise<RunScene> {
       return path(name);
     },
     run(command, { words = both, more = [], ...options } = {}) {
-      const args = ["run", ...words, ...more, ...(command.length > 0 ? ["--", ...command] : [])];
-      return runProgram(args, { cwd: scene.directory, ...options });
+      return runProgram(wordsOfRun(words, more, command), { cwd: scene.directory, ...options });
+    },
+    here(command, { words = both, more = [], env } = {}) {
+      return runHere(wordsOfRun(words, more, command), scene.directory, env);
     },
     close: () => scene.close(),
   };
+}
+
+function wordsOfRun(
+  words: readonly string[],
+  more: readonly string[],
+  command: readonly string[],
+): string[] {
+  return ["run", ...words, ...more, ...(command.length > 0 ? ["--", ...command] : [])];
 }
 
 function sideOf(scene: Scene, address: string, name: string): Side {
@@ -113,10 +129,7 @@ export async function outcome(run: Run) {
   return { status, signal, ...run.written };
 }
 
-const standIn = fileURLToPath(new URL("imapsync.ts", import.meta.url));
-
 /** The text of a shell script that is the stand-in for imapsync. */
 export function imapsyncScript(before = ""): string {
-  const tsx = import.meta.resolve("tsx");
-  return `#!/bin/sh\n${before}\nexec '${process.execPath}' --import '${tsx}' '${standIn}' "$@"\n`;
+  return `#!/bin/sh\n${before}\nexec '${process.execPath}' '${builtImapsync()}' "$@"\n`;
 }
