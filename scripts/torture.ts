@@ -44,6 +44,11 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
+// Before the directory is removed.
+process.prependOnceListener("exit", () => {
+  for (const lane of lanes) lane.abandon();
+});
+
 console.log(`torture seed=${seed} minutes=${minutes}`);
 try {
   for (let index = 0; index < laneCount; index += 1) {

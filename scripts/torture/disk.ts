@@ -1,5 +1,5 @@
 import { closeSync, mkdirSync, openSync, rmSync, truncateSync, writeSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { asRoot } from "../../test/peers/root.ts";
 
 const block = 4096;
@@ -36,7 +36,8 @@ export class SmallDisk {
     rmSync(this.#filler, { force: true });
   }
 
+  /** Also while somebody has still a file open there. */
   unmount(): void {
-    asRoot("umount", dirname(this.#filler));
+    asRoot("umount", "--lazy", this.path);
   }
 }

@@ -100,6 +100,7 @@ export class Judge {
       run.child.kill("SIGTERM");
     }
     const { status } = await run.ended;
+    await this.#lane.server.idle();
     this.#checkSaid(run.written.stdout, run.written.stderr);
     const [account] = accounts;
     const isSound = isOne && account.grants.length === 1 && account.isStored(account.grants[0]);
@@ -117,13 +118,15 @@ export class Judge {
     // Nothing was replaced, and it was a person who took the file away.
     if (isEdited && grant.refreshes === 0 && grant === account.grants[0]) return undefined;
     const held = this.#filesWith(grant.current);
-    // Dead although its token is on the disk: a spent one was presented, at last or by the faulty runs.
-    const isSpentLater = held.length > 0 && (wasAlive || fault?.isSpentPlanted === true);
+    const named = held.find((path) => this.#said.includes(basename(path)));
+    // Dead although its token is on the disk: somebody has presented a spent one. That was to be expected
+    // of a run that came after, or of another process, where the token was put beside the file and named.
+    const isBeside = named !== undefined && !account.isStored(grant);
+    const isSpentLater = held.length > 0 && (wasAlive || fault?.isSpentPlanted || isBeside);
     if (held.length === 0 || !(grant.isAlive || isSpentLater)) {
       return this.#evidence.isInside(grant) ? "inside" : "outside";
     }
     if (!grant.isAlive) return "spent";
-    const named = held.find((path) => this.#said.includes(basename(path)));
     if (named === undefined) return "unnamed";
     const isNewer = account.grants.some((other) => other !== grant && account.isStored(other));
     if (isNewer) return "kept";

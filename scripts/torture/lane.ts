@@ -30,6 +30,7 @@ export class Lane {
   readonly person: string;
   readonly #imap: ImapPeer;
   readonly #caFile: string;
+  readonly #running = new Set<Run>();
 
   static async open(directory: string): Promise<Lane> {
     mkdirSync(directory);
@@ -112,14 +113,22 @@ export class Lane {
       keep: ["keep", "--list", this.#list, ...options, "--json"],
       run: ["run", address, ...options, "--", "true"],
     }[mode];
-    return runProgram(args, { cwd: this.person, env: { TMPDIR: this.person, ...env } });
+    const run = runProgram(args, { cwd: this.person, env: { TMPDIR: this.person, ...env } });
+    this.#running.add(run);
+    void run.ended.then(() => this.#running.delete(run));
+    return run;
+  }
+
+  /** Leaves nothing on the machine, whatever has happened; at once, as the end of a process wants it. */
+  abandon(): void {
+    for (const { child } of this.#running) child.kill("SIGKILL");
+    this.disk.unmount();
   }
 
   async close(): Promise<void> {
     await this.server.close();
     await this.elsewhere.close();
     await this.#imap.close();
-    this.disk.unmount();
   }
 
   get #list(): string {

@@ -76,8 +76,10 @@ export function planOf(
 ): Plan {
   const random = new Random(`${seed}/${round}`);
   const family = familyOf(random);
-  const isCrowd = family !== "call" && family !== "callKill" && random.chance(0.4);
   const isRequest = family === "endpoint" || family === "edit" || family === "planted";
+  // There each account has a fault of its own; a call is one of a single account.
+  const crowds = isRequest ? 0.5 : family === "call" || family === "callKill" ? 0 : 0.2;
+  const isCrowd = random.chance(crowds);
   const mode = isCrowd ? "keep" : random.pick<Mode>(["get", "show", "refresh", "keep", "run"]);
   const where = { round, paths, calls: calls.get(mode) ?? 50 };
   const processes = isCrowd || random.chance(0.75) ? 1 : 2 + random.below(5);
@@ -107,14 +109,14 @@ interface Where {
 
 function familyOf(random: Random): Family {
   const weights: readonly (readonly [Family, number])[] = [
-    ["endpoint", 16],
-    ["edit", 20],
-    ["signal", 16],
-    ["callKill", 16],
+    ["endpoint", 14],
+    ["edit", 14],
+    ["signal", 14],
+    ["callKill", 30],
     ["call", 18],
-    ["stop", 7],
-    ["clock", 3],
-    ["fullDisk", 3],
+    ["stop", 5],
+    ["clock", 2],
+    ["fullDisk", 2],
     ["planted", 1],
   ];
   const all = weights.flatMap(([family, weight]) => Array<Family>(weight).fill(family));

@@ -47,6 +47,8 @@ export class Round {
     await this.#step("begun");
     this.#start();
     await Promise.all([this.#signal(), this.#endAll()]);
+    await this.#resumed;
+    await this.#lane.server.idle();
     this.#count();
     for (const process of this.#processes) process.run.child.removeAllListeners();
     return {
@@ -142,22 +144,27 @@ export class Round {
     for (const { clock } of this.#processes) clock.set({ realTime: seconds, monotonic });
   }
 
-  #isStopped = false;
-  #goingOn: NodeJS.Timeout | undefined;
-  #isOver = false;
+  /** when everything goes on again that was stopped */
+  #resumed: Promise<void> | undefined;
 
   /** Everything stands still, the server answers, and then time has passed. */
   async #stopAll(): Promise<void> {
-    if (this.#isStopped) return;
-    this.#isStopped = true;
+    if (this.#resumed !== undefined) return;
+    let resume = () => {};
+    const isAnswered = new Promise<void>((resolve) => {
+      resume = resolve;
+    });
+    this.#resumed = isAnswered.then(() => this.#resume());
     for (const process of this.#processes) {
       if (process.kill("SIGSTOP")) await hasStopped(process.pid).catch(() => undefined);
     }
-    if (this.#isOver) return;
-    this.#goingOn = setTimeout(() => {
-      this.#moveClocks();
-      for (const process of this.#processes) process.kill("SIGCONT");
-    }, 100);
+    resume();
+  }
+
+  async #resume(): Promise<void> {
+    await pause(100);
+    this.#moveClocks();
+    for (const process of this.#processes) process.kill("SIGCONT");
   }
 
   async #signal(): Promise<void> {
@@ -184,8 +191,6 @@ export class Round {
     const late = setTimeout(() => this.#giveUp(), patience);
     await ended;
     clearTimeout(late);
-    this.#isOver = true;
-    clearTimeout(this.#goingOn);
   }
 
   #giveUp(): void {
@@ -201,13 +206,13 @@ export class Round {
       account.fault = undefined;
     }
     const refused = refusals - Math.max(0, this.#lane.server.refusals);
-    this.#lane.server.refusals = 0;
+    this.#lane.server.calm();
     for (let count = 0; count < refused; count += 1) this.#faults.push("endpoint: no connection");
     if (program === undefined || program.is === "signal") return;
     const isDone =
       program.is === "call"
         ? this.#processes[0]?.calls().some(({ action }) => action !== "log")
-        : program.is !== "stop" || this.#isStopped;
+        : program.is !== "stop" || this.#resumed !== undefined;
     if (isDone) this.#faults.push(nameOf(program));
   }
 }

@@ -4,12 +4,14 @@ import type { AddressInfo } from "node:net";
 import { closer } from "../../test/peers/authorization-server.ts";
 import type { Certificates } from "../../test/peers/certificates.ts";
 import type { Account, Grant } from "./account.ts";
+import { pause } from "./random.ts";
 import type { Exchange } from "./request-fault.ts";
 
 /** A token endpoint that rotates refresh tokens, revokes a family when a spent one comes back, and fails. */
 export class TokenServer {
   readonly uri: string;
   readonly #owners = new Map<string, Grant>();
+  #underWay = 0;
   readonly #close: () => Promise<void>;
   /** called at each request of an account, before and after it was answered */
   onRequest: (account: Account) => void | Promise<void> = () => undefined;
@@ -33,7 +35,7 @@ export class TokenServer {
       socket.destroy();
     });
     server.on("tlsClientError", () => undefined);
-    server.on("request", (request, response) => void made.#handle(request, response));
+    server.on("request", (request, response) => void made.#count(request, response));
     return made;
   }
 
@@ -52,6 +54,26 @@ export class TokenServer {
   know(grant: Grant): void {
     this.#owners.set(grant.spent, grant);
     this.#owners.set(grant.current, grant);
+  }
+
+  /** Nothing happens at a request any more but the answer. */
+  calm(): void {
+    this.onRequest = () => undefined;
+    this.onRotation = () => undefined;
+    this.onAnswer = () => undefined;
+    this.refusals = 0;
+  }
+
+  /** Resolves when nothing is being answered: what a dead process has asked for is granted all the same. */
+  async idle(): Promise<void> {
+    do await pause(20);
+    while (this.#underWay > 0);
+  }
+
+  async #count(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#underWay += 1;
+    await this.#handle(request, response);
+    this.#underWay -= 1;
   }
 
   close(): Promise<void> {
