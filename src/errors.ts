@@ -1,3 +1,5 @@
+import type { Secret } from "./secret.ts";
+
 /**
  * Exit status of every kind of failure, after sysexits.h (as msmtp and Postfix use it). The key is
  * the error's `code`: scripts see it in `--json`, so it is part of the contract.
@@ -68,6 +70,8 @@ export interface ErrorDetails extends ErrorOptions {
   readonly retryAfter?: number | undefined;
   /** the same may go well later although nobody does anything, as when a vault was not there yet */
   readonly mayPass?: boolean | undefined;
+  /** what a server sent in place of tokens, when they may be in it: to be kept, never to be shown */
+  readonly answer?: Secret | undefined;
 }
 
 /**
@@ -84,6 +88,7 @@ export class MxtokenError extends Error {
   /** seconds */
   readonly retryAfter: number | undefined;
   readonly mayPass: boolean;
+  readonly answer: Secret | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -94,6 +99,7 @@ export class MxtokenError extends Error {
     this.reason = details.reason;
     this.retryAfter = details.retryAfter;
     this.mayPass = details.mayPass === true;
+    this.answer = details.answer;
   }
 
   /** Exit status of the process that ends with this error. */
@@ -117,7 +123,33 @@ const systemReasons: Readonly<Record<string, string>> = {
   ELOOP: "it is a symbolic link",
   ENAMETOOLONG: "the name is too long",
   EPIPE: "nobody reads it any more",
+  EMFILE: "this process has too many files open (EMFILE)",
+  ENFILE: "this machine has too many files open (ENFILE)",
+  ENOMEM: "there is not enough memory (ENOMEM)",
+  EIO: "the disk cannot read or write it (EIO)",
+  EAGAIN: "the system is short of something (EAGAIN)",
+  ESTALE: "the network file system does not find it now (ESTALE)",
+  ETIMEDOUT: "the network file system does not answer (ETIMEDOUT)",
 };
+
+/**
+ * What a system says of a path itself, of what lies there and of who may use it (POSIX, open and read),
+ * on which only somebody's doing has an effect.
+ */
+const ofThePath: ReadonlySet<string> = new Set([
+  ...["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EILSEQ", "EACCES", "EPERM", "EROFS"],
+  ...["EISDIR", "ENXIO", "ENODEV", "EINVAL", "EOPNOTSUPP", "ENOTSUP", "EFBIG", "EOVERFLOW"],
+]);
+
+/**
+ * Whether a file that could not be read now may be read later although nobody does anything about it:
+ * the system was short of something, or the disk did not answer, and nothing is wrong with the path.
+ */
+export function mayBeReadLater(error: unknown): boolean {
+  const code = systemCode(error);
+  // Node's own codes, as for a path that is none, begin with ERR_.
+  return code !== undefined && /^E[A-Z0-9]+$/.test(code) && !ofThePath.has(code);
+}
 
 /** The code of a failed system call, like ENOENT. */
 export function systemCode(error: unknown): string | undefined {

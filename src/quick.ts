@@ -1,3 +1,4 @@
+import "./world/inspector.ts";
 import { showQuickly } from "./commands/show-quickly.ts";
 import { withDashes } from "./commands/spelling.ts";
 import { prepareToLast } from "./world/lasting.ts";

@@ -5,6 +5,8 @@ import { Secret } from "./secret.ts";
 export interface Token {
   readonly accessToken: Secret;
   readonly refreshToken: Secret | undefined;
+  /** when the answer came, milliseconds since 1970 */
+  readonly issuedAt: number;
   /** milliseconds since 1970; undefined when the server did not say */
   readonly expiresAt: number | undefined;
   /** space-separated; what was asked for when the server did not say */
@@ -29,7 +31,7 @@ export interface TokenResponse {
  *
  * @param asked the scope of the request, and which of its scopes the server grants unnamed
  * @param receivedAt milliseconds since 1970
- * @throws MxtokenError `notUnderstood` when a token could not stand on a line of a token file
+ * @throws MxtokenError `notUnderstood`, with the `answer`, when a token could not stand on a line of a token file
  */
 export function tokenFrom(
   response: TokenResponse,
@@ -42,6 +44,7 @@ export function tokenFrom(
       throw new MxtokenError(
         "notUnderstood",
         "the token endpoint sent a token with blanks or control characters in it",
+        { answer: new Secret(JSON.stringify(response)) },
       );
     }
   }
@@ -50,6 +53,7 @@ export function tokenFrom(
     accessToken: new Secret(response.access_token),
     refreshToken:
       response.refresh_token === undefined ? previous : new Secret(response.refresh_token),
+    issuedAt: receivedAt,
     expiresAt: seconds === undefined ? undefined : receivedAt + seconds * 1000,
     scope: grantedScope(response.scope, asked),
     idToken:

@@ -145,7 +145,7 @@ describe("a list", () => {
     assert.deepEqual(await readAccountList(here, "list.txt"), expected);
     for (const [name, words] of [
       ["missing.txt", /cannot read .*missing\.txt: it does not exist/],
-      ["directory", /cannot read .*directory: it is a directory/],
+      ["directory", /directory is not a regular file/],
     ] as const) {
       await assert.rejects(readAccountList(here, name), (error) => {
         assert.ok(error instanceof MxtokenError);

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { providerByName } from "../src/catalog/providers.ts";
 import { main } from "../src/main.ts";
@@ -449,12 +448,7 @@ describe("another account's refresh token, from standard input", () => {
     return scene.run([...args, user, ...scene.options, "--refresh-token-stdin"], world);
   }
 
-  function beside(): string[] {
-    const directory = dirname(scene.tokenFile);
-    return readdirSync(directory)
-      .filter((name) => name.includes(".unproven-"))
-      .map((name) => join(directory, name));
-  }
+  const beside = () => scene.kept();
 
   for (const [command, answers] of [
     ["show", ["accept"]],

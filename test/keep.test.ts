@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { MxtokenError } from "../src/errors.ts";
 import { newAccount, startJwtBearerServer, writeKeyFile } from "./peers/jwt-bearer-server.ts";
 import { accounts, hour, Keeping, minute, second, type Told } from "./peers/keeping.ts";
 import { asRoot } from "./peers/root.ts";
@@ -236,6 +237,49 @@ describe("a token endpoint that cannot help now", () => {
     assert.equal(keeping.told("unreachable", other.address).length, 0);
   });
 
+  for (const [what, thrown] of [
+    ["an exception", new TypeError("no property of undefined")],
+    ["something that is no error", "a text"],
+    ["a rule of ours that does not hold", new MxtokenError("defect", "this must not be")],
+  ] as const) {
+    test(`${what} in a turn is told as a defect and tried again; it parks nobody`, async () => {
+      const { world, scene } = keeping;
+      keeping.put(accounts(2));
+      const [one, two] = [keeping.member(0), keeping.member(1)];
+      for (const { address: Account, account, tokenFile } of [one, two]) {
+        const Expires = new Date(world.now()).toISOString();
+        writeNow(tokenFile, tokenFileText("ended", account.current, { Account, Expires }));
+      }
+      const { httpPool } = world;
+      let isBroken = true;
+      keeping.isDefectExpected = true;
+      world.httpPool = () => {
+        const pool = httpPool();
+        return {
+          close: pool.close,
+          async http(request) {
+            if (isBroken) throw thrown;
+            return pool.http(request);
+          },
+        };
+      };
+      await keeping.run();
+      await world.step(hour);
+      assert.deepEqual(keeping.told("refused"), []);
+      assert.equal(keeping.result, undefined);
+      for (const { address } of [one, two]) {
+        const [failed, ...more] = keeping.told("failed", address);
+        assert.equal(errorOf(failed).code, "defect");
+        assert.deepEqual(more, []);
+        assert.equal(failed?.state, "expired");
+      }
+      isBroken = false;
+      await world.step(6 * minute);
+      assert.equal(scene.endpoint.requests.length, 2);
+      for (const { accessToken } of [one, two]) assert.ok(keeping.crowd.isGood(accessToken()));
+    });
+  }
+
   for (const [what, answer, code] of [
     [
       "the page of a captive portal (76)",
@@ -307,12 +351,17 @@ describe("an account that is refused", () => {
     return account;
   }
 
-  test("is told once, with the command for it, and not asked for again; the others go on", async () => {
+  test("is told once, with the command for it, and asked for rarely; the others go on", async () => {
     const { world } = keeping;
     await keeping.begin(accounts(2));
     keeping.member(0).account.isAlive = false;
     const { requests } = keeping.member(0);
-    await world.step(6 * hour);
+    await world.step(30 * minute);
+    const [first] = keeping.told("refused");
+    const next = Date.parse(first?.next ?? "") - Date.parse(first?.time ?? "");
+    assert.ok(next >= 13 * minute && next <= 15 * minute, `${next}`);
+    assert.match(first?.message ?? "", /; trying again at 20\S+Z, and as soon as its token file /);
+    await world.step(5.5 * hour);
     const [refused, ...more] = keeping.told("refused");
     assert.deepEqual(more, []);
     assert.equal(refused?.account, keeping.member(0).address);
@@ -321,9 +370,81 @@ describe("an account that is refused", () => {
     assert.equal(code, "signInNeeded");
     assert.match(commands[0] ?? "", /^mxtoken user0@example\.test --provider google .*--home /);
     assert.match(world.written.stderr, /refused: .*wants a new sign-in/);
-    assert.equal(keeping.member(0).requests, requests + 1);
+    // At the half of its hour, and 15, 45, 105 and 225 minutes later.
+    assert.equal(keeping.member(0).requests, requests + 5);
+    assert.deepEqual(keeping.told("triedAgain"), []);
     assert.ok(keeping.told("refreshed", keeping.member(1).address).length > 10);
     assert.equal(keeping.result, undefined);
+  });
+
+  test("and taken again later is told, and fresh as before; a second time it begins anew", async () => {
+    const { world } = keeping;
+    await keeping.begin(accounts(2));
+    const { account, address } = keeping.member(0);
+    for (const times of [1, 2]) {
+      account.isAlive = false;
+      await world.step(hour);
+      assert.equal(keeping.told("refused", address).length, times);
+      const before = keeping.told("refreshed", address).length;
+      account.isAlive = true;
+      await world.step(hour);
+      const again = keeping.told("refreshed", address)[before];
+      assert.match(again?.message ?? "", /that works again; a new token, good until/);
+      assert.equal(again?.state, "fresh");
+      assert.ok(keeping.crowd.isGood(keeping.member(0).accessToken()));
+      await world.step(2 * hour);
+      assert.ok(keeping.crowd.isGood(keeping.member(0).accessToken()));
+    }
+    assert.deepEqual(keeping.told("triedAgain"), []);
+  });
+
+  test("by the mail server, and taken again later: told with the login that has shown it", async () => {
+    const { world, scene } = keeping;
+    await keeping.begin(accounts(2), "--prove-every", "1h");
+    const judge = scene.imap.login;
+    const { secrets } = keeping.member(0).account;
+    scene.imap.login = (token) => (secrets.includes(token) ? "refuse" : judge(token));
+    await world.step(70 * minute);
+    const { address } = keeping.member(0);
+    assert.equal(keeping.told("refused", address).length, 1);
+    scene.imap.login = judge;
+    await world.step(30 * minute);
+    const again = keeping.events.find(({ message }) => message.includes("that works again"));
+    assert.match(again?.message ?? "", /proven by IMAP login/);
+    assert.equal(again?.account, address);
+    assert.ok(keeping.crowd.isGood(keeping.member(0).accessToken()));
+  });
+
+  test("in another way is told again", async () => {
+    const { world, scene } = keeping;
+    await keeping.begin(accounts(2));
+    const { address, account } = keeping.member(0);
+    account.isAlive = false;
+    await world.step(hour);
+    const normal = scene.endpoint.answer;
+    scene.endpoint.answer = (request, sent) =>
+      account.secrets.includes(request.get("refresh_token") ?? "")
+        ? { status: 401, body: { error: "invalid_client" } }
+        : normal(request, sent);
+    await world.step(6 * hour);
+    const codes = keeping.told("refused", address).map((told) => errorOf(told).code);
+    assert.deepEqual(codes, ["signInNeeded", "applicationRefused"]);
+  });
+
+  test("whose server is away at a later try stays refused, and is tried as soon as anybody is", async () => {
+    const { world, scene } = keeping;
+    await keeping.begin(accounts(2));
+    const { address, account } = keeping.member(0);
+    account.isAlive = false;
+    await world.step(hour);
+    account.isAlive = true;
+    scene.endpoint.isAway = true;
+    await world.step(3 * hour);
+    assert.deepEqual(keeping.told("unreachable", address), []);
+    assert.equal(keeping.told("refused", address).length, 1);
+    scene.endpoint.isAway = false;
+    await world.step(6 * minute);
+    assert.match(keeping.told("refreshed", address).at(-1)?.message ?? "", /works again/);
   });
 
   test("is tried again when its file changes", async () => {
@@ -397,22 +518,65 @@ describe("an account that is refused", () => {
         const { length } = each.told("refused", addresses[0]);
         assert.ok(length >= 1 && length <= 2, `told ${length} times`);
       }
-      assert.ok(keeping.member(0).requests - requests <= 6, `${keeping.member(0).requests}`);
+      // Each of them tries it three times more in that time.
+      assert.ok(keeping.member(0).requests - requests <= 12, `${keeping.member(0).requests}`);
       await other.end();
     });
   }
 
-  test("ends it with 77 when there is no other", async () => {
+  test("does not end it later, however many they are, and all come back", async () => {
     const { world } = keeping;
-    await keeping.begin(accounts(2));
+    await keeping.begin(accounts(3));
     for (const { account } of keeping.crowd.members) account.isAlive = false;
+    await world.step(24 * hour);
+    assert.equal(keeping.result, undefined);
+    assert.equal(keeping.told("refused").length, 3);
+    assert.equal(keeping.told("nothingAlive").length, 0);
+    for (const { account } of keeping.crowd.members) account.isAlive = true;
+    await world.step(6 * hour);
+    for (const member of keeping.crowd.members) {
+      assert.ok(keeping.crowd.isGood(member.accessToken()), member.address);
+    }
+  });
+
+  test("does not end it where at the beginning another one's server is away", async () => {
+    const { world, scene } = keeping;
+    keeping.put(accounts(2));
+    const [one, two] = [keeping.member(0), keeping.member(1)];
+    one.account.isAlive = false;
+    const Expires = new Date(world.now()).toISOString();
+    for (const { address: Account, account, tokenFile } of [one, two]) {
+      writeNow(tokenFile, tokenFileText("ended", account.current, { Account, Expires }));
+    }
+    const normal = scene.endpoint.answer;
+    scene.endpoint.answer = (request, sent) =>
+      request.get("refresh_token") === two.account.current ? busy : normal(request, sent);
+    await keeping.run();
+    two.account.isAlive = false;
+    scene.endpoint.answer = normal;
     await world.step(hour);
+    assert.equal(keeping.told("refused").length, 2);
+    assert.equal(keeping.result, undefined);
+  });
+
+  test("ends it with 77 when at the beginning there is no other", async () => {
+    const { world } = keeping;
+    keeping.put(accounts(2));
+    rmSync(keeping.member(0).tokenFile);
+    const { tokenFile, account, address: Account } = keeping.member(1);
+    account.isAlive = false;
+    const Expires = new Date(world.now()).toISOString();
+    writeNow(tokenFile, tokenFileText("ended", account.current, { Account, Expires }));
+    await keeping.run();
     assert.equal(keeping.result?.status, 77);
     assert.equal(keeping.told("refused").length, 2);
     assert.equal(keeping.told("nothingAlive").length, 1);
     const last = keeping.result?.stdout.trim().split("\n").at(-1) ?? "";
     assert.equal(JSON.parse(last).error.exitStatus, 77);
-    assert.match(world.written.stderr, /nothing is left alive/);
+    assert.match(
+      world.written.stderr,
+      /every account needs somebody: there is nothing to keep fresh/,
+    );
   });
 
   test("for want of a file is told with the command, and noticed when that appears", async () => {
@@ -425,8 +589,11 @@ describe("an account that is refused", () => {
     const { commands } = errorOf(refused);
     assert.match(commands[0] ?? "", /^mxtoken user0@example\.test /);
     assert.match(world.written.stderr, /^ {2}mxtoken user0@example\.test /m);
-    await world.step(3 * hour);
+    assert.match(refused?.message ?? "", /; nothing is tried before its token file changes$/);
+    assert.equal(refused?.next, undefined);
+    await world.step(13 * hour);
     assert.equal(keeping.told("refused").length, 1);
+    assert.equal(keeping.member(0).requests, 0);
     signIn();
     await world.step(minute);
     assert.equal(keeping.told("triedAgain").length, 1);
@@ -476,8 +643,7 @@ describe("an account that is refused", () => {
     try {
       smtp.login = () => "refuse";
       keeping.put(accounts(2));
-      keeping.member(0).account.isAlive = false;
-      keeping.member(1).account.isAlive = false;
+      for (const { account } of keeping.crowd.members) account.isAlive = false;
       await keeping.run("--verify", "imap,smtp", "--smtp-server", `localhost:${smtp.port}`);
       assert.equal(keeping.told("refused").length, 2);
       assert.equal(keeping.told("partlyRefused").length, 0);
@@ -522,13 +688,15 @@ describe("an account that is refused", () => {
     }
   });
 
-  test("by IMAP with a new token is parked, and its new refresh token is in the file", async () => {
+  test("by IMAP with a new token: its new refresh token is in the file, at every try", async () => {
     const { scene, world } = keeping;
     await keeping.begin(accounts(2));
     scene.imap.login = () => "refuse";
     await world.step(7 * hour);
-    assert.equal(keeping.result?.status, 77);
     assert.equal(keeping.told("refused").length, 2);
+    await world.step(12 * hour);
+    assert.equal(keeping.told("refused").length, 2);
+    assert.equal(keeping.result, undefined);
     for (const member of keeping.crowd.members) {
       assert.equal(member.refreshToken(), member.account.current);
       assert.ok(member.account.isAlive);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { issueClientCertificate } from "./peers/client-certificates.ts";
 import { runMain, type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
@@ -30,10 +30,7 @@ function write(notes: Record<string, string> = {}, refreshToken = scene.account.
 
 /** Files beside the token file that hold tokens. */
 function beside(): string[] {
-  const directory = dirname(scene.tokenFile);
-  return readdirSync(directory)
-    .filter((name) => name.includes(".unproven-"))
-    .map((name) => readFileSync(join(directory, name), "utf8"));
+  return scene.kept().map((path) => readFileSync(path, "utf8"));
 }
 
 describe("a person's account and an application's token", () => {

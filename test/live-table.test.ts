@@ -43,6 +43,23 @@ describe("the table", () => {
     ]);
   });
 
+  test("says of one in trouble when it is tried again, where there is one", () => {
+    const pictures = [
+      picture("a@a.example", "refused", { nextAt: now + 180 * minute }),
+      picture("b@a.example", "refused", { nextAt: undefined }),
+      picture("c@a.example", "retrying", { nextAt: now }),
+      picture("d@a.example", "fresh"),
+    ];
+    assert.deepEqual(tableOf(pictures, now, terminal), [
+      "account       state     expires in  next try  last event",
+      "a@a.example   refused   30 minutes  3 hours",
+      "b@a.example   refused   30 minutes  new file",
+      "c@a.example   retrying  30 minutes  now",
+      "d@a.example   fresh     30 minutes",
+      "1 fresh, 1 retrying, 2 refused",
+    ]);
+  });
+
   test("puts trouble first, and then whose token ends first", () => {
     const states = ["fresh", "waiting", "retrying", "expired", "refused"] as const;
     const pictures = states.map((state) => picture(`${state}@a.example`, state));
@@ -64,7 +81,7 @@ describe("the table", () => {
       picture("c@a.example", "fresh", { expiresAt: undefined }),
     ];
     const lines = tableOf(pictures, now, terminal);
-    assert.match(lines[1] ?? "", /^a@a\.example +expired +ended$/);
+    assert.match(lines[1] ?? "", /^a@a\.example +expired +ended +60 seconds$/);
     assert.match(lines[2] ?? "", /^b@a\.example +waiting$/);
     assert.match(lines[3] ?? "", /^c@a\.example +fresh +unknown$/);
   });
@@ -89,7 +106,7 @@ describe("the table", () => {
   test("names that have no room are cut, and stay on one line with their state", () => {
     const label = `${"long".repeat(30)}@a.example`;
     const lines = tableOf([picture(label, "retrying")], now, { columns: 80, rows: 24 });
-    assert.match(lines[1] ?? "", /^longlong\S+… {2}retrying {2}30 minutes$/);
+    assert.match(lines[1] ?? "", /^longlong\S+… {2}retrying {2}30 minutes {2}60 seconds$/);
   });
 });
 

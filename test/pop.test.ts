@@ -7,7 +7,7 @@ import type { Finding } from "../src/verify/finding.ts";
 import { proveByPop } from "../src/verify/pop.ts";
 import { type Certificates, issueCertificates, temporaryDirectory } from "./peers/certificates.ts";
 import { testConnections } from "./peers/connection-tests.ts";
-import { type PopAnswer, type PopPeer, startPopPeer } from "./peers/pop-peer.ts";
+import { type PopAnswer, type PopPeer, type PopSentence, startPopPeer } from "./peers/pop-peer.ts";
 import { assertHidden, assertNotAccepted, mailboxAt, tracingWorld, user } from "./peers/probing.ts";
 
 let directory: string;
@@ -135,8 +135,12 @@ describe("not accepted", () => {
     ],
     ["refuseAtOnce", "refused", /refused the token: Authentication failure: unknown user name/],
     ["authCode", "refused", /refused the token: \[AUTH\] not accepted; try again later$/],
-    ["noMaildrop", "refused", /accepted the token but not the mailbox: The mailbox cannot be/],
-    ["quote", "refused", /refused the token: not taken: \[secret\] nor \[secret\] \[secret\]$/],
+    [
+      "noMaildrop",
+      "refused",
+      /accepted the token but not the mailbox: Access to the maildrop is denied/,
+    ],
+    ["quote", "refused", /refused the token: invalid token: \[secret\] nor \[secret\] \[secret\]$/],
     ["temporary", "unreachable", /could not answer now: \[SYS\/TEMP\] Authentication service/],
     ["inUse", "unreachable", /could not answer now: \[IN-USE\] Do you have another/],
     ["loginDelay", "unreachable", /could not answer now: \[LOGIN-DELAY\] minimum time/],
@@ -156,6 +160,48 @@ describe("not accepted", () => {
       });
     }
   }
+
+  const challenge = { status: "400", schemes: "Bearer" };
+  for (const [answer, result, reason] of [
+    [{ at: "AUTH", says: "-ERR Logon failure: unknown user name or bad password." }, "refused"],
+    [
+      { at: "AUTH", says: "-ERR [SYS/PERM] Your account is not enabled for POP access." },
+      "refused",
+    ],
+    [{ at: "AUTH", says: "-ERR [AUTH] login failure or POP3 disabled, try later." }, "refused"],
+    [{ at: "AUTH", says: "-ERR nonsense", challenge }, "refused"],
+    [{ at: "AUTH", says: "-ERR Server Unavailable. 21" }, "unreachable"],
+    [{ at: "AUTH", says: "-ERR [SYS/PERM] internal server error" }, "unreachable"],
+    [{ at: "AUTH", says: "-ERR [SYS/TEMP] Authentication failed" }, "unreachable"],
+    [{ at: "AUTH", says: "-ERR Temporary authentication failure." }, "unreachable"],
+    [{ at: "AUTH", says: "-ERR no", challenge: { status: "503" } }, "unreachable"],
+    [{ at: "AUTH", says: "-ERR Command is not valid in this state" }, "unreachable"],
+    [
+      { at: "AUTH", says: "-ERR" },
+      "unreachable",
+      /does not say that it refuses it: no reason given$/,
+    ],
+    [{ at: "STAT", says: "-ERR Permission denied" }, "refused", /token but not the mailbox/],
+    [{ at: "STAT", says: "-ERR Mailbox is locked by another POP3 session" }, "unreachable"],
+    [{ at: "STAT", says: "-ERR Server Unavailable. 15" }, "unreachable", /could not answer now/],
+    [{ at: "STAT", says: "-ERR The mailbox cannot be opened" }, "unreachable", /did not open/],
+  ] as const satisfies [PopSentence, Finding["result"], RegExp?][]) {
+    test(`${answer.at}: ${answer.says}: ${result}`, async () => {
+      const { finding } = await prove(at(await startPeer("implicit", { login: () => answer })));
+      assertNotAccepted(finding, result, reason ?? /./);
+    });
+  }
+
+  test("a defect of ours is no finding: it is thrown on as it is", async () => {
+    for (const heard of ["CAPA", "AUTH", "STAT"]) {
+      const defect = new TypeError("a defect");
+      const trace = (line: string) => {
+        if (line.includes(heard)) throw defect;
+      };
+      const world = Object.assign(tracingWorld(directory), { trace });
+      await assert.rejects(prove(at(await startPeer()), world), defect);
+    }
+  });
 
   test("a server that goes on talking does not fill the memory", async () => {
     const peer = await startPeer("implicit", { login: () => "chatter" });

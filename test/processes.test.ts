@@ -4,7 +4,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { quoteForShell } from "../src/consumer/quote.ts";
-import { parseTokenFile, wholeTokenFile } from "../src/store/token-file.ts";
+import { readSealedTokens } from "../src/store/sealed-tokens.ts";
+import { parseTokenFile } from "../src/store/token-file.ts";
 import { programPath, type Run, runProgram } from "./peers/program.ts";
 import { type Scene, setScene, tokenFileText, user } from "./peers/scene.ts";
 import { type Answer, RotatingAccount } from "./peers/token-endpoint.ts";
@@ -167,8 +168,7 @@ describe("kill -9", () => {
   function leftBeside({ tokenFile }: Scene) {
     const path = join(dirname(tokenFile), `.${basename(tokenFile)}.tmp`);
     const text = existsSync(path) ? readFileSync(path, "utf8") : "";
-    const whole = wholeTokenFile(text);
-    return whole === undefined ? undefined : linesIn(whole);
+    return readSealedTokens(text) === undefined ? undefined : linesIn(text);
   }
 
   function linesIn(text: string) {

@@ -200,7 +200,7 @@ describe("an address without --provider", () => {
 
     test(`tokens that are evidently ${what} are sent nowhere else: 78`, async () => {
       dns.answer = () => [mx(host)];
-      scene.write(`${tokens.join("\n")}\n`);
+      scene.write(`${tokens.join("\n")}\n# Line 1 is the access token.\n`);
       for (const args of [[user], ["check", user]]) {
         const result = await run(...args, "--dns-server", dns.address);
         assert.equal(result.status, 78, result.stderr);

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { temporaryDirectory } from "./peers/certificates.ts";
 import { type Organisation, startOrganisation } from "./peers/organisation.ts";
-import { programPath, type Run } from "./peers/program.ts";
+import { programPath, type Run, runCommand } from "./peers/program.ts";
 import { type ReadersMachine, startReadersMachine } from "./peers/readers-machine.ts";
 import { type Block, blocksOf } from "./peers/shell-blocks.ts";
 
@@ -137,6 +138,53 @@ describe("every shell block of docs/app-only.md does what it says", () => {
       assertTokenFile("bar@contoso.com", /^# Flow: client-credentials$/m);
       assertTokenFile("bar@contoso.com", new RegExp(`^# Client: ${client}$`, "m"));
       assert.equal(existsSync(join(machine.project, "failed.txt")), false);
+    });
+  }
+});
+
+describe("a loop over a list of addresses", () => {
+  const loops = ["README.md", "docs/app-only.md"].flatMap((path) => {
+    const texts = blocksOf(textOf(path)).map(({ text }) => text);
+    return texts.flatMap((text) => /^while .*?^done 3< \S+$/ms.exec(text)?.[0] ?? []);
+  });
+
+  const shells = ["dash", "bash", "bash --posix"];
+
+  test("is in both documents, and the same", () => {
+    const [one, other] = loops.map((loop) => loop.replace(/ --home \.|\S+$/g, ""));
+    assert.equal(loops.length, 2);
+    assert.equal(one, other);
+  });
+
+  for (const [what, list, expected] of [
+    ["the last line has no end", "a@b.c\nd@e.f", ["a@b.c", "d@e.f"]],
+    ["there is only one line, without an end", "a@b.c", ["a@b.c"]],
+    ["it was saved on Windows", "a@b.c\r\nd@e.f\r\n", ["a@b.c", "d@e.f"]],
+    ["it was saved on Windows, and the last line has no end", "a@b.c\r\nd@e.f", ["a@b.c", "d@e.f"]],
+    ["a carriage return is all that ends it", "a@b.c\r", ["a@b.c"]],
+    ["lines are empty, or blank", "\n \n\t\na@b.c\n\n\r\n \r\nd@e.f\n\n \t", ["a@b.c", "d@e.f"]],
+    ["there are blanks around", "  a@b.c \n\td@e.f\t \r\n", ["a@b.c", "d@e.f"]],
+    ["there are comments", "# both\na@b.c # old\n #new\r\nd@e.f\n#end", ["a@b.c", "d@e.f"]],
+    [
+      "there are letters that the shell knows",
+      "a\\b@c.d\n*@b.c\n$x@b.c\n",
+      ["a\\b@c.d", "*@b.c", "$x@b.c"],
+    ],
+    ["it is empty", "", []],
+  ] as const) {
+    test(`asks for each, where ${what}`, async () => {
+      const cwd = temporaryDirectory();
+      // Whoever asks reads standard input, which is not the list.
+      const asked = 'mxtoken() { printf "%s\\n" "$1"; cat > answer.txt; }';
+      writeFileSync(join(cwd, "addresses.txt"), list);
+      for (const loop of loops.map((text) => text.replace(/\S+$/, "addresses.txt"))) {
+        for (const shell of shells) {
+          const [file = "", ...args] = [...shell.split(" "), "-euc", `${asked}\n${loop}`];
+          const run = runCommand(file, args, { cwd, input: "" });
+          assert.equal((await run.ended).status, 0, run.written.stderr);
+          assert.deepEqual(run.written.stdout.split("\n").slice(0, -1), expected, shell);
+        }
+      }
     });
   }
 });

@@ -117,7 +117,7 @@ describe("before the command", () => {
       "one's file is none",
       65,
       (side) => writeFileSync(side.tokenFile, "this is no token file\n"),
-      /line 1 is not a token/,
+      /line 1 has more than one word/,
     ],
   ];
   for (const [what, status, breakIt, message] of failures) {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import {
+  askAgainAt,
   isFromTheFuture,
   longestNap,
   napUntil,
@@ -140,6 +141,45 @@ describe("when a server that was not reachable is tried again", () => {
         assert.ok(delay >= wanted, "Retry-After is not undercut");
         assert.ok(delay >= 5 * second, "no hammering");
         assert.ok(delay <= Math.max(5 * minute, wanted * 1.1) + 0.001, "and not for ever");
+      }),
+    );
+  });
+});
+
+describe("when a server that has refused is asked again", () => {
+  const after = (refusals: number, retryAfter?: number, random = 0) =>
+    askAgainAt(issuedAt, refusals, retryAfter, random) - issuedAt;
+
+  test("after 15 minutes, twice as long each time, and at most 6 hours", () => {
+    const delays = [1, 2, 3, 4, 5, 6, 7, 1000, 1_000_000].map((refusals) => after(refusals));
+    const expected = [15, 30, 60, 120, 240, 360, 360, 360, 360];
+    assert.deepEqual(
+      delays,
+      expected.map((minutes) => minutes * minute),
+    );
+  });
+
+  test("chance takes off up to a tenth", () => {
+    assert.equal(after(1, undefined, 0.5), 15 * minute * 0.95);
+    assert.ok(after(9, undefined, 0.999_999) > 6 * hour * 0.9 - 1);
+  });
+
+  test("never before the server wants it, except one that wants more than a day", () => {
+    assert.equal(after(1, 3600), hour);
+    assert.equal(after(1, 60), 15 * minute);
+    assert.equal(after(9, 10 * 24 * 3600), day);
+  });
+
+  test("whatever the refusals and the server's wish: within the bounds", () => {
+    const asked = fc.option(fc.nat({ max: 999_999_999 }), { nil: undefined });
+    const refusals = fc.integer({ min: 1, max: 1_000_000 });
+    fc.assert(
+      fc.property(refusals, asked, chance, (count, retryAfter, random) => {
+        const delay = after(count, retryAfter, random);
+        const wanted = Math.min((retryAfter ?? 0) * second, day);
+        assert.ok(delay >= wanted, "Retry-After is not undercut");
+        assert.ok(delay >= 13.5 * minute - 0.001, "rarely");
+        assert.ok(delay <= Math.max(6 * hour, wanted * 1.1) + 0.001, "and not never");
       }),
     );
   });

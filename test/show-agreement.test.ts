@@ -8,6 +8,7 @@ import { readShowOrder, type ShowOrder, showOptions } from "../src/commands/show
 import { parsePlain, showQuickly } from "../src/commands/show-quickly.ts";
 import { withDashes } from "../src/commands/spelling.ts";
 import { MxtokenError } from "../src/errors.ts";
+import { printable } from "../src/report/printable.ts";
 import { temporaryDirectory } from "./peers/certificates.ts";
 import { type Result, runMain, tokenFileText, user } from "./peers/scene.ts";
 import { type TestWorld, testWorld } from "./peers/world.ts";
@@ -78,7 +79,9 @@ async function assertSameOptions(
     assert.equal(status, expected.exitStatus, argv.join(" "));
   } else if (stderr.includes("somebody must sign in")) {
     const { signInCommand } = expected.request;
-    assert.ok(stderr.includes(`\n  ${signInCommand}\n`), `${signInCommand}: ${stderr}`);
+    // A terminal is shown no control characters.
+    const shown = printable(signInCommand);
+    assert.ok(stderr.includes(`\n  ${shown}\n`), `${signInCommand}: ${stderr}`);
   } else {
     assert.doesNotMatch(stderr, /unknown option|needs a value|takes no value/, argv.join(" "));
   }

@@ -113,6 +113,58 @@ describe("by the listener", () => {
     assert.ok(!stderr.includes("new-code") && !stderr.includes("old-code"));
   });
 
+  for (const [status, error, error_description] of [
+    [200, "bad_verification_code", "The code passed is incorrect or expired."],
+    [400, "INVALID_AUTHORIZATION_CODE", "no"],
+    [400, "invalid_request", "AADSTS54005: Authorization code was already redeemed"],
+  ] as const) {
+    test(`a code refused as ${error}, status ${status}: the next one is taken`, async () => {
+      scene.endpoint.answer = (request) =>
+        request.get("code") === "old-code"
+          ? { status, body: { error, error_description } }
+          : { status: 200, body: { access_token: "a", refresh_token: "r", token_type: "Bearer" } };
+      const { address, ended } = begin();
+      const url = await address();
+      assert.match(
+        (await comeBack(url, "old-code")).text,
+        /Not signed in[\s\S]*code was not taken/,
+      );
+      assert.match((await comeBack(url, "new-code")).text, /Signed in/);
+      assert.equal((await ended).status, 0);
+    });
+  }
+
+  test("a request that is refused as such is the application's: 77, no other code is waited for", async () => {
+    const body = { error: "invalid_request", error_description: "client_secret is missing." };
+    scene.endpoint.answer = () => ({ status: 400, body });
+    const { address, ended } = begin();
+    await comeBack(await address());
+    const { status, stderr } = await ended;
+    assert.equal(status, 77);
+    assert.match(stderr, /refuses the application: invalid_request: client_secret is missing/);
+  });
+
+  for (const error of ["server_error", "temporarily_unavailable"]) {
+    test(`error=${error} is the server's trouble: 75, by the listener and pasted`, async () => {
+      const answer = (address: string) => {
+        const url = new URL(callback(address, "x"));
+        url.searchParams.delete("code");
+        url.searchParams.set("error", error);
+        return url.href;
+      };
+      const listened = begin();
+      const { text } = await visit(scene.directory, answer(await listened.address()));
+      assert.match(text, /Not finished[\s\S]*could not finish the sign-in/);
+      const pasted = begin();
+      pasted.world.stdin.write(`${answer(await pasted.address())}\n`);
+      for (const { ended } of [listened, pasted]) {
+        const { status, stderr } = await ended;
+        assert.equal(status, 75, stderr);
+        assert.match(stderr, /run the command again later/);
+      }
+    });
+  }
+
   test("a token endpoint that is away: 75, and the page says that it may work another time", async () => {
     scene.endpoint.answer = () => ({ status: 503, body: "away" });
     const { address, ended } = begin();

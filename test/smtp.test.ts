@@ -14,7 +14,12 @@ import {
   mailboxAt,
   tracingWorld,
 } from "./peers/probing.ts";
-import { type SmtpAnswer, type SmtpPeer, startSmtpPeer } from "./peers/smtp-peer.ts";
+import {
+  type SmtpAnswer,
+  type SmtpPeer,
+  type SmtpSentence,
+  startSmtpPeer,
+} from "./peers/smtp-peer.ts";
 
 let directory: string;
 let certificates: Certificates;
@@ -162,7 +167,7 @@ describe("not accepted", () => {
     ],
     ["bye", "unreachable", /could not answer now: 421 4\.3\.2 Service shutting down$/, undefined],
     ["drop", "unreachable", /cannot reach .*: the connection was dropped$/, undefined],
-    ["flood", "unreachable", /cannot reach .*: the connection failed \(EPROTOCOL\)$/, undefined],
+    ["flood", "unreachable", /does not speak SMTP: what it says has no end$/, undefined],
     ["insist", "unreachable", /does not speak SMTP: 334 bm8=/, undefined],
   ] as const satisfies [SmtpAnswer, Finding["result"], RegExp, RegExp | undefined][]) {
     for (const mechanism of ["OAUTHBEARER", "XOAUTH2"] as const) {
@@ -176,6 +181,58 @@ describe("not accepted", () => {
       });
     }
   }
+
+  const challenge = { status: "400", schemes: "Bearer" };
+  for (const [answer, result, reason] of [
+    [{ says: "535 Incorrect authentication data" }, "refused"],
+    [{ says: "535 5.7.8 no" }, "refused"],
+    [{ says: "525 5.7.13 no" }, "refused"],
+    [{ says: "550 5.7.8 no" }, "refused"],
+    [
+      { says: "534-5.7.14 Please log in via your web\n534 5.7.14 browser and then try again." },
+      "refused",
+    ],
+    [{ says: "534 5.7.9 Application-specific password required." }, "refused"],
+    [{ says: "501 Authentication failed" }, "refused"],
+    [{ says: "550 5.2.1 The email account that you tried to reach is disabled" }, "refused"],
+    [{ says: "554 nonsense", challenge }, "refused"],
+    [
+      { says: "535 5.7.8 Error: authentication failed: (reason unavailable)", challenge },
+      "refused",
+    ],
+    [{ says: "535 5.7.8 Error: authentication failed: (reason unavailable)" }, "unreachable"],
+    [{ says: "535 5.7.0 internal server error" }, "unreachable"],
+    [{ says: "535 5.7.8 Temporary authentication failure" }, "unreachable"],
+    [{ says: "432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded" }, "unreachable"],
+    [{ says: "451 4.7.0 access denied" }, "unreachable", /could not answer now: 451/],
+    [{ says: "435 Unable to authenticate at present" }, "unreachable"],
+    [{ says: "554 5.3.0 nonsense" }, "unreachable", /does not say that it refuses it: 554 5\.3\.0/],
+    [{ says: "500 5.5.6 Line too long" }, "unreachable"],
+    [{ says: "504 5.7.4 Unrecognized authentication type" }, "unreachable"],
+    [{ says: "501 5.5.124 Invalid XOAUTH2 auth data" }, "unreachable"],
+    [{ says: "535 5.7.8 no", challenge: { status: "500" } }, "unreachable"],
+  ] as const satisfies [SmtpSentence, Finding["result"], RegExp?][]) {
+    const challenged = "challenge" in answer ? " after a challenge" : "";
+    test(`${JSON.stringify(answer.says)}${challenged}: ${result}`, async () => {
+      const { finding } = await prove(at(await startPeer("implicit", { login: () => answer })));
+      assertNotAccepted(finding, result, reason ?? /./);
+    });
+  }
+
+  test("replies that nobody asked for, without an end, are not read to their end", async () => {
+    const says = Array(200).fill("250 and more").join("\n");
+    const { finding } = await prove(at(await startPeer("implicit", { login: () => ({ says }) })));
+    assertNotAccepted(finding, "unreachable", /./);
+  });
+
+  test("a defect of ours is no finding: it is thrown on as it is", async () => {
+    const defect = new TypeError("a defect");
+    const trace = (line: string) => {
+      if (line.includes("> AUTH")) throw defect;
+    };
+    const world = Object.assign(tracingWorld(directory), { trace });
+    await assert.rejects(prove(at(await startPeer()), world), defect);
+  });
 
   for (const [extensions, offers] of [
     [["AUTH PLAIN LOGIN"], "PLAIN LOGIN"],

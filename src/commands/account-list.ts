@@ -1,7 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { MxtokenError, systemReason } from "../errors.ts";
+import { whyNot } from "../config/read-file.ts";
+import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
 import { pause } from "../world/pause.ts";
+import { readBounded } from "../world/read-bounded.ts";
 import type { World } from "../world/world.ts";
 import { type Arguments, accountOptions } from "./options.ts";
 import { withDashes } from "./spelling.ts";
@@ -14,6 +15,9 @@ export interface ListedAccount {
   readonly place: string;
 }
 
+/** Room for a million accounts; bytes. */
+const sizeLimit = 64 * 1024 * 1024;
+
 const aliases = new Map(
   Object.entries(accountOptions).flatMap(([name, { alias }]) =>
     typeof alias === "string" ? [[alias, name] as const] : [],
@@ -24,17 +28,26 @@ const aliases = new Map(
  * Reads a list of accounts: one address a line, with its own options behind it; `#` begins a comment.
  *
  * @param file relative to the current directory
- * @throws MxtokenError `unreadable`
+ * @throws MxtokenError `unreadable`; `unreachable` for one that cannot be read now
  */
 export async function readAccountList(world: World, file: string): Promise<ListedAccount[]> {
   const path = resolve(world.cwd, file);
   let bytes: Buffer;
   try {
-    bytes = await readFile(path);
+    const how = { limit: sizeLimit, mayBePipe: true, stop: world.interrupted };
+    const found = await readBounded(path, how);
+    if (found.is !== "read") {
+      throw new MxtokenError("unreadable", `--list: ${path} ${whyNot(found.is)}`);
+    }
+    bytes = found.bytes;
   } catch (error) {
-    throw new MxtokenError("unreadable", `--list: cannot read ${path}: ${systemReason(error)}`, {
-      cause: error,
-    });
+    world.interrupted.throwIfAborted();
+    if (error instanceof MxtokenError) throw error;
+    throw new MxtokenError(
+      mayBeReadLater(error) ? "unreachable" : "unreadable",
+      `--list: cannot read ${path}: ${systemReason(error)}`,
+      { cause: error },
+    );
   }
   if (/^(?:fffe|feff)/.test(bytes.toString("hex", 0, 2))) {
     throw new MxtokenError("unreadable", `--list: ${path} is in UTF-16, and UTF-8 is wanted`, {

@@ -1,8 +1,11 @@
-import { readFile } from "node:fs/promises";
-import { MxtokenError, systemReason } from "../errors.ts";
+import { resolve } from "node:path";
+import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
 import { Secret } from "../secret.ts";
+import { secretsIn } from "../world/environment.ts";
+import { readBounded } from "../world/read-bounded.ts";
 import { runWithin } from "../world/run-within.ts";
 import type { World } from "../world/world.ts";
+import { whyNot } from "./read-file.ts";
 import type { ClientSecretSource } from "./settings.ts";
 
 /**
@@ -17,29 +20,48 @@ export async function readClientSecret(
   source: ClientSecretSource,
 ): Promise<Secret | undefined> {
   if (source.value !== undefined) return secretFrom(source.value, "the client secret");
-  if (source.file !== undefined) return readSecretFile(source.file);
+  if (source.file !== undefined) return readSecretFile(world, source.file);
   if (source.command !== undefined) return runSecretCommand(world, source.command);
   return undefined;
 }
 
-async function readSecretFile(path: string): Promise<Secret> {
+async function readSecretFile(world: World, name: string): Promise<Secret> {
+  const patience = world.deadline(commandPatience);
+  const stop = AbortSignal.any([patience, world.interrupted]);
+  const path = resolve(world.cwd, name);
+  const what = `the client secret file ${path}`;
   try {
-    return secretFrom(await readFile(path, "utf8"), `the client secret file ${path}`);
+    const found = await readBounded(path, { limit: sizeLimit, mayBePipe: true, stop });
+    if (found.is === "read") return secretFrom(found.bytes.toString("utf8"), what);
+    throw new MxtokenError("configuration", `${what} ${whyNot(found.is)}`);
   } catch (error) {
+    world.interrupted.throwIfAborted();
     if (error instanceof MxtokenError) throw error;
+    if (patience.aborted) {
+      throw new MxtokenError("unreachable", `nothing came from ${what} within 5 minutes`);
+    }
     throw new MxtokenError(
-      "configuration",
-      `cannot read the client secret file ${path}: ${systemReason(error)}`,
+      mayBeReadLater(error) ? "unreachable" : "configuration",
+      `cannot read ${what}: ${systemReason(error)}`,
       { cause: error, mayPass: true },
     );
   }
 }
 
+/** No client secret is that long; bytes. */
+const sizeLimit = 64 * 1024;
+
 /** Somebody may have to unlock something; ms. */
 const commandPatience = 300_000;
 
 async function runSecretCommand(world: World, command: string): Promise<Secret> {
-  const result = await runWithin(world, { shell: command }, commandPatience);
+  const result = await runWithin(
+    world,
+    { shell: command },
+    commandPatience,
+    // What prints the secret may be told by one where to find it, as no other command is.
+    secretsIn(world.env),
+  );
   if (result === undefined) {
     throw new MxtokenError("unreachable", "the client secret command did not end within 5 minutes");
   }

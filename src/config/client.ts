@@ -1,4 +1,5 @@
 import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
+import { MxtokenError } from "../errors.ts";
 import { proxyOf } from "../world/http.ts";
 import type { World } from "../world/world.ts";
 import type { Application } from "./application.ts";
@@ -72,6 +73,10 @@ export async function resolveClient(
   // What is revoked is what the file holds, whatever is asked for elsewhere.
   const flow =
     purpose === "revoke" ? (flowOf(remembered) ?? "code") : resolveFlow(settings, remembered, row);
+  const former = purpose === "refresh" ? remembered.tokenEndpoint : undefined;
+  const isNamed =
+    (settings.tokenUri ?? metadata?.tokenEndpoint ?? row?.tokenEndpoint) !== undefined;
+  if (!isNamed && former !== undefined) requireNoCredentials(settings, former);
   const credentials = await resolveCredentials(world, settings, row, remembered, flow, purpose);
   const { application } = credentials;
   const tenant = resolveTenant(settings, row, remembered, flow);
@@ -90,14 +95,7 @@ export async function resolveClient(
     app: application.name,
     id: application.clientId,
     ...redirectUriOf(settings, application),
-    ...resolveEndpoints(
-      settings,
-      row,
-      metadata,
-      tenant,
-      isNew ? flow : purpose,
-      purpose === "refresh" ? remembered.tokenEndpoint : undefined,
-    ),
+    ...resolveEndpoints(settings, row, metadata, tenant, isNew ? flow : purpose, former),
     isTokenEndpointNamed: settings.tokenUri !== undefined || metadata !== undefined,
     issuer: resolveIssuer(settings, row, metadata),
     isIssuerInAnswer: metadata?.isIssuerInAnswer === true,
@@ -110,6 +108,29 @@ export async function resolveClient(
     consentName: application.row?.consentName,
     shortcomings,
   };
+}
+
+/**
+ * A token file may come from anybody, with an archive or a clone. What proves the client goes only where
+ * the person who has it, or the catalogue, says.
+ *
+ * @param endpoint the token endpoint that the token file alone names
+ * @throws MxtokenError `configuration`
+ */
+function requireNoCredentials(settings: Settings, endpoint: string): void {
+  const { value, file, command } = settings.clientSecret;
+  const given = [
+    [value ?? file ?? command, "client secret"],
+    [settings.clientCertificate, "client certificate"],
+    [settings.serviceAccountKey, "service account's key"],
+  ] as const;
+  const [, what] = given.find(([source]) => source !== undefined) ?? [];
+  if (what === undefined) return;
+  throw new MxtokenError(
+    "configuration",
+    `only the token file names the token endpoint ${endpoint}, and your ${what} is not used there`,
+    { hint: "if that is the right one, pass it: --token-uri, or MXTOKEN_TOKEN_URI" },
+  );
 }
 
 function proofBy({ secret, certificate }: Credentials): "secret" | "certificate" | undefined {

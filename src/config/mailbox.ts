@@ -1,11 +1,12 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Address } from "../address.ts";
 import type { Endpoint, Mechanism, Protocol, ProviderRow } from "../catalog/provider-row.ts";
-import { MxtokenError, systemReason } from "../errors.ts";
+import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
 import { isCertificate } from "../world/builtins.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { customProvider } from "./provider.ts";
+import { whyNot } from "./read-file.ts";
 import type { Remembered, Settings } from "./settings.ts";
 
 /** Where the mailbox is and how to log in to it. */
@@ -91,13 +92,25 @@ function endpointFor(
     : parseEndpoint(given, `${protocol}-server`, ports[protocol]);
 }
 
+/** Many times what all the authorities of a system take; bytes. */
+const caLimit = 4 * 1024 * 1024;
+
 function readCa(path: string): string {
   let pem: string;
   try {
+    // With bigint: see patient-output.ts.
+    const found = statSync(path, { bigint: true });
+    if (!found.isFile() || found.size > BigInt(caLimit)) {
+      throw new MxtokenError(
+        "unreadable",
+        `--ca-file: ${path} ${whyNot(found.isFile() ? "tooLarge" : "noFile")}`,
+      );
+    }
     pem = readFileSync(path, "utf8");
   } catch (error) {
+    if (error instanceof MxtokenError) throw error;
     throw new MxtokenError(
-      "configuration",
+      mayBeReadLater(error) ? "unreachable" : "configuration",
       `--ca-file: cannot read ${path}: ${systemReason(error)}`,
       {
         cause: error,

@@ -1,6 +1,6 @@
-import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { MxtokenError, systemReason } from "../errors.ts";
+import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
+import { type BoundedFile, readBounded } from "../world/read-bounded.ts";
 import type { World } from "../world/world.ts";
 
 /** No key and no certificate is that long. */
@@ -13,6 +13,11 @@ export interface GivenFile {
   readonly text: string;
   /** whether everybody on this machine can read it */
   readonly isReadableByEverybody: boolean;
+}
+
+/** Half a sentence about a file that is of no use. */
+export function whyNot(is: Exclude<BoundedFile["is"], "read">): string {
+  return is === "tooLarge" ? "is too large" : "is not a regular file";
 }
 
 /**
@@ -28,22 +33,22 @@ export async function readGivenFile(
 ): Promise<GivenFile> {
   const path = resolve(world.cwd, name);
   try {
-    const found = await stat(path);
-    // Reading a named pipe would wait for its writer.
-    if (!found.isFile() || found.size > sizeLimit) {
-      const what = found.isFile() ? "is too large" : "is not a regular file";
-      throw new MxtokenError("configuration", `--${option}: ${path} ${what}`);
+    const how = { limit: sizeLimit, mayBePipe: false, stop: world.interrupted };
+    const found = await readBounded(path, how);
+    if (found.is !== "read") {
+      throw new MxtokenError("configuration", `--${option}: ${path} ${whyNot(found.is)}`);
     }
     return {
       path,
-      text: await readFile(path, "utf8"),
+      text: found.bytes.toString("utf8"),
       // Windows protects by access lists, and its file modes tell nothing of them.
       isReadableByEverybody: world.user !== undefined && (found.mode & 0o004) !== 0,
     };
   } catch (error) {
+    world.interrupted.throwIfAborted();
     if (error instanceof MxtokenError) throw error;
     throw new MxtokenError(
-      "configuration",
+      mayBeReadLater(error) ? "unreachable" : "configuration",
       `--${option}: cannot read ${path}: ${systemReason(error)}`,
       { cause: error },
     );

@@ -1,22 +1,14 @@
-import { randomBytes } from "node:crypto";
 import { rename, unlink } from "node:fs/promises";
 import type { Secret } from "../secret.ts";
-import { formatTokenFile } from "../store/token-file.ts";
+import { keptPath } from "../store/kept-tokens.ts";
 import type { Token } from "../token.ts";
 import type { Outcome } from "./events.ts";
-import {
-  type Job,
-  outcomeOf,
-  prove,
-  recordOf,
-  requestRefresh,
-  withReservation,
-  withTokenFileLock,
-} from "./job.ts";
+import { type Job, outcomeOf, prove, recordOf, requestRefresh, withTokenPlace } from "./job.ts";
 import { checkAccount, readReplaceable, store } from "./new-token.ts";
 import { isWorthStoring, opensMailbox, type Proof, requireAccepted, resultOf } from "./proof.ts";
 import { unprovenNote } from "./proof-notes.ts";
 import { refreshStored } from "./refresh.ts";
+import { withTokenFileLock } from "./token-file-lock.ts";
 
 /**
  * Takes over a refresh token that the person already has, instead of a sign-in. A token that the
@@ -33,17 +25,16 @@ export async function adoptRefreshToken(job: Job, refreshToken: Secret): Promise
   }
   const { token, keptIn } = await withTokenFileLock(job, async () => {
     const isFree = (await readReplaceable(job)) === undefined;
-    const path = isFree ? job.tokenFile : besideOf(job.tokenFile);
-    return withReservation(
+    const path = isFree ? job.tokenFile : keptPath(world, job.tokenFile);
+    return withTokenPlace(
       job,
-      async (reservation) => {
+      undefined,
+      async (place) => {
         const granted = await requestRefresh(job, refreshToken, undefined);
         const isNew = !refreshToken.equals(granted.refreshToken);
         if (isNew) {
           const now = world.now();
-          await reservation.commit(
-            formatTokenFile(recordOf(job, granted, unprovenNote(now), undefined)),
-          );
+          await place.commit(recordOf(job, granted, unprovenNote(now), undefined));
           tell({ is: "keptUntilProven", path });
         }
         tell({ is: "refreshed", newRefreshToken: isNew });
@@ -81,9 +72,12 @@ async function storeAdopted(
   proof: Proof,
   keptIn: string | undefined,
 ): Promise<boolean> {
-  const isUnproven = resultOf(proof) === "unreachable" && keptIn !== job.tokenFile;
-  if (isUnproven && (await readReplaceable(job)) !== undefined) return false;
-  return store(job, token, proof);
+  const isUnproven = resultOf(proof) === "unreachable";
+  // It is there already, where --startover would keep an unproven one beside it.
+  if (isUnproven && keptIn === job.tokenFile && job.startover) return true;
+  const isOthersPlace = isUnproven && keptIn !== job.tokenFile;
+  if (isOthersPlace && (await readReplaceable(job)) !== undefined) return false;
+  return (await store(job, token, proof)) === job.tokenFile;
 }
 
 /**
@@ -91,7 +85,7 @@ async function storeAdopted(
  * there meanwhile stays.
  */
 async function moveAside(job: Job, token: Token): Promise<string> {
-  const path = besideOf(job.tokenFile);
+  const path = keptPath(job.world, job.tokenFile);
   const move = async () => {
     const current = await readReplaceable(job);
     if (token.refreshToken?.equals(current?.refreshToken)) {
@@ -100,13 +94,8 @@ async function moveAside(job: Job, token: Token): Promise<string> {
     }
     const { world } = job;
     const record = recordOf(job, token, unprovenNote(world.now()), undefined);
-    await withReservation(job, (place) => place.commit(formatTokenFile(record)), path);
+    await withTokenPlace(job, undefined, (place) => place.commit(record), path);
   };
   await withTokenFileLock(job, move, new AbortController().signal);
   return path;
-}
-
-/** A name of its own: what an earlier run has left there may be somebody's only token. */
-export function besideOf(tokenFile: string): string {
-  return `${tokenFile}.unproven-${randomBytes(4).toString("hex")}`;
 }

@@ -11,8 +11,9 @@ import { type Token, type TokenResponse, tokenFrom } from "../token.ts";
 import type { Finding } from "../verify/finding.ts";
 import { type Claims, readClaims } from "../verify/identity.ts";
 import type { Outcome } from "./events.ts";
-import { type Job, withTokenFileLock, withTokenRequest } from "./job.ts";
+import { type Job, withTokenRequest } from "./job.ts";
 import { proveAndStore } from "./new-token.ts";
+import { withTokenFileLock } from "./token-file-lock.ts";
 
 /**
  * Gets a token for the application itself, or by a service account's assertion; proves it and stores

@@ -3,12 +3,13 @@ import { customProvider, type Purpose } from "../config/provider.ts";
 import type { Settings } from "../config/settings.ts";
 import { defaultTokenFile, tokenFileOf } from "../config/token-file-path.ts";
 import { MxtokenError } from "../errors.ts";
-import { readTokenFile } from "../store/read.ts";
 import type { TokenRecord } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
 import { type ChosenProvider, chooseProvider } from "./choose-provider.ts";
 import type { Tell } from "./events.ts";
 import { belongsTo, checkStoredTokensFit } from "./owner.ts";
+import { readOrRestore, type UsedTokenFile } from "./token-file-lock.ts";
+import { withBelievedEnd } from "./token-life.ts";
 
 /** The token file of a mailbox and what stands in it. */
 export interface Stored {
@@ -29,7 +30,7 @@ export interface Chosen extends ChosenProvider {
 /**
  * Chooses the provider, and the token file of the mailbox there.
  *
- * @param startover a file that nobody can understand is none
+ * @param startover a token file whose tokens cannot be read holds none
  * @throws MxtokenError `usage`, `configuration`, `noProvider`, `unreadable`, `unreachable`; Interrupted
  */
 export async function chooseTokenFile(
@@ -39,7 +40,8 @@ export async function chooseTokenFile(
   tell: Tell,
   purpose: Purpose = "newToken",
 ): Promise<Chosen> {
-  const first = await read(tokenFileOf(world, settings), startover);
+  const read = (tokenFile: string) => readAt({ world, tokenFile, tell }, startover);
+  const first = await read(tokenFileOf(world, settings));
   const notes = first.record?.notes;
   const chosen = await chooseProvider(world, settings, notes ?? {}, first.tokenFile, tell, purpose);
   const { row, evidence } = chosen;
@@ -51,7 +53,7 @@ export async function chooseTokenFile(
   if (belongsTo(notes, provider)) return { ...chosen, foundRow, stored: first };
   if (settings.tokenFile === undefined) {
     // The same address at two providers, in the middle of a move.
-    const second = await read(defaultTokenFile(world, settings, provider), startover);
+    const second = await read(defaultTokenFile(world, settings, provider));
     const passedOver = { tokenFile: first.tokenFile, provider: notes?.provider ?? "" };
     if (belongsTo(second.record?.notes, provider)) {
       return { ...chosen, foundRow, stored: { ...second, passedOver } };
@@ -65,17 +67,13 @@ export async function chooseTokenFile(
 }
 
 /** What stands in the token file that is named, or in the default one, whosever it is. */
-export async function readStored(world: World, settings: Settings): Promise<Stored> {
-  return read(tokenFileOf(world, settings), false);
+export async function readStored(world: World, settings: Settings, tell: Tell): Promise<Stored> {
+  return readAt({ world, tokenFile: tokenFileOf(world, settings), tell }, false);
 }
 
-async function read(tokenFile: string, startover: boolean): Promise<Stored> {
-  try {
-    return { tokenFile, record: await readTokenFile(tokenFile) };
-  } catch (error) {
-    if (startover && error instanceof MxtokenError && error.code === "unreadable") {
-      return { tokenFile, record: undefined };
-    }
-    throw error;
-  }
+async function readAt(file: Omit<UsedTokenFile, "gid">, startover: boolean): Promise<Stored> {
+  const { world, tokenFile } = file;
+  const damaged = startover ? "replaceable" : "refused";
+  const record = await readOrRestore({ ...file, gid: undefined }, damaged);
+  return { tokenFile, record: withBelievedEnd(world, tokenFile, record) };
 }

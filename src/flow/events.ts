@@ -21,6 +21,8 @@ export type Event =
   | { is: "otherRefreshed" }
   /** what a process that died had left beside the file was put into it */
   | { is: "tokensRestored"; tokenFile: string }
+  /** what such a process had left does not follow what stands in the file, and has a name of its own */
+  | { is: "tokensKeptBeside"; tokenFile: string; path: string }
   | { is: "refreshing" }
   | { is: "finishingRequest" }
   | { is: "refreshed"; newRefreshToken: boolean }
@@ -101,7 +103,6 @@ export type Event =
   | { is: "stateUnchecked" }
   | { is: "exchanging" }
   | { is: "keptUntilProven"; path: string }
-  | { is: "oldTokensKept"; path: string }
   | { is: "noRefreshToken" }
   /** what else a revocation ends */
   | { is: "beforeRevocation"; text: string }

@@ -7,6 +7,7 @@ import type { TokenNotes, TokenRecord } from "../store/token-file.ts";
 import { missingScopes } from "../token.ts";
 import type { World } from "../world/world.ts";
 import { belongsTo, checkSameOwner, ownerNamedBy } from "./owner.ts";
+import { withBelievedEnd } from "./token-life.ts";
 
 /** What a program is shown of a token. */
 export interface ShownToken {
@@ -97,7 +98,7 @@ export async function findRecord(
   settings: Settings,
 ): Promise<{ tokenFile: string; record: TokenRecord | undefined }> {
   const tokenFile = tokenFileOf(world, settings);
-  const record = await readTokenFile(tokenFile);
+  const record = withBelievedEnd(world, tokenFile, await readTokenFile(tokenFile));
   const named = settings.provider === undefined ? undefined : providerByName(settings.provider);
   if (settings.provider === undefined) return { tokenFile, record };
   if (named === undefined) return { tokenFile, record: undefined };
@@ -105,7 +106,7 @@ export async function findRecord(
   if (settings.tokenFile !== undefined) return { tokenFile, record: undefined };
   // The same address at two providers, in the middle of a move.
   const second = defaultTokenFile(world, settings, named.name);
-  const other = await readTokenFile(second);
+  const other = withBelievedEnd(world, second, await readTokenFile(second));
   const isTheirs = belongsTo(other?.notes, named.name);
   return { tokenFile: second, record: isTheirs ? other : undefined };
 }

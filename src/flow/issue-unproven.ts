@@ -1,7 +1,8 @@
-import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
+import type { TokenRecord } from "../store/token-file.ts";
 import { requestForApplication } from "./app-only.ts";
-import { type Job, readAgain, withReservation, withTokenFileLock } from "./job.ts";
+import { type Job, readAgain, withTokenPlace } from "./job.ts";
 import { unprovenRecord } from "./refresh-unproven.ts";
+import { withTokenFileLock } from "./token-file-lock.ts";
 
 /**
  * Gets another token for an application and stores it, without a login.
@@ -17,10 +18,10 @@ export async function issueUnproven(
   return withTokenFileLock(job, async () => {
     const current = await readAgain(job);
     if (current !== undefined && isEnough(current)) return current;
-    return withReservation(job, async (reservation) => {
+    return withTokenPlace(job, current, async (place) => {
       const token = await requestForApplication(job);
       const next = unprovenRecord(job, token, current?.notes);
-      await reservation.commit(formatTokenFile(next));
+      await place.commit(next);
       return next;
     });
   });

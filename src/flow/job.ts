@@ -1,24 +1,23 @@
-import { dirname } from "node:path";
 import type { Mailbox } from "../config/mailbox.ts";
 import { MxtokenError } from "../errors.ts";
 import { refreshToken } from "../grant/refresh.ts";
 import type { TokenRequestContext } from "../grant/request-context.ts";
 import type { Secret } from "../secret.ts";
-import { type Reservation, replaceByItself, reserve } from "../store/atomic.ts";
-import { makeDirectory } from "../store/directory.ts";
-import { withLock } from "../store/lock.ts";
+import { replaceByItself } from "../store/atomic.ts";
 import { readTokenFile } from "../store/read.ts";
-import { restore } from "../store/restore.ts";
-import { type TokenNotes, type TokenRecord, wholeTokenFile } from "../store/token-file.ts";
+import type { TokenNotes, TokenRecord } from "../store/token-file.ts";
+import { reserveTokens, type TokenPlace } from "../store/token-place.ts";
 import { missingScopes, type Token, tokenFrom } from "../token.ts";
 import type { Finding } from "../verify/finding.ts";
 import { proveByEvery } from "../verify/prove.ts";
 import { whenAborted } from "../world/when-aborted.ts";
 import type { World } from "../world/world.ts";
 import type { Outcome, Source, Tell } from "./events.ts";
+import { keepingAnswer } from "./kept-answer.ts";
 import { belongsTo, checkSameOwner, ownerOf } from "./owner.ts";
 import type { Prepared } from "./prepare.ts";
 import { findOtherAccount, type Proof } from "./proof.ts";
+import { withBelievedEnd } from "./token-life.ts";
 
 /** One run for one mailbox. */
 export interface Job extends Prepared {
@@ -40,19 +39,22 @@ const tokenEndpointTimeout = 60_000;
 const graceAfterSignal = 10_000;
 
 /**
- * Runs `work` with a place reserved for the next content of the token file, or of a file beside it;
+ * Runs `work` with a place reserved for the next tokens of the token file, or of a file beside it;
  * only under the token file's lock.
+ *
+ * @param current what stands there now
  */
-export async function withReservation<T>(
+export async function withTokenPlace<T>(
   job: Job,
-  work: (reservation: Reservation) => Promise<T>,
+  current: TokenRecord | undefined,
+  work: (place: TokenPlace) => Promise<T>,
   path = job.tokenFile,
 ): Promise<T> {
-  const reservation = await reserve(job.world, path, job.gid);
+  const place = await reserveTokens(job.world, path, job.gid, current);
   try {
-    return await work(reservation);
+    return await work(place);
   } finally {
-    await reservation.release();
+    await place.release();
   }
 }
 
@@ -65,35 +67,17 @@ export async function rehearse(job: Job): Promise<void> {
 }
 
 /**
- * Runs `work` under the lock of the token file.
- *
- * @param work is told whether tokens were put in the file that another process had left beside it
- * @param stop ends the wait; by default the signals that ask the process to end
- */
-export async function withTokenFileLock<T>(
-  job: Pick<Job, "world" | "tokenFile" | "gid" | "tell">,
-  work: (isRestored: boolean) => Promise<T>,
-  stop?: AbortSignal,
-): Promise<T> {
-  const { world, tokenFile, gid, tell } = job;
-  await makeDirectory(dirname(tokenFile), gid);
-  const onWait = () => tell({ is: "waitingForLock", tokenFile });
-  const restoreAndWork = async () => {
-    const isRestored = await restore(world, tokenFile, wholeTokenFile);
-    if (isRestored) tell({ is: "tokensRestored", tokenFile });
-    return work(isRestored);
-  };
-  return withLock(world, tokenFile, onWait, restoreAndWork, stop);
-}
-
-/**
  * Reads the token file again and makes sure that it still belongs to this job: whatever another
  * process has put there meanwhile is neither sent to the wrong server nor overwritten.
  *
  * @throws MxtokenError `configuration`, `unreadable`
  */
-export async function readAgain(job: Job): Promise<TokenRecord | undefined> {
-  const record = await readTokenFile(job.tokenFile);
+export async function readAgain(
+  job: Job,
+  damaged: "refused" | "replaceable" = "refused",
+): Promise<TokenRecord | undefined> {
+  const read = await readTokenFile(job.tokenFile, damaged);
+  const record = withBelievedEnd(job.world, job.tokenFile, read);
   if (record === undefined) return undefined;
   if (!belongsTo(record.notes, job.mailbox.provider)) {
     throw new MxtokenError(
@@ -151,9 +135,13 @@ export async function requestRefresh(
   job.tell({ is: "refreshing" });
   const scope = formerScope ?? job.client.scope;
   const repeated = job.client.scopeOnRefresh ? scope : undefined;
-  const response = await withTokenRequest(job, (context) => refreshToken(context, token, repeated));
   const { unechoedScopes } = job.client;
-  const refreshed = tokenFrom(response, job.world.now(), { scope, unechoedScopes }, token);
+  const refreshed = await keepingAnswer(job, async () => {
+    const response = await withTokenRequest(job, (context) =>
+      refreshToken(context, token, repeated),
+    );
+    return tokenFrom(response, job.world.now(), { scope, unechoedScopes }, token);
+  });
   tellMissingScopes(job, refreshed, formerScope !== undefined);
   return refreshed;
 }
@@ -211,6 +199,7 @@ export function recordOf(
     tokenEndpoint: client.tokenEndpoint,
     scope: token.scope,
     signedInAt: former === undefined ? job.world.now() : former.signedInAt,
+    issuedAt: token.issuedAt,
     expiresAt: token.expiresAt,
     verified,
   };

@@ -1,18 +1,10 @@
 import { isAppOnly } from "../config/flow.ts";
-import { Interrupted, MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
-import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
+import { keptPath } from "../store/kept-tokens.ts";
+import type { TokenRecord } from "../store/token-file.ts";
 import type { Token } from "../token.ts";
 import type { Outcome, Source } from "./events.ts";
-import {
-  type Job,
-  outcomeOf,
-  prove,
-  readAgain,
-  recordOf,
-  withReservation,
-  withTokenFileLock,
-} from "./job.ts";
+import { type Job, outcomeOf, prove, readAgain, recordOf, withTokenPlace } from "./job.ts";
 import { checkSameOwner, ownerOf } from "./owner.ts";
 import {
   isWorthStoring,
@@ -23,26 +15,29 @@ import {
   wrongAccount,
 } from "./proof.ts";
 import { unprovenNote, verifiedNote } from "./proof-notes.ts";
+import { withTokenFileLock } from "./token-file-lock.ts";
 
 /**
  * Writes both lines. The file is read again first: another process may have put something there
- * since. With --startover an old file is only replaced by a proven token.
+ * since. With --startover an old file is only replaced by a proven token; another one is kept beside it,
+ * because a person has signed in for it.
  *
  * @param proof undefined when there was no time for one
- * @returns whether it was written
+ * @returns where it is now, absolute
  */
-export async function store(job: Job, token: Token, proof: Proof | undefined): Promise<boolean> {
+export async function store(job: Job, token: Token, proof: Proof | undefined): Promise<string> {
   const work = async () => {
     const former = await readReplaceable(job);
     const isProven = proof !== undefined && ["accepted", "none"].includes(resultOf(proof));
-    if (former !== undefined && job.startover && !isProven) return false;
-    return withReservation(job, async (reservation) => {
-      const now = job.world.now();
-      const note = proof === undefined ? unprovenNote(now) : verifiedNote(proof, now);
-      const whole = { ...token, refreshToken: token.refreshToken ?? stillGood(job, former) };
-      await reservation.commit(formatTokenFile(recordOf(job, whole, note, undefined)));
-      return true;
-    });
+    const isBeside = former !== undefined && job.startover && !isProven;
+    const path = isBeside ? keptPath(job.world, job.tokenFile) : job.tokenFile;
+    const now = job.world.now();
+    const note = proof === undefined ? unprovenNote(now) : verifiedNote(proof, now);
+    const refreshToken = token.refreshToken ?? (isBeside ? undefined : stillGood(job, former));
+    const record = recordOf(job, { ...token, refreshToken }, note, undefined);
+    const current = isBeside ? undefined : former;
+    await withTokenPlace(job, current, (place) => place.commit(record), path);
+    return path;
   };
   // What is to be saved now is saved even while the process is asked to end.
   return withTokenFileLock(job, work, new AbortController().signal);
@@ -63,15 +58,9 @@ function stillGood(job: Job, former: TokenRecord | undefined): Secret | undefine
   }
 }
 
-/** What stands in the file now; with --startover also a file that nobody can understand. */
+/** What stands in the file now; with --startover nothing, where its tokens cannot be read. */
 export async function readReplaceable(job: Job): Promise<TokenRecord | undefined> {
-  try {
-    return await readAgain(job);
-  } catch (error) {
-    const isUnreadable = error instanceof MxtokenError && error.code === "unreadable";
-    if (!job.startover || !isUnreadable) throw error;
-    return { accessToken: undefined, refreshToken: undefined, notes: {} };
-  }
+  return readAgain(job, job.startover ? "replaceable" : "refused");
 }
 
 /**
@@ -86,20 +75,21 @@ export async function proveAndStore(job: Job, token: Token, source: Source): Pro
   try {
     proof = await prove(job, token, true);
   } catch (error) {
-    // Somebody has signed in: that is not thrown away for a Ctrl-C that came meanwhile.
-    if (error instanceof Interrupted) {
-      const isKept = await store(job, token, undefined);
-      job.tell({ is: isKept ? "keptUntilProven" : "oldTokensKept", path: tokenFile });
-    }
+    // Somebody has signed in: that is not thrown away for a Ctrl-C that came meanwhile, nor for a
+    // defect of ours.
+    const path = await store(job, token, undefined);
+    job.tell({ is: "keptUntilProven", path });
     throw error;
   }
   checkAccount(job, proof, "nothing was stored, because no login has shown otherwise");
-  const isStored = isWorthStoring(proof) && (await store(job, token, proof));
+  const path = isWorthStoring(proof) ? await store(job, token, proof) : undefined;
   requireAccepted(job.mailbox, proof, {
-    refused: isStored ? `the token is in ${tokenFile} for what it opens` : "nothing was stored",
-    unreachable: isStored
-      ? `the token is in ${tokenFile}, not proven yet: run the command again`
-      : `${tokenFile} stays as it was, because the new token is not proven`,
+    refused:
+      path === undefined ? "nothing was stored" : `the token is in ${path} for what it opens`,
+    unreachable:
+      path === tokenFile
+        ? `the token is in ${path}, not proven yet: run the command again`
+        : `${tokenFile} stays as it was, and the new token is in ${path}, because it is not proven`,
   });
   world.interrupted.throwIfAborted();
   return outcomeOf(job, source, token.expiresAt, proof.findings);

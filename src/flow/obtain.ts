@@ -9,6 +9,7 @@ import type { Secret } from "../secret.ts";
 import { type Token, tokenFrom } from "../token.ts";
 import { Answers, type Arrival } from "./answers.ts";
 import { type Job, withTokenRequest } from "./job.ts";
+import { keepingAnswer } from "./kept-answer.ts";
 
 /** Enough for every honest mistake; an endless input must come to an end. */
 const attempts = 20;
@@ -105,10 +106,12 @@ async function exchange(
   const { world, client, tell } = job;
   tell({ is: "exchanging" });
   try {
-    const response = await withTokenRequest(job, (context) =>
-      exchangeCode(context, { code, verifier: proofs.verifier, redirectUri }),
-    );
-    return tokenFrom(response, world.now(), client, undefined);
+    return await keepingAnswer(job, async () => {
+      const response = await withTokenRequest(job, (context) =>
+        exchangeCode(context, { code, verifier: proofs.verifier, redirectUri }),
+      );
+      return tokenFrom(response, world.now(), client, undefined);
+    });
   } catch (error) {
     if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
     return `the code was not taken (${error.message}); open the sign-in address again for a new one`;

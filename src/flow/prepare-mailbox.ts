@@ -41,7 +41,7 @@ export async function prepareMailbox(
   }
   const { row, foundRow, stored } =
     settings.provider === undefined && isServerNamed
-      ? await storedAnywhere(world, settings)
+      ? await storedAnywhere(world, settings, tell)
       : await storedAtProvider(world, settings, needsFile, tell);
   checkSameOwner(stored.tokenFile, stored.record?.notes ?? {}, ownerNamedBy(settings));
   return {
@@ -75,8 +75,12 @@ export const getFreshOne =
   "get a fresh one: mxtoken with the same address and options, without `check`";
 
 /** The stored token with whatever provider it is from: the person has named the server. */
-async function storedAnywhere(world: World, settings: Settings): Promise<Omit<Chosen, "evidence">> {
-  const stored = await readStored(world, settings);
+async function storedAnywhere(
+  world: World,
+  settings: Settings,
+  tell: Tell,
+): Promise<Omit<Chosen, "evidence">> {
+  const stored = await readStored(world, settings, tell);
   const row = providerByName(stored.record?.notes.provider ?? "");
   return { row, foundRow: undefined, stored };
 }
@@ -87,7 +91,7 @@ async function storedAtProvider(
   needsFile: boolean,
   tell: Tell,
 ): Promise<Chosen> {
-  const { tokenFile, record } = await readStored(world, settings);
+  const { tokenFile, record } = await readStored(world, settings, tell);
   // Nobody has to be asked for the provider of nothing.
   if (needsFile && record === undefined && settings.provider === undefined) {
     throw noAccessToken(tokenFile);

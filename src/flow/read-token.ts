@@ -1,6 +1,7 @@
 import { MxtokenError } from "../errors.ts";
 import type { LineInput } from "../grant/line-input.ts";
 import { Secret } from "../secret.ts";
+import { otherThanToken } from "../store/token-file-kind.ts";
 import { isTokenText } from "../token.ts";
 import type { World } from "../world/world.ts";
 import type { Tell } from "./events.ts";
@@ -31,8 +32,10 @@ export async function readToken(
   }
   if (line === undefined) throw new MxtokenError("usage", `no ${what} came on standard input`);
   const text = line.replace(/^\uFEFF/, "");
-  if (!isTokenText(text)) {
-    throw new MxtokenError("usage", `what came on standard input is no ${what}`);
+  const other = otherThanToken(text);
+  if (!isTokenText(text) || other !== undefined) {
+    const why = other === undefined ? "" : `: it is ${other}`;
+    throw new MxtokenError("usage", `what came on standard input is no ${what}${why}`);
   }
   return new Secret(text);
 }

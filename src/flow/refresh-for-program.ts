@@ -1,12 +1,14 @@
 import { rename } from "node:fs/promises";
 import type { Secret } from "../secret.ts";
-import { formatTokenFile, type TokenNotes, type TokenRecord } from "../store/token-file.ts";
-import { besideOf, whereKept } from "./adopt.ts";
+import { keptPath } from "../store/kept-tokens.ts";
+import type { TokenNotes, TokenRecord } from "../store/token-file.ts";
+import { whereKept } from "./adopt.ts";
 import { isFresh, type ShownToken } from "./fresh-token.ts";
-import { type Job, readAgain, requestRefresh, withReservation, withTokenFileLock } from "./job.ts";
+import { type Job, readAgain, requestRefresh, withTokenPlace } from "./job.ts";
 import { findOtherAccount, wrongAccount } from "./proof.ts";
 import { refreshUnproven, unprovenRecord } from "./refresh-unproven.ts";
 import { noRefreshToken, nothingStored, type ShowRequest, shown } from "./show-request.ts";
+import { withTokenFileLock } from "./token-file-lock.ts";
 
 /**
  * Refreshes the stored token under the lock, and stores the new one before anybody sees it.
@@ -72,23 +74,24 @@ export async function showByRefreshToken(
       return refreshUnderLock(job, request, current, refreshToken);
     }
     const isFree = current === undefined;
-    const path = isFree ? job.tokenFile : besideOf(job.tokenFile);
-    return withReservation(
+    const path = isFree ? job.tokenFile : keptPath(job.world, job.tokenFile);
+    return withTokenPlace(
       job,
-      async (reservation) => {
+      undefined,
+      async (place) => {
         const token = await requestRefresh(job, refreshToken, undefined);
         const isNew = !refreshToken.equals(token.refreshToken);
         const next = unprovenRecord(job, token, undefined);
         const account = await findOtherAccount(job, token, false);
         if (account !== undefined) {
-          if (isNew) await reservation.commit(formatTokenFile(next));
+          if (isNew) await place.commit(next);
           // Somebody else's token is not left where this mailbox's is looked for.
-          const keptIn = isNew && isFree ? besideOf(path) : path;
+          const keptIn = isNew && isFree ? keptPath(job.world, path) : path;
           if (keptIn !== path) await rename(path, keptIn);
           throw wrongAccount(job.mailbox, account, whereKept(isNew ? keptIn : undefined));
         }
         if (isNew || (isFree && !request.nocache)) {
-          await reservation.commit(formatTokenFile(next));
+          await place.commit(next);
           job.tell({ is: "keptUntilProven", path });
         }
         return shown(request, next);

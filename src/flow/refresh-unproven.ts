@@ -1,7 +1,7 @@
 import type { Secret } from "../secret.ts";
-import { formatTokenFile, type TokenNotes, type TokenRecord } from "../store/token-file.ts";
+import type { TokenNotes, TokenRecord } from "../store/token-file.ts";
 import type { Token } from "../token.ts";
-import { type Job, recordOf, rehearse, requestRefresh, withReservation } from "./job.ts";
+import { type Job, recordOf, rehearse, requestRefresh, withTokenPlace } from "./job.ts";
 import { unprovenNote } from "./proof-notes.ts";
 
 /** The token file's next content, where no login proves it now. */
@@ -27,13 +27,13 @@ export async function refreshUnproven(
   keepsLineOne: boolean,
 ): Promise<TokenRecord> {
   await rehearse(job);
-  return withReservation(job, async (reservation) => {
+  return withTokenPlace(job, current, async (place) => {
     const token = await requestRefresh(job, refreshToken, current.notes.scope);
     job.onLastAnswer?.();
     const isNew = !refreshToken.equals(token.refreshToken);
     const renewed = unprovenRecord(job, token, current.notes);
     const next = keepsLineOne ? { ...current, refreshToken: token.refreshToken } : renewed;
-    if (isNew || !keepsLineOne) await reservation.commit(formatTokenFile(next));
+    if (isNew || !keepsLineOne) await place.commit(next);
     job.tell({ is: "refreshed", newRefreshToken: isNew });
     return renewed;
   });

@@ -1,6 +1,6 @@
 import { Interrupted, MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
-import { formatTokenFile, type TokenRecord } from "../store/token-file.ts";
+import type { TokenRecord } from "../store/token-file.ts";
 import type { Token } from "../token.ts";
 import type { Outcome } from "./events.ts";
 import {
@@ -11,11 +11,11 @@ import {
   recordOf,
   rehearse,
   requestRefresh,
-  withReservation,
-  withTokenFileLock,
+  withTokenPlace,
 } from "./job.ts";
 import { isWorthStoring, type Proof, requireAccepted } from "./proof.ts";
 import { unprovenNote, verifiedNote } from "./proof-notes.ts";
+import { withTokenFileLock } from "./token-file-lock.ts";
 
 /** What the step under the lock came to. */
 type Step =
@@ -88,7 +88,7 @@ async function refreshAndCommit(
   refreshToken: Secret,
 ): Promise<Step> {
   await rehearse(job);
-  return withReservation(job, async (reservation) => {
+  return withTokenPlace(job, former, async (place) => {
     const token = await requestRefresh(job, refreshToken, former.notes.scope);
     const isNew = !refreshToken.equals(token.refreshToken);
     if (isNew) {
@@ -97,7 +97,7 @@ async function refreshAndCommit(
           ? // There is no old line 1 to keep, and it must never be empty.
             recordOf(job, token, unprovenNote(job.world.now()), former.notes)
           : { ...former, refreshToken: token.refreshToken };
-      await reservation.commit(formatTokenFile(committed));
+      await place.commit(committed);
     }
     job.tell({ is: "refreshed", newRefreshToken: isNew });
     return { is: "refreshed", token, former };
@@ -151,11 +151,11 @@ async function replaceLineOne(
     const current = await readAgain(job);
     const left = { ...former, refreshToken: token.refreshToken };
     if (current === undefined || !sameLine(current, left, "refreshToken")) return false;
-    return withReservation(job, async (reservation) => {
+    return withTokenPlace(job, current, async (place) => {
       const now = job.world.now();
       const verified = proof === undefined ? unprovenNote(now) : verifiedNote(proof, now);
       const record = recordOf(job, token, verified, former.notes);
-      await reservation.commit(formatTokenFile(record));
+      await place.commit(record);
       return true;
     });
   };
@@ -184,11 +184,11 @@ async function waitForOther(
       });
     }
     if (!sameLine(current, former, "accessToken")) return;
-    await withReservation(job, async (reservation) => {
+    await withTokenPlace(job, current, async (place) => {
       const { refreshToken } = current;
       const verified = verifiedNote(proof, job.world.now());
       const own = recordOf(job, { ...token, refreshToken }, verified, former.notes);
-      await reservation.commit(formatTokenFile(own));
+      await place.commit(own);
     });
   });
 }

@@ -35,7 +35,7 @@ export async function revokeAll(
   for (const tokenFile of await tokenFilesIn(directory)) {
     world.interrupted.throwIfAborted();
     try {
-      const own = await settingsFor(world, { ...settings, provider }, tokenFile);
+      const own = await settingsFor(world, { ...settings, provider }, tokenFile, tell);
       if (own === undefined) continue;
       const revoked = await revoke(world, { settings: own, isLocalOnly }, tell);
       results.push({ is: "revoked", revoked });
@@ -72,9 +72,10 @@ async function settingsFor(
   world: World,
   settings: Omit<Settings, "address">,
   tokenFile: string,
+  tell: Tell,
 ): Promise<Settings | undefined> {
   const named = { ...settings, address: parseAddress("anybody@example.com"), tokenFile };
-  const { record } = await readStored(world, named);
+  const { record } = await readStored(world, named, tell);
   const notes = record?.notes;
   // What does not say where it is from is sent nowhere for a provider that many are meant by.
   const isUnsaid = notes?.provider === undefined;

@@ -9,9 +9,10 @@ import type { World } from "../world/world.ts";
 import { readStored } from "./choose-token-file.ts";
 import type { Tell } from "./events.ts";
 import { findRecord } from "./fresh-token.ts";
-import { type Job, readAgain, withTokenFileLock, withTokenRequest } from "./job.ts";
+import { type Job, readAgain, withTokenRequest } from "./job.ts";
 import { checkSameOwner, ownerNamedBy } from "./owner.ts";
 import { prepare } from "./prepare.ts";
+import { withTokenFileLock } from "./token-file-lock.ts";
 
 /** What the person wants of `mxtoken revoke`. */
 export interface RevokeRequest {
@@ -54,7 +55,7 @@ async function revokeAndRemove(
   settings: Settings,
   tell: Tell,
 ): Promise<Omit<Revoked, "account">> {
-  const stored = await readStored(world, settings);
+  const stored = await readStored(world, settings, tell);
   if (stored.record === undefined && settings.provider === undefined) {
     throw nothingToRevoke(stored.tokenFile);
   }

@@ -76,7 +76,7 @@ async function tokenFromInput(world: World, tell: Tell, what: string): Promise<S
 
 async function freshlyIssued(world: World, request: ShowRequest, tell: Tell): Promise<ShownToken> {
   const { settings, refreshTokenFromInput } = request;
-  const { tokenFile, record } = await readStored(world, settings);
+  const { tokenFile, record } = await readStored(world, settings, tell);
   const isForApplication = isAppOnly(flowWanted(settings, record?.notes ?? {}));
   const needsRecord = !isForApplication && !refreshTokenFromInput;
   // Nobody has to be asked for the provider of nothing; --provider may have a file of its own.

@@ -3,8 +3,10 @@ import { type DeviceAuthorization, pollDeviceCode, requestDeviceCode } from "../
 import { rehearseReplacement } from "../store/atomic.ts";
 import { type Token, type TokenResponse, tokenFrom } from "../token.ts";
 import type { Outcome } from "./events.ts";
-import { type Job, tellMissingScopes, withTokenFileLock, withTokenRequest } from "./job.ts";
+import { type Job, tellMissingScopes, withTokenRequest } from "./job.ts";
+import { keepingAnswer } from "./kept-answer.ts";
 import { proveAndStore } from "./new-token.ts";
+import { withTokenFileLock } from "./token-file-lock.ts";
 
 /** How a person is asked to sign in on another device. */
 export interface DeviceSignInRequest {
@@ -34,7 +36,7 @@ export async function signInByDevice(job: Job, request: DeviceSignInRequest): Pr
   const { world, tokenFile, gid, tell } = job;
   await withTokenFileLock(job, () => rehearseReplacement(world, tokenFile, gid));
   tell({ is: "beforeSignIn", remarks: job.beforeSignIn });
-  const token = await obtainByDevice(job, request);
+  const token = await keepingAnswer(job, () => obtainByDevice(job, request));
   tell({ is: "deviceCodeUsed" });
   if (token.refreshToken === undefined) tell({ is: "noRefreshToken" });
   tellMissingScopes(job, token, false);

@@ -7,10 +7,11 @@ import type { LoopbackRedirect } from "../grant/redirect.ts";
 import { rehearseReplacement } from "../store/atomic.ts";
 import { isBrowserSeen, isOverSsh, sshTunnel } from "../world/browser.ts";
 import type { Outcome } from "./events.ts";
-import { type Job, tellMissingScopes, withTokenFileLock } from "./job.ts";
+import { type Job, tellMissingScopes } from "./job.ts";
 import { type BrowserSettings, type Listening, listen, wantsListener } from "./listen.ts";
 import { proveAndStore } from "./new-token.ts";
 import { type AuthorizationRequest, obtain } from "./obtain.ts";
+import { withTokenFileLock } from "./token-file-lock.ts";
 
 /** For the tunnel of a run that does not listen; any other would do. */
 const suggestedPort = 8765;

@@ -1,7 +1,8 @@
 import { providerByName } from "../catalog/providers.ts";
-import { isAppOnly } from "../config/flow.ts";
+import { flowWanted, isAppOnly } from "../config/flow.ts";
 import type { Settings } from "../config/settings.ts";
 import { tokenFileOf } from "../config/token-file-path.ts";
+import { MxtokenError } from "../errors.ts";
 import { groupId } from "../store/group.ts";
 import { identityIn, readTokenFile, signatureOf, writtenAt } from "../store/read.ts";
 import { identityOf, type TokenIdentity, type TokenRecord } from "../store/token-file.ts";
@@ -11,12 +12,14 @@ import { obtainForApplication } from "./app-only.ts";
 import { readStored } from "./choose-token-file.ts";
 import type { Tell } from "./events.ts";
 import { issueUnproven } from "./issue-unproven.ts";
-import { type Job, prove, readAgain, withTokenFileLock } from "./job.ts";
+import { type Job, prove, readAgain } from "./job.ts";
 import { prepare } from "./prepare.ts";
 import { requireAccepted, resultOf } from "./proof.ts";
 import { refreshStored } from "./refresh.ts";
 import { refreshUnproven } from "./refresh-unproven.ts";
 import { noRefreshToken, nothingStored } from "./show-request.ts";
+import { withTokenFileLock } from "./token-file-lock.ts";
+import { lifeOf, type TokenLife, withBelievedEnd } from "./token-life.ts";
 
 /** What one turn of `mxtoken keep` for one mailbox is to do. Nobody is ever asked anything. */
 export interface TurnRequest {
@@ -31,14 +34,6 @@ export interface TurnRequest {
   onLastAnswer?(): void;
 }
 
-/** From when to when a stored access token is good; ms since 1970. */
-export interface TokenLife {
-  /** when its file was written */
-  readonly issuedAt: number;
-  /** undefined when nobody knows */
-  readonly expiresAt: number | undefined;
-}
-
 /** What a turn came to, whether it went well or not. */
 export interface Turn {
   /** absolute; undefined where nobody may even look for it */
@@ -46,10 +41,14 @@ export interface Turn {
   readonly provider: string | undefined;
   /** host of the token endpoint */
   readonly server: string | undefined;
+  /** whether the token file could be looked at after the turn; if not, nobody knows its life */
+  readonly isLookedAt: boolean;
   /** of the stored token, as it is after the turn; undefined where there is none */
   readonly life: TokenLife | undefined;
   /** of the tokens that the turn began with; undefined where there were none, or nobody knows */
   readonly identity: TokenIdentity | undefined;
+  /** whether there is anything to ask with: tokens, or an application that needs none */
+  readonly isAskable: boolean;
   /** whether this process got a new token */
   readonly isRenewed: boolean;
   /** of the last login; undefined where there was none */
@@ -83,11 +82,14 @@ export async function takeTurn(world: World, request: TurnRequest, tell: Tell): 
   }
   const after = await lookAfter(world, request, job, before, isRenewed).catch((cause) => {
     error ??= cause;
-    return { tokenFile: job?.tokenFile, life: undefined, identity: undefined };
+    const tokenFile = job?.tokenFile;
+    return { tokenFile, isLookedAt: false, life: undefined, identity: undefined };
   });
   const provider = job?.mailbox.provider;
   const server = job === undefined ? undefined : new URL(job.client.tokenEndpoint).host;
-  return { ...after, provider, server, isRenewed, findings, error };
+  const flow = job?.client.flow ?? flowWanted(request.settings, {});
+  const isAskable = after.identity !== undefined || isAppOnly(flow);
+  return { ...after, provider, server, isAskable, isRenewed, findings, error };
 }
 
 /**
@@ -96,7 +98,7 @@ export async function takeTurn(world: World, request: TurnRequest, tell: Tell): 
  */
 export async function storedServer(world: World, settings: Settings): Promise<string | undefined> {
   try {
-    const { record } = await readStored(world, settings);
+    const { record } = await readStored(world, settings, () => undefined);
     const name = settings.provider ?? record?.notes.provider;
     const row = name === undefined ? undefined : providerByName(name);
     const named = settings.provider === undefined ? record?.notes.tokenEndpoint : undefined;
@@ -115,24 +117,30 @@ async function lookAfter(
   job: Job | undefined,
   before: string | undefined,
   isRenewed: boolean,
-): Promise<Pick<Turn, "tokenFile" | "life" | "identity">> {
+): Promise<Pick<Turn, "tokenFile" | "isLookedAt" | "life" | "identity">> {
   const tokenFile = job?.tokenFile ?? tokenFileOf(world, settings);
-  const record = await readTokenFile(tokenFile).catch(() => undefined);
+  const read = await readTokenFile(tokenFile).catch((error) => {
+    if (error instanceof MxtokenError && error.code === "unreachable") throw error;
+    return undefined;
+  });
+  const record = withBelievedEnd(world, tokenFile, read);
+  const isLookedAt = true;
   const life = lifeOf(record, isRenewed ? world.now() : writtenAt(tokenFile));
   if (job !== undefined) {
     const identity = job.record === undefined ? undefined : identityOf(job.record);
-    return { tokenFile, life, identity };
+    return { tokenFile, isLookedAt, life, identity };
   }
   // It failed before anybody read the tokens, and somebody may have replaced them meanwhile.
   const isUnchanged = signatureOf(tokenFile) === before;
-  return { tokenFile, life, identity: isUnchanged ? await identityIn(tokenFile) : undefined };
+  const identity = isUnchanged ? await identityIn(tokenFile) : undefined;
+  return { tokenFile, isLookedAt, life, identity };
 }
 
 async function jobOf(world: World, request: TurnRequest, tell: Tell): Promise<Job> {
   const { settings, isPlaceKnown, onLastAnswer = () => undefined } = request;
   const isNamed = settings.provider !== undefined || settings.flow !== undefined;
   if (!isNamed) {
-    const { record, tokenFile } = await readStored(world, settings);
+    const { record, tokenFile } = await readStored(world, settings, tell);
     // Nobody has to be asked for the provider of nothing.
     if (record === undefined) throw nothingStored(tokenFile);
   }
@@ -194,12 +202,4 @@ async function renewUnproven(job: Job, request: TurnRequest): Promise<void> {
     if (current.refreshToken === undefined) throw noRefreshToken(job.tokenFile);
     await refreshUnproven(job, current, current.refreshToken, false);
   });
-}
-
-function lifeOf(
-  record: TokenRecord | undefined,
-  issuedAt: number | undefined,
-): TokenLife | undefined {
-  if (record?.accessToken === undefined || issuedAt === undefined) return undefined;
-  return { issuedAt, expiresAt: record.notes.expiresAt };
 }

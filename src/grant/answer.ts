@@ -20,7 +20,8 @@ export type AnswerVerdict =
 /**
  * Judges the parameters of an authorization response (RFC 6749 section 4.1.2, RFC 9207).
  *
- * @throws MxtokenError `signInDeclined` when it is `error=…`, with the server's words
+ * @throws MxtokenError `signInDeclined` when it is `error=…`, with the server's words; `unreachable`
+ * when that is the server's own trouble
  */
 export function judgeAnswer(parameters: URLSearchParams, expected: ExpectedAnswer): AnswerVerdict {
   const state = single(parameters, "state");
@@ -85,16 +86,55 @@ function isState(text: string, { state }: ExpectedAnswer): boolean {
 }
 
 function declined(error: string, description: string | undefined): MxtokenError {
-  const words = description === undefined ? error : `${error}: ${description}`;
-  return new MxtokenError("signInDeclined", `the sign-in was refused: ${harmless(words)}`, {
-    hint: declineHints.get(error),
-  });
+  const words = harmless(description === undefined ? error : `${error}: ${description}`);
+  if (serverTrouble.has(error)) {
+    return new MxtokenError(
+      "unreachable",
+      `the authorization server could not finish the sign-in: ${words}`,
+      { oauthError: error, hint: "nobody has refused anything: run the command again later" },
+    );
+  }
+  const hint = declineHints.get(error);
+  const message = `the sign-in was refused: ${words}`;
+  return new MxtokenError("signInDeclined", message, { oauthError: error, hint });
 }
 
+/** RFC 6749 section 4.1.2.1 */
+const serverTrouble: ReadonlySet<string> = new Set(["server_error", "temporarily_unavailable"]);
+
+const signInFirst =
+  "the server wanted to ask nothing, and could not: sign in to the account in this browser, then run the command again";
+
+/** RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6. */
 const declineHints: ReadonlyMap<string, string> = new Map([
   [
     "access_denied",
     "somebody chose Cancel, or this person or application may not do this; run the command again to try once more",
   ],
-  ["consent_required", "an administrator must allow this application first"],
+  [
+    "consent_required",
+    "this application must be allowed first, by an administrator or by whoever signs in",
+  ],
+  ["login_required", signInFirst],
+  ["interaction_required", signInFirst],
+  [
+    "account_selection_required",
+    "several accounts are signed in, in this browser: run the command again with --select-account, or use a private window",
+  ],
+  [
+    "invalid_scope",
+    "this application may not ask for this scope: check --scope, and what it is registered for",
+  ],
+  [
+    "unauthorized_client",
+    "this application may not let people sign in so: check --app, --client-id and --tenant, and how it is registered",
+  ],
+  [
+    "invalid_request",
+    "the server does not take this request: check --client-id, --redirect-uri and --scope against how the application is registered",
+  ],
+  [
+    "unsupported_response_type",
+    "this server gives no authorization codes to this application: check how it is registered, or try --flow device",
+  ],
 ]);

@@ -5,6 +5,7 @@ import { blackOut, harmless, Secret } from "../secret.ts";
 import type { TokenResponse } from "../token.ts";
 import { mayHaveArrived } from "../world/network-error.ts";
 import { clientAuthentication } from "./client-authentication.ts";
+import type { SentGrant } from "./grant-words.ts";
 import { type Asked, judgeReply, tidyGrant } from "./reply.ts";
 import type { TokenRequestContext } from "./request-context.ts";
 
@@ -64,7 +65,7 @@ export function tokenTransport(context: TokenRequestContext, isForApplication = 
 /** As {@link tokenTransport}, for another endpoint of the authorization server. */
 export function transport(
   context: TokenRequestContext,
-  asked: Omit<Asked, "host">,
+  asked: Omit<Asked, "host" | "sent">,
   tidy: (members: Record<string, unknown>) => Record<string, unknown>,
 ) {
   const { world, ca, signal } = context;
@@ -79,11 +80,11 @@ export function transport(
       );
       const { headers } = init;
       const body = init.body.toString();
-      const isRefresh = init.body.get("grant_type") === "refresh_token";
+      const sentGrant = sentGrants.get(init.body.get("grant_type") ?? "");
       const reply = await world
         .http({ method: "POST", url, headers, body, ca, signal })
         .catch((error) => {
-          throw isRefresh ? error : withoutDoubt(error);
+          throw sentGrant === "refreshToken" ? error : withoutDoubt(error);
         });
       world.trace(
         `${url} answered ${reply.status} ${harmless(reply.headers.get("content-type") ?? "without a content type", 80)}`,
@@ -92,7 +93,7 @@ export function transport(
       const sent = secretsIn(init);
       const say = (words: string) => harmless(blackOut(words, sent));
       const members = judged(context, () =>
-        judgeReply(reply, { ...asked, host: new URL(url).host }, say),
+        judgeReply(reply, { ...asked, host: new URL(url).host, sent: sentGrant }, say),
       );
       return new Response(JSON.stringify(tidy(members)), {
         status: 200,
@@ -101,6 +102,11 @@ export function transport(
     },
   };
 }
+
+const sentGrants: ReadonlyMap<string, SentGrant> = new Map([
+  ["refresh_token", "refreshToken"],
+  ["authorization_code", "code"],
+]);
 
 /** Where a client is refused that has proven nothing, that may be all that is wrong. */
 function judged<T>({ client }: TokenRequestContext, judge: () => T): T {

@@ -1,5 +1,7 @@
 import { MxtokenError } from "../errors.ts";
+import { harmless, Secret } from "../secret.ts";
 import type { HttpReply } from "../world/world.ts";
+import { namesTheGrant, type SentGrant } from "./grant-words.ts";
 
 /** Refused, and only a person can help by signing in again. */
 const signInAgain: ReadonlySet<string> = new Set([
@@ -25,6 +27,8 @@ export interface Asked {
   readonly member: string | undefined;
   /** no person can sign in: whatever is refused is refused to the application */
   readonly isForApplication?: boolean;
+  /** what the request sent for the person's consent, whose refusal wants a new sign-in */
+  readonly sent?: SentGrant | undefined;
 }
 
 /**
@@ -34,7 +38,8 @@ export interface Asked {
  * @param say makes the server's words fit to be shown
  * @returns the answer's members
  * @throws MxtokenError `signInNeeded`, `applicationRefused`, `unreachable`, `notUnderstood`; with
- * `oauthError` where the server sent one
+ * `oauthError` where the server sent one, and with `answer` where tokens may be in what is not
+ * understood
  */
 export function judgeReply(
   reply: HttpReply,
@@ -55,15 +60,16 @@ export function judgeReply(
   const isFilled = member === undefined || isFilledText(members?.[member]);
   // Some servers send their refusal with status 200.
   if (code !== undefined && (status >= 400 || member === undefined || !isFilled)) {
-    throw refusal(code, asked, say(code), say(wordsOf(members)));
+    throw refusal(code, members, asked, say);
   }
   const isGranted = status >= 200 && status < 300;
   if (isGranted && member === undefined) return members ?? {};
-  if (!isGranted || members === undefined || !isFilled) {
+  if (!isGranted || members === undefined || !isFilled || !isReadable(members)) {
     throw new MxtokenError(
       "notUnderstood",
       `${host} did not answer as ${endpoint} does: ${describe(reply, members, member)}`,
       {
+        answer: isGranted ? mayHoldTokens(reply, asked) : undefined,
         hint: `is ${endpoint.replace(/^an? /, "the ")} right, and is there a sign-in page of the network in between?`,
       },
     );
@@ -71,8 +77,23 @@ export function judgeReply(
   return members;
 }
 
+/** A refresh token that is there must not be lost for its form. */
+function isReadable({ refresh_token: token }: Record<string, unknown>): boolean {
+  return token === undefined || token === null || typeof token === "string";
+}
+
+/**
+ * The body of an answer that is not understood, unless it is a page for people. An application asks
+ * for its tokens again.
+ */
+function mayHoldTokens({ body }: HttpReply, asked: Asked): Secret | undefined {
+  if (asked.member !== "access_token" || asked.isForApplication === true) return undefined;
+  const isPage = /^[\s\uFEFF]*<[!?a-z]/i.test(body);
+  return isPage || body.trim() === "" ? undefined : new Secret(body);
+}
+
 function parseObject(reply: HttpReply): Record<string, unknown> | undefined {
-  if (reply.truncated) return undefined;
+  if (reply.truncated || reply.undecoded !== undefined) return undefined;
   try {
     const value: unknown = JSON.parse(reply.body.replace(/^\uFEFF/, ""));
     const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
@@ -122,12 +143,17 @@ function unreachable(
 
 function refusal(
   oauthError: string,
-  { host, isForApplication = false }: Asked,
-  name: string,
-  words: string,
+  members: Record<string, unknown> | undefined,
+  { host, isForApplication = false, sent }: Asked,
+  say: (words: string) => string,
 ): MxtokenError {
-  const said = words === "" ? name : words;
-  if (signInAgain.has(oauthError) && !isForApplication) {
+  const said = say(wordsOf(members)) || say(oauthError);
+  const description = members?.["error_description"];
+  const isGrants =
+    signInAgain.has(oauthError) ||
+    (sent !== undefined &&
+      namesTheGrant(oauthError, isFilledText(description) ? description : "", sent));
+  if (isGrants && !isForApplication) {
     return new MxtokenError("signInNeeded", `${host} wants a new sign-in: ${said}`, { oauthError });
   }
   return new MxtokenError("applicationRefused", `${host} refuses the application: ${said}`, {
@@ -159,7 +185,13 @@ function describe(
 ): string {
   const { status } = reply;
   if (status >= 300 && status < 400) return `status ${status}, a redirect, which is not followed`;
+  if (reply.undecoded !== undefined) {
+    return `status ${status}, in a content coding that cannot be undone (${harmless(reply.undecoded, 40)})`;
+  }
   if (reply.truncated) return `status ${status} with over 1 MiB`;
+  if (members !== undefined && !isReadable(members)) {
+    return `status ${status}, JSON with a refresh token that is no text`;
+  }
   if (members !== undefined)
     return `status ${status}, JSON without ${withArticle(member ?? "answer")}`;
   const html = /^\s*<(!doctype|html)/i.test(reply.body);

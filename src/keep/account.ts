@@ -1,10 +1,18 @@
 import type { Settings } from "../config/settings.ts";
 import { Interrupted, MxtokenError } from "../errors.ts";
-import { storedServer, type TokenLife, type Turn, type TurnRequest } from "../flow/turn.ts";
+import type { TokenLife } from "../flow/token-life.ts";
+import { storedServer, type Turn, type TurnRequest } from "../flow/turn.ts";
 import type { TokenIdentity } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
 import type { AccountEvent, AccountPicture, LastEvent, State, Trouble } from "./events.ts";
-import { isFromTheFuture, type Policy, proveAgainAt, refreshAt, retryAt } from "./schedule.ts";
+import {
+  askAgainAt,
+  isFromTheFuture,
+  type Policy,
+  proveAgainAt,
+  refreshAt,
+  retryAt,
+} from "./schedule.ts";
 import { kindOf, ofLogin, passing, refusals, refusalsOfMailServer, troubleOf } from "./trouble.ts";
 
 /** An account that is to be kept fresh. */
@@ -28,8 +36,22 @@ export interface Moment {
 /** Whatever comes of a turn, the next one is not begun sooner; ms. */
 const leastInterval = 1000;
 
+/** When nothing is due. */
+const never = Number.POSITIVE_INFINITY;
+
 /** A turn that has not begun, or not ended, for so long holds its account up; ms. */
 const longestTurn = 60_000;
+
+/** What somebody has to see to. */
+interface Refusal {
+  /** the same for what need not be told again */
+  readonly kind: string;
+  /** how often in a row */
+  readonly times: number;
+  /** what the refused turn began with */
+  readonly tokens: TokenIdentity | undefined;
+  readonly isByMailServer: boolean;
+}
 
 /** One account while it is kept fresh. It decides what is due, and asks nobody anything. */
 export class KeptAccount {
@@ -54,11 +76,10 @@ export class KeptAccount {
   #hasWorked = false;
   /** a token of ours was stored there */
   #isPlaceKnown = false;
-  #isRefused = false;
   #isToldExpired = false;
-  /** its tokens when it was refused, and whether it was the mail server that did */
-  #refusedTokens: TokenIdentity | undefined;
-  #isRefusedByMailServer = false;
+  #refusal: Refusal | undefined;
+  /** it was refused since it was all right the last time */
+  #wasRefused = false;
 
   constructor(toKeep: AccountToKeep, moment: Moment) {
     this.toKeep = toKeep;
@@ -78,9 +99,9 @@ export class KeptAccount {
     this.#server ??= await storedServer(world, this.toKeep.settings);
   }
 
-  /** Whether a person has to do something before anything more is tried. */
+  /** Whether a person probably has to do something; until then it is tried rarely. */
   get isRefused(): boolean {
-    return this.#isRefused;
+    return this.#refusal !== undefined;
   }
 
   /**
@@ -88,13 +109,12 @@ export class KeptAccount {
    * want the token, another refresh token is nobody's new sign-in: another process's attempt leaves one.
    */
   isWorthATry(tokens: TokenIdentity | undefined): boolean {
-    const part = this.#isRefusedByMailServer ? "accessToken" : "tokens";
-    return tokens?.[part] !== this.#refusedTokens?.[part];
+    const part = this.#refusal?.isByMailServer === true ? "accessToken" : "tokens";
+    return tokens?.[part] !== this.#refusal?.tokens?.[part];
   }
 
   /** When the next turn is due, ms since 1970. */
   get nextAt(): number {
-    if (this.#isRefused) return Number.POSITIVE_INFINITY;
     return Math.max(Math.min(this.#refreshAt, this.#proveAt), this.#settledAt + leastInterval);
   }
 
@@ -132,7 +152,7 @@ export class KeptAccount {
     this.#provider = turn.provider ?? this.#provider;
     this.#server = turn.server ?? this.#server;
     const isOthers = this.#isLookedAt && this.#isOtherLife(turn.life) && !turn.isRenewed;
-    this.#learnLife(turn, moment);
+    if (turn.isLookedAt) this.#learnLife(turn, moment);
     this.#isLookedAt = true;
     if (error === undefined) return this.#succeeded(turn, isOthers, moment);
     if (error instanceof Interrupted) return undefined;
@@ -146,17 +166,23 @@ export class KeptAccount {
       return { is: "partlyRefused", trouble, life: this.#life };
     }
     const mayPass = error instanceof MxtokenError && error.mayPass;
-    if (!mayPass && !this.#isPassing(trouble)) return this.#refused(turn, trouble);
     const retryAfter = error instanceof MxtokenError ? error.retryAfter : undefined;
+    if (!mayPass && !this.#isPassing(trouble)) {
+      return this.#refused(turn, trouble, retryAfter, moment);
+    }
+    if (this.#refusal !== undefined && (!turn.isRenewed || this.#refusal.isByMailServer)) {
+      this.#refusedBefore(retryAfter, moment);
+      return undefined;
+    }
     const isProofPending = findings?.some(({ result }) => result === "unreachable") === true;
     return isOfLogin && isProofPending
       ? this.#unproven(trouble, retryAfter, turn.isRenewed, moment)
       : this.#unreachable(trouble, retryAfter, moment);
   }
 
-  /** Lets a refused account be tried again. */
+  /** Lets a refused account be tried again now: somebody may have done something about it. */
   tryAgain({ now }: Moment): AccountEvent {
-    this.#isRefused = false;
+    this.#refusal = undefined;
     this.#isLookedAt = false;
     this.#settledAt = Number.NEGATIVE_INFINITY;
     this.#failures = 0;
@@ -171,7 +197,7 @@ export class KeptAccount {
     if (expiresAt === undefined || expiresAt > now) return undefined;
     const isHeldUp = this.busySince !== undefined && now - this.busySince > longestTurn;
     const isWithout = this.#failures > 0 || isHeldUp;
-    if (!isWithout || this.#isToldExpired || this.#isRefused) return undefined;
+    if (!isWithout || this.#isToldExpired || this.isRefused) return undefined;
     this.#isToldExpired = true;
     return { is: "expired", expiresAt };
   }
@@ -194,14 +220,14 @@ export class KeptAccount {
       tokenFile: this.tokenFile,
       state: this.state(now),
       expiresAt: this.#life?.expiresAt,
-      nextAt: this.#isRefused ? undefined : this.nextAt,
+      nextAt: finite(this.nextAt),
       provenAt: this.#provenAt,
       last: this.last,
     };
   }
 
   state(now: number): State {
-    if (this.#isRefused) return "refused";
+    if (this.isRefused) return "refused";
     if (!this.#isLookedAt) return "waiting";
     if (this.#life === undefined || this.#isOver(now)) return "expired";
     return this.#failures > 0 ? "retrying" : "fresh";
@@ -225,15 +251,16 @@ export class KeptAccount {
 
   #succeeded(turn: Turn, isOthers: boolean, moment: Moment): AccountEvent | undefined {
     const { findings, isRenewed } = turn;
-    const isAgain = this.#failures > 0;
+    const isAgain = this.#failures > 0 || this.#wasRefused;
     this.#worked();
     if (isRenewed) this.#isPlaceKnown = true;
     if (findings !== undefined && findings.length > 0) this.#proven(moment.now, moment);
     else if (this.toKeep.settings.verify.length === 0) this.#proven(moment.now, moment, false);
     const life = this.#life;
     if (isRenewed) return { is: "refreshed", life, findings, isAgain };
-    if (findings !== undefined) return { is: "proven", life, findings };
-    return isOthers ? { is: "refreshedElsewhere", life } : undefined;
+    if (findings !== undefined) return { is: "proven", life, findings, isAgain };
+    if (isOthers) return { is: "refreshedElsewhere", life, isAgain };
+    return isAgain ? { is: "worksAgain", life } : undefined;
   }
 
   /** A secret's source may be gone for a while; what was never right does not get right by itself. */
@@ -243,6 +270,8 @@ export class KeptAccount {
 
   #worked(): void {
     this.#hasWorked = true;
+    this.#refusal = undefined;
+    this.#wasRefused = false;
     this.#failures = 0;
     this.#failedProofs = 0;
     this.#lastKind = "";
@@ -254,11 +283,37 @@ export class KeptAccount {
     this.#proveAt = proveAgainAt(at, policy, random());
   }
 
-  #refused(turn: Turn, trouble: Trouble): AccountEvent {
-    this.#isRefused = true;
-    this.#refusedTokens = turn.identity;
-    this.#isRefusedByMailServer = refusalsOfMailServer.has(trouble.code);
-    return { is: "refused", trouble, life: this.#life };
+  /** Told once, and not at every attempt that comes to the same. */
+  #refused(
+    { identity, isAskable }: Turn,
+    trouble: Trouble,
+    retryAfter: number | undefined,
+    { now, random }: Moment,
+  ): AccountEvent | undefined {
+    const former = this.#refusal;
+    const kind = kindOf(trouble);
+    const times = (former?.times ?? 0) + 1;
+    const isByMailServer = refusalsOfMailServer.has(trouble.code);
+    this.#refusal = { kind, times, tokens: identity, isByMailServer };
+    this.#wasRefused = true;
+    this.#failures = 0;
+    // Where there is nothing to ask with, only the file is looked at.
+    this.#lookAgainAt(isAskable ? askAgainAt(now, times, retryAfter, random()) : never);
+    const nextAt = finite(this.nextAt);
+    return former?.kind === kind ? undefined : { is: "refused", trouble, life: this.#life, nextAt };
+  }
+
+  /** Nobody has answered this time: that is no news of an account that needs somebody. */
+  #refusedBefore(retryAfter: number | undefined, { now, random }: Moment): void {
+    this.#failures += 1;
+    this.#lookAgainAt(retryAt(now, this.#failures, retryAfter, random()));
+  }
+
+  /** Then it is looked at as if for the first time. */
+  #lookAgainAt(at: number): void {
+    this.#isLookedAt = false;
+    this.#refreshAt = at;
+    this.#proveAt = at;
   }
 
   #unproven(
@@ -267,6 +322,7 @@ export class KeptAccount {
     isRenewed: boolean,
     { now, random }: Moment,
   ): AccountEvent | undefined {
+    this.#refusal = undefined;
     this.#failures = 0;
     this.#failedProofs += 1;
     if (isRenewed) this.#isPlaceKnown = true;
@@ -301,4 +357,8 @@ export class KeptAccount {
     this.#lastKind = kind;
     return isNews;
   }
+}
+
+function finite(time: number): number | undefined {
+  return Number.isFinite(time) ? time : undefined;
 }

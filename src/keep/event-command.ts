@@ -10,6 +10,13 @@ export interface ToldEvent {
   readonly command: string | undefined;
 }
 
+/** What systemd gives to this process alone (sd_notify(3)). */
+const withoutSocket = {
+  NOTIFY_SOCKET: undefined,
+  WATCHDOG_USEC: undefined,
+  WATCHDOG_PID: undefined,
+};
+
 /** ms */
 const patience = 60_000;
 const longestQueue = 1000;
@@ -18,8 +25,7 @@ const lastPatience = 10_000;
 
 /**
  * Runs a command line for every event, one after the other, with MXTOKEN_EVENT, MXTOKEN_ACCOUNT,
- * MXTOKEN_MESSAGE and MXTOKEN_COMMAND in its environment, and without the client secret that may be in
- * ours.
+ * MXTOKEN_MESSAGE and MXTOKEN_COMMAND in its environment.
  */
 export class EventCommand {
   readonly #world: World;
@@ -74,7 +80,7 @@ export class EventCommand {
     this.#end.signal.addEventListener("abort", onEnd);
     if (this.#end.signal.aborted) onEnd();
     const env = {
-      ...withoutSecrets(this.#world.env),
+      ...withoutSocket,
       MXTOKEN_EVENT: is,
       MXTOKEN_ACCOUNT: account,
       MXTOKEN_MESSAGE: message,
@@ -97,13 +103,4 @@ export class EventCommand {
     this.#isFailing = true;
     this.#onFailure(reason);
   }
-}
-
-/** Takes what is not for others out of the environment. */
-function withoutSecrets(env: World["env"]): Record<string, undefined> {
-  // Windows does not care about the letters' case; the socket is for this process alone.
-  const names = Object.keys(env).filter((name) =>
-    /^(?:MXTOKEN_CLIENT_SECRET|NOTIFY_SOCKET|WATCHDOG_(?:USEC|PID))$/i.test(name),
-  );
-  return Object.fromEntries(names.map((name) => [name, undefined]));
 }

@@ -1,4 +1,4 @@
-import type { TokenLife } from "../flow/turn.ts";
+import type { TokenLife } from "../flow/token-life.ts";
 import type { Finding } from "../verify/finding.ts";
 
 /** Which account an event is about. */
@@ -28,9 +28,16 @@ export type AccountEvent =
       isAgain: boolean;
     }
   /** another process has stored a new token */
-  | { is: "refreshedElsewhere"; life: TokenLife | undefined }
+  | { is: "refreshedElsewhere"; life: TokenLife | undefined; isAgain: boolean }
   /** the stored token was accepted by a login */
-  | { is: "proven"; life: TokenLife | undefined; findings: readonly Finding[] }
+  | {
+      is: "proven";
+      life: TokenLife | undefined;
+      findings: readonly Finding[];
+      isAgain: boolean;
+    }
+  /** what was wrong is not any more, and nothing else had to be done */
+  | { is: "worksAgain"; life: TokenLife | undefined }
   /** the mail server was not reachable: what is stored is not proven */
   | { is: "unproven"; trouble: Trouble; life: TokenLife | undefined; nextAt: number }
   /** the token opens the mailbox, and a server for something else refuses it */
@@ -41,8 +48,13 @@ export type AccountEvent =
   | { is: "failed"; trouble: Trouble; life: TokenLife | undefined; nextAt: number }
   /** the stored token has ended, and there is no new one yet */
   | { is: "expired"; expiresAt: number }
-  /** nothing more is tried until the token file changes */
-  | { is: "refused"; trouble: Trouble; life: TokenLife | undefined }
+  /** somebody has to do something; it is tried again at a time, or only when the token file changes */
+  | {
+      is: "refused";
+      trouble: Trouble;
+      life: TokenLife | undefined;
+      nextAt: number | undefined;
+    }
   /** the file of a refused account has changed, or the list was read again: it is tried again */
   | { is: "triedAgain" };
 
@@ -78,7 +90,7 @@ export interface AccountPicture extends AccountName {
   readonly tokenFile: string | undefined;
   readonly state: State;
   readonly expiresAt: number | undefined;
-  /** when the next step is due; undefined for one that is refused */
+  /** when the next step is due; undefined where nothing is done before the token file changes */
   readonly nextAt: number | undefined;
   readonly provenAt: number | undefined;
   readonly last: LastEvent | undefined;

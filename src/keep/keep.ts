@@ -37,8 +37,8 @@ export interface KeepReport {
 /**
  * Holds token files fresh until the process is asked to end.
  *
- * @throws MxtokenError `signInNeeded` when nothing is left alive, and what is wrong with the accounts
- * or the status file at the beginning; Interrupted
+ * @throws MxtokenError `signInNeeded` when at the beginning no account is alive, and what is wrong with
+ * the accounts or the status file at the beginning; Interrupted
  */
 export async function keep(world: World, request: KeepRequest, report: KeepReport): Promise<void> {
   await new Keeping(world, request, report).run();
@@ -101,7 +101,7 @@ class Keeping {
         this.#tell({ is: "nothingAlive", accounts: this.#keeper.accounts.length });
         throw new MxtokenError(
           "signInNeeded",
-          "every account needs somebody: nothing is left alive",
+          "every account needs somebody: there is nothing to keep fresh",
         );
       }
       this.#world.interrupted.throwIfAborted();

@@ -18,7 +18,7 @@ export interface KeeperOptions {
   readonly policy: Policy;
   /** how many turns may be under way at one authorization server */
   readonly concurrency: number;
-  /** whether it goes on when no account is left for which nobody has to do something */
+  /** whether it goes on when at its beginning somebody has to do something for every account */
   readonly outlivesRefusals?: boolean;
   /** ends it: nothing new is begun, and what is under way comes to its end */
   readonly stop: AbortSignal;
@@ -63,6 +63,8 @@ export class Keeper {
   #seen = Number.NEGATIVE_INFINITY;
   /** when the files of refused accounts have to be looked at */
   #lookAtFilesAt = 0;
+  /** at least one account did not need somebody */
+  #isAnyAlive = false;
   /** how many turns have begun since others went before */
   #begunInARow = 0;
 
@@ -112,8 +114,8 @@ export class Keeper {
   }
 
   /**
-   * @returns when it was stopped and every turn has come to its end; or when there is no account left
-   * for which nobody has to do something
+   * @returns when it was stopped and every turn has come to its end; or when after the first round there
+   * is no account for which nobody has to do something
    */
   async run(): Promise<"stopped" | "nothing alive"> {
     const { stop } = this.#options;
@@ -149,9 +151,10 @@ export class Keeper {
     return now;
   }
 
+  /** Later, whatever is refused may be taken again, and whoever is to see to it may not be there yet. */
   #isNothingAlive(): boolean {
     const isWithout = this.#accounts.length === 0 || this.#options.outlivesRefusals === true;
-    if (this.#running.size > 0 || isWithout) return false;
+    if (this.#running.size > 0 || isWithout || this.#isAnyAlive) return false;
     return this.#accounts.every(({ isRefused }) => isRefused);
   }
 
@@ -189,17 +192,25 @@ export class Keeper {
     }
   }
 
-  /** Only a new content of its file makes a refused account worth another try. */
+  /** A new content of its file makes a refused account worth another try now. */
   async #lookAtFiles(): Promise<void> {
     const now = this.#now();
     if (now < this.#lookAtFilesAt) return;
     this.#lookAtFilesAt = now + longestNap;
-    const refused = this.#accounts.filter(({ isRefused }) => isRefused);
+    // A turn that is under way may change it itself.
+    const refused = this.#accounts.filter(
+      ({ isRefused, busySince }) => isRefused && busySince === undefined,
+    );
     for (const [index, account] of refused.entries()) {
       if (index % pauseEvery === pauseEvery - 1) await pause();
       const { tokenFile } = account;
       if (tokenFile === undefined) continue;
-      if (!account.isWorthATry(await identityIn(tokenFile))) continue;
+      // A file that cannot be read now has not changed as far as anybody knows.
+      const isChanged = await identityIn(tokenFile).then(
+        (tokens) => account.isWorthATry(tokens),
+        () => false,
+      );
+      if (!isChanged) continue;
       this.#tell(account, account.tryAgain(this.moment()));
     }
   }
@@ -256,6 +267,7 @@ export class Keeper {
       takeTurn(world, { ...due, proves, onLastAnswer }, tell),
     );
     const event = account.settle(turn, this.moment());
+    if (!account.isRefused) this.#isAnyAlive = true;
     this.#holdServer(turn, account);
     if (event !== undefined) this.#tell(account, event);
   }

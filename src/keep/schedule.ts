@@ -1,4 +1,4 @@
-import type { TokenLife } from "../flow/turn.ts";
+import type { TokenLife } from "../flow/token-life.ts";
 
 // When the next step is due. All of it is pure: the clock and chance are arguments.
 
@@ -31,6 +31,10 @@ export const longestNap = minute;
 
 const firstDelay = 10_000;
 const longestDelay = 5 * minute;
+
+/** Some providers count what they refuse, and a person's sign-in is noticed in the file anyway. */
+const firstRefusedDelay = 15 * minute;
+const longestRefusedDelay = 6 * 60 * minute;
 
 /** A server that asks for more has made a mistake. */
 const longestAsked = 24 * 60 * minute;
@@ -78,6 +82,26 @@ export function retryAt(
   const delay = Math.min(longestDelay, firstDelay * 2 ** Math.min(failures - 1, 20));
   const asked = Math.min((retryAfter ?? 0) * 1000, longestAsked);
   return now + Math.max(delay * (1 - random / 2), asked * (1 + jitter * random));
+}
+
+/**
+ * When a server that has refused is asked again, ms since 1970: after 15 minutes, 30 minutes, an hour …
+ * and at most 6 hours, of which chance takes off up to a tenth; never before the server wants it. What
+ * is refused while a network, a policy or a server is not as it should be is taken again later.
+ *
+ * @param refusals how often in a row it has refused; at least 1
+ * @param retryAfter seconds that the server asks to wait
+ */
+export function askAgainAt(
+  now: number,
+  refusals: number,
+  retryAfter: number | undefined,
+  random: number,
+): number {
+  const doubled = firstRefusedDelay * 2 ** Math.min(refusals - 1, 20);
+  const delay = Math.min(longestRefusedDelay, doubled);
+  const asked = Math.min((retryAfter ?? 0) * 1000, longestAsked);
+  return now + Math.max(delay * (1 - jitter * random), asked * (1 + jitter * random));
 }
 
 /**

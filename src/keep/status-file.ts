@@ -1,4 +1,6 @@
 import { resolve } from "node:path";
+import { MxtokenError } from "../errors.ts";
+import { contentOf } from "../store/atomic.ts";
 import { replaceFile } from "../store/replace-file.ts";
 import { isoSeconds } from "../store/token-file.ts";
 import type { World } from "../world/world.ts";
@@ -52,9 +54,10 @@ export class StatusFile {
 
   /**
    * @param isRunning false for the last one
-   * @throws MxtokenError `unwritable`
+   * @throws MxtokenError `unwritable`; `unreadable` for a file that is none of its kind
    */
   async write(pictures: readonly AccountPicture[], isRunning: boolean): Promise<void> {
+    if (this.#writtenAt === Number.NEGATIVE_INFINITY) requireStatusFile(this.path);
     this.#isBehind = false;
     this.#accounts = pictures.length;
     this.#writtenAt = this.#world.now();
@@ -85,6 +88,15 @@ export class StatusFile {
     const updated = isoSeconds(this.#world.now());
     return JSON.stringify({ updated, isRunning, counts: countStates(pictures), accounts }, null, 1);
   }
+}
+
+/** What somebody has named by mistake, a list of accounts for example, is not overwritten. */
+function requireStatusFile(path: string): void {
+  const text = contentOf(path)?.toString("utf8") ?? "";
+  if (text.trim() === "" || /^\{\s*"updated":/.test(text)) return;
+  throw new MxtokenError("unreadable", `${path} is no status file, and is not overwritten`, {
+    hint: "name another one, or remove it",
+  });
 }
 
 function time(ms: number | undefined): string | undefined {

@@ -1,5 +1,6 @@
 import { Interrupted, MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { Event, Outcome, Tell } from "../flow/events.ts";
+import { withBelievedEnd } from "../flow/token-life.ts";
 import { readTokenFile } from "../store/read.ts";
 import type { TokenRecord } from "../store/token-file.ts";
 import { signalNumber } from "../world/builtins.ts";
@@ -198,6 +199,7 @@ export class SupervisedCommand {
       const { reason, commands } = event.trouble;
       this.#failures.set(event.label, { at: this.#world.now(), reason, commands });
     }
+    if (event.is === "worksAgain" || event.is === "proven") this.#failures.delete(event.label);
     if (event.is === "refreshed" || event.is === "refreshedElsewhere") {
       this.#failures.delete(event.label);
       this.#renewedAt.set(event.label, this.#world.now());
@@ -227,7 +229,10 @@ export class SupervisedCommand {
   /** What stands in every file. */
   #tokens(): Promise<(TokenRecord | undefined)[]> {
     return Promise.all(
-      this.#outcomes.map(({ tokenFile }) => readTokenFile(tokenFile).catch(() => undefined)),
+      this.#outcomes.map(async ({ tokenFile }) => {
+        const record = await readTokenFile(tokenFile).catch(() => undefined);
+        return withBelievedEnd(this.#world, tokenFile, record);
+      }),
     );
   }
 
@@ -243,6 +248,7 @@ export class SupervisedCommand {
       const isGood = ({ label, expiresAt = Number.POSITIVE_INFINITY }: AccountPicture) =>
         expiresAt - now > leastLife || (this.#renewedAt.get(label) ?? 0) >= endedAt;
       if (pictures.every(isGood)) return true;
+      // It is tried again, but rarely, and whoever has started the command is told now.
       const refused = pictures.find(({ state }) => state === "refused");
       if (refused !== undefined) {
         const { label } = refused;

@@ -47,6 +47,13 @@ function qrCode(
   return [...rows.map((row) => `${on}${row}${off}`), ""];
 }
 
+/** Whether a line is a row of a QR code in its colours, and nothing else. */
+export function isQrLine(line: string): boolean {
+  const [on, off] = colours;
+  const isColoured = line.startsWith(on) && line.endsWith(off);
+  return isColoured && /^[ ▄▀█]+$/.test(line.slice(on.length, -off.length));
+}
+
 /** The code in half blocks, two rows of modules in one of text; a full block is light. */
 function qrRows(text: string): string[] {
   const { data, size } = encode(text, { border: quietZone });

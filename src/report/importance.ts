@@ -10,6 +10,7 @@ export const neverQuiet: ReadonlySet<Event["is"]> = new Set([
   "nothingHere",
   "revokedByHand",
   "tokensBeside",
+  "tokensKeptBeside",
   "tokenWanted",
   "answerRefused",
   "browserNotOpened",

@@ -18,14 +18,14 @@ type KeeperSentence = Exclude<KeepEvent, AccountSentence>;
 
 function whatHappened(event: AccountSentence, now: number): string {
   switch (event.is) {
-    case "refreshed": {
-      const again = event.isAgain ? "that works again; " : "";
-      return `${again}a new token, ${until(event.life?.expiresAt)}${proof(event.findings)}`;
-    }
+    case "refreshed":
+      return `${again(event)}a new token, ${until(event.life?.expiresAt)}${proof(event.findings)}`;
     case "refreshedElsewhere":
-      return `another process has stored a new token, ${until(event.life?.expiresAt)}`;
+      return `${again(event)}another process has stored a new token, ${until(event.life?.expiresAt)}`;
     case "proven":
-      return `the stored token is ${until(event.life?.expiresAt)}${proof(event.findings)}`;
+      return `${again(event)}the stored token is ${until(event.life?.expiresAt)}${proof(event.findings)}`;
+    case "worksAgain":
+      return `that works again; the stored token is ${until(event.life?.expiresAt)}`;
     case "unproven":
       return `not proven: ${reasonOf(event)}; trying the login again at ${isoSeconds(event.nextAt)}`;
     case "partlyRefused":
@@ -36,7 +36,7 @@ function whatHappened(event: AccountSentence, now: number): string {
     case "expired":
       return `the token ended at ${isoSeconds(event.expiresAt)}, and there is no new one yet`;
     case "refused":
-      return `refused: ${reasonOf(event)}${old(event, now)}; nothing more is tried until its token file changes`;
+      return `refused: ${reasonOf(event)}${old(event, now)}; ${nextTry(event.nextAt)}`;
     case "triedAgain":
       return "trying it again";
   }
@@ -65,6 +65,16 @@ function ofAll(event: KeeperSentence): string {
         ? "stopping"
         : `stopping: finishing what is under way for ${count(event.inFlight, "account")} (up to 10 seconds)`;
   }
+}
+
+function again({ isAgain }: { isAgain: boolean }): string {
+  return isAgain ? "that works again; " : "";
+}
+
+function nextTry(nextAt: number | undefined): string {
+  return nextAt === undefined
+    ? "nothing is tried before its token file changes"
+    : `trying again at ${isoSeconds(nextAt)}, and as soon as its token file changes`;
 }
 
 /** A server's own sentence may end with a full stop. */

@@ -12,7 +12,7 @@ export interface Room {
 /** What needs a person's eye stands first. */
 const order: readonly State[] = ["refused", "expired", "retrying", "waiting", "fresh"];
 
-const titles = ["account", "state", "expires in", "last event"] as const;
+const titles = ["account", "state", "expires in", "next try", "last event"] as const;
 const gap = "  ";
 /** Below this, a column tells nothing. */
 const narrowest = 12;
@@ -36,16 +36,25 @@ export function tableOf(pictures: readonly AccountPicture[], now: number, room: 
     picture.label,
     picture.state,
     remaining(picture, now),
+    nextTry(picture, now),
     lastEvent(picture),
   ]);
   const left = pictures.length - shown.length;
   const end = `${summary(countStates(pictures))}${left > 0 ? `; ${left} not shown` : ""}`;
-  return [...aligned([[...titles], ...rows], room.columns), clipped(end, room.columns)];
+  const table = withoutEmptyColumns([[...titles], ...rows]);
+  return [...aligned(table, room.columns), clipped(end, room.columns)];
 }
 
 function remaining({ expiresAt, state }: AccountPicture, now: number): string {
   if (expiresAt === undefined) return ["fresh", "retrying"].includes(state) ? "unknown" : "";
   return expiresAt <= now ? "ended" : duration(expiresAt - now);
+}
+
+/** Of one that is in trouble; the others only do what they always do. */
+function nextTry({ state, nextAt }: AccountPicture, now: number): string {
+  if (state === "fresh" || state === "waiting") return "";
+  if (nextAt === undefined) return "new file";
+  return nextAt <= now ? "now" : duration(nextAt - now);
 }
 
 /** The message without the account, which stands in the first column. */
@@ -55,16 +64,23 @@ function lastEvent({ last, label }: AccountPicture): string {
   return `${time} ${last.message.replace(`${label}: `, "")}`;
 }
 
+/** Where nobody is in trouble there is no next try to be shown. */
+function withoutEmptyColumns([head = [], ...rows]: readonly (readonly string[])[]): string[][] {
+  const isShown = (index: number) =>
+    titles[index] !== "next try" || rows.some((row) => row[index] !== "");
+  return [head, ...rows].map((row) => row.filter((_, index) => isShown(index)));
+}
+
+/** The first column is cut where there is no room, and the last one takes what is left. */
 function aligned(rows: readonly (readonly string[])[], columns: number): string[] {
-  const widths = titles.map((_, index) =>
+  const [head = []] = rows;
+  const widths = head.map((_, index) =>
     Math.max(...rows.map((row) => columnsOf(row[index] ?? ""))),
   );
-  const [, state = 0, expires = 0] = widths;
-  const account = Math.max(
-    narrowest,
-    Math.min(widths[0] ?? 0, columns - state - expires - 3 * gap.length - 2 * narrowest),
-  );
-  const fitting = [account, state, expires];
+  const [first = 0, ...between] = widths.slice(0, -1);
+  const taken = between.reduce((sum, width) => sum + width + gap.length, gap.length);
+  const account = Math.max(narrowest, Math.min(first, columns - taken - 2 * narrowest));
+  const fitting = [account, ...between];
   return rows.map((row) => {
     const cells = row.map((cell, index) => {
       const width = fitting[index];

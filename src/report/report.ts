@@ -13,11 +13,15 @@ import { neverQuiet, warnings } from "./importance.ts";
 import { KeepReporter } from "./keep.ts";
 import type { ReportOptions } from "./options.ts";
 import { describePasswordOnly, passwordOnlyDocument } from "./password-only.ts";
+import { printable } from "./printable.ts";
 import { describeProvider, providerDocument } from "./provider.ts";
 import { describeRunEvent } from "./run-sentences.ts";
 import { Screen } from "./screen.ts";
 import { describe, expiry } from "./sentences.ts";
 import { describeCertificate } from "./trust.ts";
+
+/** Bytes that may wait on standard output. */
+const dataLimit = 16 * 1024 * 1024;
 
 /** Tells what happened. Everything but what was asked for goes to standard error. */
 export class Report {
@@ -44,7 +48,7 @@ export class Report {
     this.#isOfLines = !isTroubleOnly;
     const outlet = {
       say: (lines: readonly string[]) => this.#screen.say(lines),
-      data: (line: string) => void this.#world.stdout.write(`${line}\n`),
+      data: (line: string) => this.#data(line),
       foot: (lines: readonly string[]) => this.#screen.foot(lines),
     };
     const options = isTroubleOnly ? { ...this.#options, json: false } : this.#options;
@@ -103,7 +107,9 @@ export class Report {
             ]),
       ]);
     }
-    await this.#answer(tokenFile, {
+    // For a script it is the path as it is.
+    const path = this.#world.stdout.isTTY === true ? printable(tokenFile) : tokenFile;
+    await this.#answer(path, {
       account: mailbox.address.text,
       provider: mailbox.provider,
       evidence: outcome.evidence,
@@ -204,6 +210,12 @@ export class Report {
       await writeAll(this.#world.stdout, `${document}\n`).catch(() => undefined);
     }
     return exitStatus;
+  }
+
+  /** A line of data; where nobody takes them, a month of them would fill the memory. */
+  #data(line: string): void {
+    const { stdout } = this.#world;
+    if (stdout.writableLength < dataLimit) stdout.write(`${line}\n`);
   }
 
   async #answer(text: string | undefined, document: object): Promise<void> {

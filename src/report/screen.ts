@@ -1,10 +1,17 @@
 import type { World } from "../world/world.ts";
+import { isQrLine } from "./device-code.ts";
 import { fold } from "./fold.ts";
+import { printable } from "./printable.ts";
+
+/** While so many bytes wait for somebody to take them, nothing is drawn, and more is left out. */
+const drawnUpTo = 16 * 1024;
+const keptUpTo = 1024 * 1024;
 
 /** Standard error: lines that stay, and on a terminal some below them that are drawn again and again. */
 export class Screen {
   readonly #stream: World["stderr"];
   #foot: readonly string[] = [];
+  #leftOut = 0;
 
   constructor(stream: World["stderr"]) {
     this.#stream = stream;
@@ -17,16 +24,29 @@ export class Screen {
 
   say(lines: readonly string[]): void {
     if (lines.length === 0) return;
+    if (this.#stream.writableLength > keptUpTo) {
+      this.#leftOut += lines.length;
+      return;
+    }
     const { columns } = this;
-    const text = lines.map((line) => fold(line, columns)).join("\n");
+    const text = [...this.#gap(), ...lines].map((line) => fold(shown(line), columns)).join("\n");
     this.#stream.write(`${this.#withoutFoot}${text}\n${this.#footText}`);
   }
 
   /** Puts these lines below everything that is said, in the place of those before. */
   foot(lines: readonly string[]): void {
+    if (this.#stream.writableLength > drawnUpTo) return;
     const erase = this.#withoutFoot;
-    this.#foot = lines;
+    this.#foot = lines.map(printable);
     this.#stream.write(`${erase}${this.#footText}`);
+  }
+
+  /** What is said in the place of lines that nobody took. */
+  #gap(): string[] {
+    if (this.#leftOut === 0) return [];
+    const text = `mxtoken: ${this.#leftOut} lines are left out: nobody took them`;
+    this.#leftOut = 0;
+    return [text];
   }
 
   /** What takes the foot away: the cursor goes up to its first line, and clears from there on. */
@@ -37,4 +57,9 @@ export class Screen {
   get #footText(): string {
     return this.#foot.map((line) => `${line}\n`).join("");
   }
+}
+
+/** All but what has colours of its own. */
+function shown(line: string): string {
+  return isQrLine(line) ? line : printable(line);
 }

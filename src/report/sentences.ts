@@ -53,6 +53,10 @@ export function describe(event: Event, columns?: number): string[] {
       return [
         `mxtoken: put into ${event.tokenFile} the tokens that a process that died had left beside it`,
       ];
+    case "tokensKeptBeside":
+      return [
+        `mxtoken: warning: ${event.tokenFile} was replaced since a process that died had got new tokens for it: these are in ${event.path}`,
+      ];
     case "refreshing":
       return ["mxtoken: asking for a new access token with the refresh token"];
     case "finishingRequest":
@@ -129,8 +133,6 @@ export function describe(event: Event, columns?: number): string[] {
       ];
     case "keptUntilProven":
       return [`mxtoken: the new token is kept in ${event.path}, not proven yet`];
-    case "oldTokensKept":
-      return [`mxtoken: ${event.path} stays as it was, because the new token is not proven`];
     case "exchanging":
       return ["mxtoken: exchanging the code for a token"];
     case "noRefreshToken":

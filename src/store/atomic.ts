@@ -1,10 +1,12 @@
-import { constants, readFileSync } from "node:fs";
-import { rename, stat, unlink } from "node:fs/promises";
+import { constants, existsSync, lstatSync, readFileSync } from "node:fs";
+import { stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
-import { type FormerFile, keepOwner } from "./keep-owner.ts";
+import { type FormerFile, keepOwner, requireTrustedOwner } from "./keep-owner.ts";
+import { holdToo } from "./lock.ts";
 import { OpenFile } from "./open-file.ts";
+import { renameOver } from "./rename.ts";
 import { syncDirectory } from "./sync-directory.ts";
 import { checkTarget } from "./target.ts";
 import { unwritable } from "./unwritable.ts";
@@ -12,15 +14,17 @@ import { unwritable } from "./unwritable.ts";
 /** Room for the longest tokens seen, several times over. */
 const blank = Buffer.alloc(32 * 1024, "\n");
 
-/** Windows refuses to replace a file while a reader or a virus scanner has it open. */
-const renamePatience = 2000;
-const renameInterval = 50;
-
 /** A place on the disk that is already ours: what follows cannot fail for want of space or rights. */
 export interface Reservation {
-  /** Replaces the target; a reader sees the old content or the new, never a mixture. */
-  commit(content: string): Promise<void>;
-  /** Gives the place back. Does nothing after the target was replaced. */
+  /** Puts the content on the disk, beside the target; what fails leaves there what it can. */
+  fill(content: string): Promise<void>;
+  /** Replaces the target by it; a reader sees the old content or the new, never a mixture. */
+  replace(): Promise<void>;
+  /** Whether the content still stands where it was put, or has its place already. */
+  isThere(): boolean;
+  /** Gives it another name instead, in the same directory. */
+  keepAs(path: string): Promise<void>;
+  /** Gives the place back. Does nothing after something was put there. */
   release(): Promise<void>;
 }
 
@@ -43,12 +47,17 @@ export async function reserve(
   owner: "as before" | "of the directory" = "as before",
 ): Promise<Reservation> {
   const { temporary, file } = await place(world, path, gid, owner, blank);
-  return reservation(world, path, temporary, file);
+  return new PlaceOnDisk(world, path, temporary, file);
 }
 
 /** Where the next content of a file is prepared. */
 export function temporaryPath(path: string): string {
   return join(dirname(path), `.${basename(path)}.tmp`);
+}
+
+/** Whether something is there, of a process that is at work or that died. */
+export function isLeftBeside(path: string): boolean {
+  return existsSync(temporaryPath(path));
 }
 
 /** Makes the temporary file with this content, on the disk; when that fails, nothing is left behind. */
@@ -60,6 +69,7 @@ async function place(
   content: Buffer,
 ): Promise<{ temporary: string; file: OpenFile }> {
   const target = await checkTarget(path);
+  if (target !== undefined) await requireTrustedOwner(world, path, target);
   const former = owner === "as before" ? target : await privateOf(world, dirname(path));
   // Whoever holds the lock is alone here: what has this name was left by a process that died.
   const temporary = temporaryPath(path);
@@ -95,42 +105,71 @@ async function privateOf(world: World, directory: string): Promise<FormerFile | 
   return { uid, gid, mode: 0o600 };
 }
 
-function reservation(world: World, path: string, temporary: string, file: OpenFile): Reservation {
-  let done = false;
-  let isOpen = true;
-  const close = () => {
-    if (!isOpen) return;
-    isOpen = false;
-    file.close();
-  };
-  const fill = async (content: string) => {
+class PlaceOnDisk implements Reservation {
+  readonly #world: World;
+  readonly #path: string;
+  readonly #temporary: string;
+  readonly #file: OpenFile;
+  readonly #inode: number;
+  #state: "empty" | "in use" | "replaced" | "released" = "empty";
+
+  constructor(world: World, path: string, temporary: string, file: OpenFile) {
+    this.#world = world;
+    this.#path = path;
+    this.#temporary = temporary;
+    this.#file = file;
+    this.#inode = file.stat().ino;
+  }
+
+  async fill(content: string): Promise<void> {
+    // From here on it may be all that there is of it, and is not given up whatever happens.
+    this.#state = "in use";
     try {
       const bytes = Buffer.from(content);
-      await file.write(bytes);
-      await file.truncate(bytes.length);
-      await file.sync();
-      close();
+      await this.#file.write(bytes);
+      await this.#file.truncate(bytes.length);
+      await this.#file.sync();
     } catch (error) {
-      throw unwritable(path, error);
+      throw unwritable(this.#path, error);
+    } finally {
+      holdToo(this.#world, this.#path, this.#file);
     }
-  };
-  return {
-    async commit(content) {
-      await fill(content);
-      // From here on the content is on the disk, and is not given up whatever happens.
-      done = true;
-      await putInPlace(world, temporary, path);
-    },
-    async release() {
-      if (done) return;
-      done = true;
-      try {
-        close();
-      } finally {
-        await unlink(temporary).catch(() => undefined);
-      }
-    },
-  };
+  }
+
+  async replace(): Promise<void> {
+    this.#requireThere();
+    await putInPlace(this.#world, this.#temporary, this.#path);
+    this.#state = "replaced";
+  }
+
+  isThere(): boolean {
+    if (this.#state === "replaced") return true;
+    return [this.#temporary, this.#path].some((path) => inodeOf(path) === this.#inode);
+  }
+
+  /** Somebody who knows nothing of this may have removed it, or put something else there. */
+  #requireThere(): void {
+    if (inodeOf(this.#temporary) === this.#inode) return;
+    throw new MxtokenError("unwritable", `somebody has removed ${this.#temporary}`);
+  }
+
+  async keepAs(path: string): Promise<void> {
+    this.#requireThere();
+    await renameOver(this.#world, this.#temporary, path).catch((error) => {
+      throw cannotReplace(path, error, `it is in ${this.#temporary}`);
+    });
+    await syncDirectory(this.#world, dirname(path)).catch(() => undefined);
+  }
+
+  async release(): Promise<void> {
+    if (this.#state !== "empty") return;
+    this.#state = "released";
+    try {
+      this.#file.close();
+    } finally {
+      await unlink(this.#temporary).catch(() => undefined);
+    }
+  }
 }
 
 /**
@@ -161,11 +200,11 @@ export async function replaceByItself(
   path: string,
   gid: number | undefined,
 ): Promise<void> {
-  const content = contentOf(path);
-  if (content === undefined) return;
+  if ((await checkTarget(path)) === undefined) return;
+  const content = contentOf(path) ?? Buffer.alloc(0);
   const { temporary, file } = await place(world, path, gid, "as before", content);
   try {
-    file.close();
+    holdToo(world, path, file);
     await renameOver(world, temporary, path);
   } catch (error) {
     await unlink(temporary).catch(() => undefined);
@@ -188,13 +227,38 @@ export async function putInPlace(world: World, temporary: string, path: string):
   });
 }
 
-/** What a file holds; undefined where there is none. @throws MxtokenError `unwritable` */
-export function contentOf(path: string): Buffer | undefined {
+function inodeOf(path: string): number | undefined {
   try {
-    return readFileSync(path);
+    return lstatSync(path, { throwIfNoEntry: false })?.ino;
+  } catch {
+    return undefined;
+  }
+}
+
+/** No file that is written here is that large. */
+const sizeLimit = 2 * 1024 * 1024;
+
+/**
+ * What a file holds.
+ *
+ * @returns undefined where there is none
+ * @throws MxtokenError `unwritable`, also for what is no regular file
+ */
+export function contentOf(path: string): Buffer | undefined {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  let file: OpenFile | undefined;
+  try {
+    file = OpenFile.openExisting(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (file === undefined) return undefined;
+    const found = file.stat();
+    if (!found.isFile()) throw new MxtokenError("unwritable", `${path} is not a regular file`);
+    if (found.size > sizeLimit) throw new MxtokenError("unwritable", `${path} is over 2 MiB large`);
+    return readFileSync(file.fd);
   } catch (error) {
     if (systemCode(error) === "ENOENT") return undefined;
     throw unwritable(path, error);
+  } finally {
+    file?.close();
   }
 }
 
@@ -203,19 +267,4 @@ function cannotReplace(path: string, error: unknown, hint: string): MxtokenError
     cause: error,
     hint,
   });
-}
-
-async function renameOver(world: World, from: string, to: string): Promise<void> {
-  const end = world.now() + renamePatience;
-  for (;;) {
-    try {
-      return await rename(from, to);
-    } catch (error) {
-      const code = systemCode(error);
-      const busy = code === "EPERM" || code === "EACCES" || code === "EBUSY";
-      if (world.platform !== "win32" || !busy || world.now() >= end) throw error;
-    }
-    // A new refresh token is waiting to be saved: nothing may cut this short.
-    await world.sleep(renameInterval, new AbortController().signal);
-  }
 }

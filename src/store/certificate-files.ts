@@ -137,8 +137,10 @@ export async function writeCertificateFiles(
   try {
     const certificate = await place(files.certificate);
     try {
-      await key.commit(pair.key.reveal());
-      await certificate.commit(pair.certificate);
+      await key.fill(pair.key.reveal());
+      await certificate.fill(pair.certificate);
+      await key.replace();
+      await certificate.replace();
     } finally {
       await certificate.release();
     }

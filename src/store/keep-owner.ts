@@ -1,7 +1,10 @@
 import type { Stats } from "node:fs";
+import { stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { MxtokenError, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
 import type { OpenFile } from "./open-file.ts";
+import { unwritable } from "./unwritable.ts";
 
 /** What counts of the file that is replaced. */
 export type FormerFile = Pick<Stats, "uid" | "gid" | "mode">;
@@ -31,6 +34,29 @@ export async function keepOwner(
   const readable = gid !== undefined || shared ? 0o040 : 0;
   const mode = (formerMode & 0o600) | readable;
   if ((now.mode & 0o7777) !== mode) await file.chmod(mode);
+}
+
+/**
+ * Makes sure that nobody has put an empty file there to become the owner of what root writes: in a
+ * directory where others can make files, only our own and the directory's owner's are trusted.
+ *
+ * @throws MxtokenError `unwritable`
+ */
+export async function requireTrustedOwner(
+  world: World,
+  path: string,
+  { uid }: FormerFile,
+): Promise<void> {
+  if (world.user === undefined || uid === world.user.uid) return;
+  const directory = await stat(dirname(path)).catch((error) => {
+    throw unwritable(path, error);
+  });
+  if (uid === directory.uid || (directory.mode & 0o022) === 0) return;
+  throw new MxtokenError(
+    "unwritable",
+    `${path} belongs to another user (${uid}), in a directory where everybody can make files`,
+    { hint: "nothing is written there; name another --token-file, or remove the file" },
+  );
 }
 
 async function chown(file: OpenFile, owner: number, group: number): Promise<void> {

@@ -1,6 +1,6 @@
 import { constants, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { MxtokenError, systemReason } from "../errors.ts";
+import { MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
 import { OpenFile } from "./open-file.ts";
 import { unwritable } from "./unwritable.ts";
@@ -12,7 +12,9 @@ const pollInterval = 100;
 /**
  * Runs `work` while no other process holds the lock of this token file. The kernel drops the lock
  * with the process that holds it, so nothing goes stale and nothing has to be stolen. The lock
- * file `.NAME.lock` stays: removing it would let two processes lock two different files.
+ * file `.NAME.lock` stays: removing it would let two processes lock two different files. Where
+ * somebody removes it all the same, the token file itself, which is locked too, keeps them apart; only
+ * where there is no token file yet nothing does.
  *
  * @param onWait called once when another process holds the lock
  * @param stop ends the wait, and keeps the work from being begun
@@ -26,23 +28,82 @@ export async function withLock<T>(
   work: () => Promise<T>,
   stop: AbortSignal = world.interrupted,
 ): Promise<T> {
+  const locks = await nativeLocks();
   const path = lockPath(tokenFile);
-  const { tryLock, unlock } = await nativeLocks();
+  const wait = waiter(world, tokenFile, onWait, stop);
   const file = await openLockFile(world, path);
-  const lock = () => {
-    try {
-      return tryLock(file.fd);
-    } catch (error) {
-      throw new MxtokenError("unwritable", `cannot lock ${path}: ${systemReason(error)}`, {
-        cause: error,
-        hint: "does this file system know locks?",
-      });
-    }
-  };
+  const own: OpenFile[] = [file];
   try {
-    const end = world.now() + patience;
-    for (let waited = false; !lock(); waited = true) {
-      if (!waited) onWait();
+    await wait(() => isLocked(locks, file, path));
+    const target = await lockTarget(world, tokenFile, (found) =>
+      wait(() => isLocked(locks, found, tokenFile)),
+    );
+    if (target !== undefined) own.push(target);
+    stop.throwIfAborted();
+    world.trace(`holding the lock of ${tokenFile}`);
+    held.set(tokenFile, (next) => {
+      // Closed with the others in any case; without a lock, the lock file's has to do.
+      own.push(next);
+      tryToLock(locks, next);
+    });
+    try {
+      return await work();
+    } finally {
+      held.delete(tokenFile);
+    }
+  } finally {
+    // The lock goes with the last descriptor of its file; the lock file's goes last.
+    for (const each of own.reverse()) each.close();
+  }
+}
+
+/** The locks that this process holds, and what takes in one more file that takes the target's place. */
+const held = new Map<string, (next: OpenFile) => void>();
+
+/**
+ * Locks what is about to become the token file, until its lock is given back; closes it where there is
+ * no such lock.
+ */
+export function holdToo(world: World, tokenFile: string, next: OpenFile): void {
+  const hold = isTargetLocked(world) ? held.get(tokenFile) : undefined;
+  if (hold === undefined) next.close();
+  else hold(next);
+}
+
+/** On Windows a lock keeps readers out as well, and an open file cannot be replaced. */
+function isTargetLocked({ platform }: World): boolean {
+  return platform !== "win32";
+}
+
+type Locks = typeof import("fs-native-extensions");
+
+function isLocked({ tryLock }: Locks, { fd }: OpenFile, path: string): boolean {
+  try {
+    return tryLock(fd);
+  } catch (error) {
+    throw new MxtokenError("unwritable", `cannot lock ${path}: ${systemReason(error)}`, {
+      cause: error,
+      hint: "does this file system know locks?",
+    });
+  }
+}
+
+function tryToLock({ tryLock }: Locks, { fd }: OpenFile): void {
+  try {
+    tryLock(fd);
+  } catch {
+    // What is to be stored now is stored all the same.
+  }
+}
+
+/** Waits for what another process holds, for 90 s in all. */
+function waiter(world: World, tokenFile: string, onWait: () => void, stop: AbortSignal) {
+  const end = world.now() + patience;
+  let isTold = false;
+  return async (lock: () => boolean): Promise<void> => {
+    while (!lock()) {
+      if (!isTold) onWait();
+      isTold = true;
       if (world.now() >= end) {
         throw new MxtokenError("unreachable", `another process holds the lock of ${tokenFile}`, {
           hint: "nothing was lost; try again when the other one is done",
@@ -50,28 +111,61 @@ export async function withLock<T>(
       }
       await world.sleep(pollInterval, stop);
     }
-    stop.throwIfAborted();
-    world.trace(`holding the lock of ${tokenFile}`);
+  };
+}
+
+/** @returns undefined where there is none, or none that this user may open for writing */
+async function lockTarget(
+  world: World,
+  path: string,
+  lock: (found: OpenFile) => Promise<void>,
+): Promise<OpenFile | undefined> {
+  while (isTargetLocked(world)) {
+    const file = openTarget(path);
+    if (file === undefined) return undefined;
     try {
-      return await work();
-    } finally {
-      unlock(file.fd);
+      await lock(file);
+    } catch (error) {
+      file.close();
+      throw error;
     }
-  } finally {
+    // Whoever held it has put another file in its place.
+    if (isStill(path, file)) return file;
     file.close();
+  }
+  return undefined;
+}
+
+function openTarget(path: string): OpenFile | undefined {
+  const { O_RDWR, O_NOFOLLOW, O_NONBLOCK } = constants;
+  try {
+    return OpenFile.openExisting(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+  } catch {
+    // What is wrong with it, reading and writing will tell.
+    return undefined;
   }
 }
 
-let locks: Promise<typeof import("fs-native-extensions")> | undefined;
+function isStill(path: string, file: OpenFile): boolean {
+  try {
+    const now = statSync(path, { throwIfNoEntry: false });
+    const { dev, ino } = file.stat();
+    return now !== undefined && now.ino === ino && now.dev === dev;
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+let loading: Promise<Locks> | undefined;
 
 /** Loaded once: even to find out that it is loaded already takes its time. */
-function nativeLocks(): Promise<typeof import("fs-native-extensions")> {
-  locks ??= import("fs-native-extensions").catch((error) => {
+function nativeLocks(): Promise<Locks> {
+  loading ??= import("fs-native-extensions").catch((error) => {
     throw new MxtokenError("unwritable", "file locks are not available on this platform", {
       cause: error,
     });
   });
-  return locks;
+  return loading;
 }
 
 function lockPath(tokenFile: string): string {
@@ -79,20 +173,37 @@ function lockPath(tokenFile: string): string {
 }
 
 async function openLockFile(world: World, path: string): Promise<OpenFile> {
-  const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
+  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  // O_NOFOLLOW does not exist on Windows, where it is undefined and counts as 0.
+  const flags = O_RDWR | O_NOFOLLOW;
   try {
-    // O_NOFOLLOW does not exist on Windows, where it is undefined and counts as 0.
-    const file =
-      OpenFile.openExisting(path, O_RDWR | O_NOFOLLOW) ??
-      (await OpenFile.open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600));
-    if (world.user?.uid === 0) {
-      // What root leaves in somebody's directory must not lock its owner out.
-      const { uid, gid } = statSync(dirname(path));
-      const now = file.stat();
-      if (now.uid !== uid || now.gid !== gid) await file.chown(uid, gid);
-    }
-    return file;
+    const existing = OpenFile.openExisting(path, flags);
+    if (existing !== undefined) return requireLockFile(path, existing);
+    const made = await OpenFile.open(path, flags | O_CREAT | O_EXCL, 0o600);
+    await giveToDirectory(world, path, made);
+    return made;
   } catch (error) {
+    // Another process has made it meanwhile.
+    const other = systemCode(error) === "EEXIST" ? OpenFile.openExisting(path, flags) : undefined;
+    if (other !== undefined) return requireLockFile(path, other);
     throw unwritable(path, error);
   }
+}
+
+/** What has this name may have been put there by somebody who wants something of ours for it. */
+function requireLockFile(path: string, file: OpenFile): OpenFile {
+  const found = file.stat();
+  if (found.isFile() && found.nlink === 1) return file;
+  file.close();
+  throw new MxtokenError("unwritable", `${path} is not a lock file of ours`, {
+    hint: "it is another file's name; remove it",
+  });
+}
+
+/** What root leaves in somebody's directory must not lock its owner out. */
+async function giveToDirectory(world: World, path: string, made: OpenFile): Promise<void> {
+  if (world.user?.uid !== 0) return;
+  const { uid, gid } = statSync(dirname(path));
+  const now = made.stat();
+  if (now.uid !== uid || now.gid !== gid) await made.chown(uid, gid);
 }

@@ -24,8 +24,9 @@ export class OpenFile {
 
   /** As open(2), and at once, where there is a file; else undefined. */
   static openExisting(path: string, flags: number): OpenFile | undefined {
-    // An error takes longer to make than a second look.
-    return fs.existsSync(path) ? new OpenFile(fs.openSync(path, flags)) : undefined;
+    // An error takes longer to make than a second look. What cannot be looked at is not nothing.
+    const isThere = fs.statSync(path, { throwIfNoEntry: false }) !== undefined;
+    return isThere ? new OpenFile(fs.openSync(path, flags)) : undefined;
   }
 
   stat(): fs.Stats {

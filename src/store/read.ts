@@ -1,7 +1,13 @@
 import { readFileSync, type Stats, statSync } from "node:fs";
-import { MxtokenError, systemCode, systemReason } from "../errors.ts";
+import { MxtokenError, mayBeReadLater, systemCode, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
-import { identityOf, parseTokenFile, type TokenIdentity, type TokenRecord } from "./token-file.ts";
+import {
+  identityOf,
+  notATokenFile,
+  readTokenText,
+  type TokenIdentity,
+  type TokenRecord,
+} from "./token-file.ts";
 
 // A token file is small and is read several times in a row. Node takes thirty times as long to hand
 // such a read to another thread, and back, as the read takes.
@@ -11,29 +17,49 @@ const sizeLimit = 1024 * 1024;
 /**
  * Reads a token file, also through a symbolic link.
  *
- * @returns undefined when there is none, or an empty one
- * @throws MxtokenError `unreadable`
+ * @param damaged what becomes of a token file whose tokens cannot be read: with --startover it may be
+ * replaced, and holds nothing. A file that is no token file is refused in any case.
+ * @returns undefined when there is none, or one of 0 bytes
+ * @throws MxtokenError `unreadable`; `unreachable` for one that cannot be read now
  */
-export async function readTokenFile(path: string): Promise<TokenRecord | undefined> {
+export async function readTokenFile(
+  path: string,
+  damaged: "refused" | "replaceable" = "refused",
+): Promise<TokenRecord | undefined> {
   let text: string;
   try {
     const found = statSync(path);
     // Reading a named pipe would wait for its writer.
-    if (!found.isFile() || found.size > sizeLimit) {
-      const what = found.isFile() ? "is over 1 MiB large" : "is not a regular file";
-      throw new MxtokenError("unreadable", `${path} ${what}, so it is no token file`);
+    if (!found.isFile())
+      throw notATokenFile(path, { is: "other", why: "it is not a regular file" });
+    if (found.size > sizeLimit) {
+      throw notATokenFile(path, { is: "other", why: "it is over 1 MiB large" });
     }
     text = readFileSync(path, "utf8");
   } catch (error) {
     if (error instanceof MxtokenError) throw error;
     const code = systemCode(error);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    if (mayBeReadLater(error)) throw notReadNow(path, error);
     throw new MxtokenError("unreadable", `cannot read ${path}: ${systemReason(error)}`, {
       cause: error,
       hint: "whose file is it? run mxtoken as that user, or pass another --token-file",
     });
   }
-  return text.trim() === "" ? undefined : parseTokenFile(text, path);
+  if (text === "") return undefined;
+  const read = readTokenText(text);
+  if ("record" in read) return read.record;
+  if (read.is === "damaged" && damaged === "replaceable") return emptyRecord;
+  throw notATokenFile(path, read);
+}
+
+const emptyRecord: TokenRecord = { accessToken: undefined, refreshToken: undefined, notes: {} };
+
+function notReadNow(path: string, error: unknown): MxtokenError {
+  return new MxtokenError("unreachable", `cannot read ${path} now: ${systemReason(error)}`, {
+    cause: error,
+    hint: "nothing was changed; try again later",
+  });
 }
 
 /** Whether everybody on this machine can read the file, as after a copy by hand. */
@@ -48,12 +74,14 @@ export async function isReadableByEverybody(world: World, path: string): Promise
  * What tells the tokens in a file from any others.
  *
  * @returns undefined where there are none, or nobody may look
+ * @throws MxtokenError `unreachable` where that cannot be told now
  */
 export async function identityIn(path: string): Promise<TokenIdentity | undefined> {
   try {
     const record = await readTokenFile(path);
     return record === undefined ? undefined : identityOf(record);
-  } catch {
+  } catch (error) {
+    if (error instanceof MxtokenError && error.code === "unreachable") throw error;
     const signature = signatureOf(path);
     return signature === undefined ? undefined : { tokens: signature, accessToken: signature };
   }

@@ -48,8 +48,10 @@ export async function tokenFilesBeside(tokenFile: string): Promise<string[]> {
   const name = basename(tokenFile);
   const names = await namesIn(directory);
   const temporary = basename(temporaryPath(tokenFile));
+  // The second is what version 0.1.0 called them.
+  const prefixes = [`.${name}.kept-`, `${name}.unproven-`];
   return names
-    .filter((other) => other.startsWith(`${name}.unproven-`) || other === temporary)
+    .filter((other) => prefixes.some((prefix) => other.startsWith(prefix)) || other === temporary)
     .map((other) => join(directory, other));
 }
 

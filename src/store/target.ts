@@ -4,7 +4,8 @@ import { MxtokenError, systemCode } from "../errors.ts";
 import { unwritable } from "./unwritable.ts";
 
 /**
- * What is at `path` now. A link is never written through: the rename would replace the link.
+ * What is at `path` now. A link is never written through: the rename would replace the link, and with
+ * a hard link one name of two.
  *
  * @throws MxtokenError `unwritable`
  */
@@ -30,5 +31,13 @@ export async function checkTarget(path: string): Promise<Stats | undefined> {
     );
   }
   if (!found.isFile()) throw new MxtokenError("unwritable", `${path} is not a regular file`);
+  if (found.nlink > 1) {
+    // Only this name would get the next tokens; under the other one, somebody would send the spent ones.
+    throw new MxtokenError(
+      "unwritable",
+      `${path} has ${found.nlink} names (hard links), and only one of them can be replaced`,
+      { hint: `remove the others; find / -xdev -inum ${found.ino} finds them` },
+    );
+  }
   return found;
 }

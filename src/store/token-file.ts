@@ -1,8 +1,8 @@
 import type { Remembered } from "../config/settings.ts";
 import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
-import { isTokenText } from "../token.ts";
 import { sha256 } from "../world/builtins.ts";
+import { type FileKind, judgeLines, readComment } from "./token-file-kind.ts";
 
 /** What a token file says. The two lines are the file; the notes are comments and may be missing. */
 export interface TokenRecord {
@@ -17,6 +17,8 @@ export interface TokenNotes extends Remembered {
   readonly scope?: string | undefined;
   /** milliseconds since 1970 */
   readonly signedInAt?: number | undefined;
+  /** milliseconds since 1970; when the server has issued line 1 */
+  readonly issuedAt?: number | undefined;
   /** milliseconds since 1970; when line 1 ends */
   readonly expiresAt?: number | undefined;
   /** how and when line 1 was proven, or that it was not */
@@ -54,6 +56,7 @@ const titles = [
   ["tokenEndpoint", "Token endpoint"],
   ["scope", "Scope"],
   ["signedInAt", "Signed in"],
+  ["issuedAt", "Issued"],
   ["expiresAt", "Expires"],
   ["verified", "Verified"],
 ] as const satisfies readonly (readonly [keyof TokenNotes, string])[];
@@ -63,28 +66,51 @@ const titles = [
  * blanks around the tokens, or a byte-order mark.
  *
  * @param path only named in errors
- * @throws MxtokenError `unreadable` when line 1 or 2 cannot be a token
+ * @throws MxtokenError `unreadable` for a file that is none, or one whose tokens cannot be read
  */
 export function parseTokenFile(text: string, path: string): TokenRecord {
+  const found = readTokenText(text);
+  if ("record" in found) return found.record;
+  throw notATokenFile(path, found);
+}
+
+/** What a text holds, as far as it is a token file's. */
+export type TokenText =
+  | { readonly is: "tokenFile"; readonly record: TokenRecord }
+  | Exclude<FileKind, { is: "tokenFile" }>;
+
+/** As {@link parseTokenFile}; what is none is told, and not thrown. */
+export function readTokenText(text: string): TokenText {
   const lines = text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/);
-  const [accessToken, refreshToken] = [0, 1].map((index) => {
-    const line = (lines[index] ?? "").trim();
-    if (line === "") return undefined;
-    if (isTokenText(line)) return new Secret(line);
-    throw new MxtokenError("unreadable", `${path}: line ${index + 1} is not a token`, {
-      hint: "move the file away, or sign in and replace it: mxtoken with --startover",
-    });
+  const kind = judgeLines(lines);
+  if (kind.is !== "tokenFile") return kind;
+  const [accessToken, refreshToken] = lines.slice(0, 2).map((line) => {
+    const word = line.trim();
+    return word === "" ? undefined : new Secret(word);
   });
-  return { accessToken, refreshToken, notes: parseNotes(lines.slice(2)) };
+  return {
+    is: "tokenFile",
+    record: { accessToken, refreshToken, notes: parseNotes(lines.slice(2)) },
+  };
+}
+
+/** What a person is told of a file that cannot be used as a token file. */
+export function notATokenFile(path: string, { is, why }: Exclude<FileKind, { is: "tokenFile" }>) {
+  return is === "other"
+    ? new MxtokenError("unreadable", `${path} is no token file: ${why}`, {
+        hint: "nothing of it was sent, and it is left as it is; name another --token-file",
+      })
+    : new MxtokenError("unreadable", `${path}: ${why}`, {
+        hint: "move the file away, or sign in and replace it: mxtoken with --startover",
+      });
 }
 
 function parseNotes(lines: readonly string[]): TokenNotes {
   const found = new Map<string, string>();
   for (const line of lines) {
-    const match = /^#\s*([A-Za-z][A-Za-z ]*):\s+(.*\S)\s*$/.exec(line);
+    const comment = readComment(line);
     // Notes are shown to people, and anybody may have written them.
-    const [, title, value] = match ?? [];
-    if (title !== undefined && value !== undefined) found.set(title, harmless(value, noteLimit));
+    if (comment !== undefined) found.set(comment.title, harmless(comment.value, noteLimit));
   }
   const text = (title: string) => found.get(title);
   return {
@@ -98,6 +124,7 @@ function parseNotes(lines: readonly string[]): TokenNotes {
     tokenEndpoint: text("Token endpoint"),
     scope: text("Scope"),
     signedInAt: moment(text("Signed in")),
+    issuedAt: moment(text("Issued")),
     expiresAt: moment(text("Expires")),
     verified: text("Verified"),
   };
@@ -111,9 +138,10 @@ function moment(text: string | undefined): number | undefined {
 /**
  * The text of a token file.
  *
+ * @param seal says which tokens these are and which ones they follow (`sealed-tokens.ts`)
  * @throws MxtokenError `defect` without an access token: consumers read line 1 at any moment
  */
-export function formatTokenFile(record: TokenRecord): string {
+export function formatTokenFile(record: TokenRecord, seal?: string): string {
   if (record.accessToken === undefined) {
     throw new MxtokenError("defect", "a token file must not have an empty first line");
   }
@@ -124,23 +152,8 @@ export function formatTokenFile(record: TokenRecord): string {
       `# ${title}: ${typeof value === "number" ? isoSeconds(value) : harmless(value, noteLimit)}`,
     ];
   });
-  return `${[record.accessToken.reveal(), record.refreshToken?.reveal() ?? "", explanation, ...comments].join("\n")}\n`;
-}
-
-/**
- * What a process that died had written of a token file of ours, without the blank lines that had kept
- * the place for it; undefined where that is not all of it.
- */
-export function wholeTokenFile(text: string): string | undefined {
-  const whole = text.replace(/\n+$/, "\n");
-  // Where there are blank lines still, what stands behind the tokens tells that these are whole.
-  const isWhole = whole === text || /^[^\n]+\n[^\n]*\n#/.test(whole);
-  if (!isWhole || !whole.endsWith("\n")) return undefined;
-  try {
-    return parseTokenFile(whole, "").accessToken === undefined ? undefined : whole;
-  } catch {
-    return undefined;
-  }
+  const sealed = seal === undefined ? [] : [seal];
+  return `${[record.accessToken.reveal(), record.refreshToken?.reveal() ?? "", explanation, ...sealed, ...comments].join("\n")}\n`;
 }
 
 /** ISO 8601 in UTC with whole seconds, rounded down: an expiry must not be shown later than it is. */

@@ -3,7 +3,7 @@ import { connect as connectTls } from "node:tls";
 import type { Endpoint, Mechanism } from "../catalog/provider-row.ts";
 import { showEndpoint } from "../config/endpoint.ts";
 import type { Mailbox } from "../config/mailbox.ts";
-import { MxtokenError } from "../errors.ts";
+import { MxtokenError, systemCode } from "../errors.ts";
 import type { World } from "../world/world.ts";
 import { mechanismsByStrength } from "./sasl.ts";
 import type { Verdict } from "./verdict.ts";
@@ -17,8 +17,8 @@ export const goodbyeTimeout = 2_000;
  * Runs a proof that must end in time, and at once when the process is asked to end.
  *
  * @param prove must end when the signal aborts, whatever the server does
- * @param judge makes a verdict of what `prove` throws
- * @throws Interrupted
+ * @param judge makes a verdict of what `prove` throws, or throws it where it is a defect
+ * @throws Interrupted; a defect, as it is
  */
 export async function withinTime<Accepted>(
   world: World,
@@ -125,8 +125,16 @@ export function chooseMechanism(
 }
 
 /** A failure in Node's form, for `networkError()`. */
-export function connectionError(code: string): Error {
-  return Object.assign(new Error(code), { code });
+export function connectionError(code: string, cause?: unknown): Error {
+  return Object.assign(new Error(code, { cause }), { code });
+}
+
+/** The SOCKS client says what the proxy answered without a code. */
+function proxyFailure(error: unknown): unknown {
+  const isDefect =
+    error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
+  const isKnown = isDefect || systemCode(error) !== undefined;
+  return isKnown ? error : connectionError("ProxyError", error);
 }
 
 async function connectByProxy(
@@ -140,7 +148,10 @@ async function connectByProxy(
     ...{ trace: silent, debug: silent, info: silent },
     ...{ warn: silent, error: silent, fatal: silent },
   };
-  const opening = proxyConnection(logger, proxy, host, port, { connectionTimeout: connectTimeout });
+  const options = { connectionTimeout: connectTimeout };
+  const opening = proxyConnection(logger, proxy, host, port, options).catch((error: unknown) => {
+    throw proxyFailure(error);
+  });
   let isAwaited = true;
   const abandoned = new Promise<never>((_resolve, reject) => {
     whenEnded(end, () => {

@@ -1,29 +1,44 @@
 import { MxtokenError } from "../errors.ts";
-import { challengeWords } from "./sasl.ts";
-import { noStartTls, suggestedBackoff, troubleWords, type Verdict, verdictOf } from "./verdict.ts";
+import { connectionError } from "./connection.ts";
+import { challengeWords, statusIn } from "./sasl.ts";
+import type { ServerAnswer } from "./server-words.ts";
+import { endless, noStartTls, type Verdict, verdictOf, verdictOn } from "./verdict.ts";
 
 /** How far the proof had come. */
 export type Stage = "login" | "mailbox";
 
-/** The server had nothing to say about the token, after RFC 5530. */
-const serverTrouble: ReadonlySet<string> = new Set(["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"]);
-
-/** Codes of RFC 5530 that leave no doubt, whatever the words beside them say. */
-const refusals: ReadonlySet<string> = new Set([
-  "AUTHENTICATIONFAILED",
-  "AUTHORIZATIONFAILED",
-  "EXPIRED",
-  "PRIVACYREQUIRED",
-  "CONTACTADMIN",
+/** What the response codes of RFC 5530 say about the token; TEMPFAIL is Yahoo's. */
+const codes: ReadonlyMap<string, ServerAnswer["code"]> = new Map([
+  ["AUTHENTICATIONFAILED", "refusal"],
+  ["AUTHORIZATIONFAILED", "refusal"],
+  ["EXPIRED", "refusal"],
+  ["PRIVACYREQUIRED", "likelyRefusal"],
+  ["CONTACTADMIN", "likelyRefusal"],
+  ["NOPERM", "likelyRefusal"],
+  ["NONEXISTENT", "likelyRefusal"],
+  ...["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CORRUPTION", "OVERQUOTA", "TEMPFAIL"].map(
+    (code) => [code, "trouble"] as const,
+  ),
 ]);
 
-/** imapflow's codes for a connection that the server ended. */
-const closedCodes: ReadonlySet<string> = new Set([
-  "NoConnection",
-  "EConnectionClosed",
-  "ClosedAfterConnectTLS",
-  "ClosedAfterConnectText",
+/** imapflow's codes for a connection that ended, and the names that `networkError()` knows. */
+const closedCodes: ReadonlyMap<string, string> = new Map([
+  ["NoConnection", "ECONNRESET"],
+  ["EConnectionClosed", "ECONNRESET"],
+  ["StateLogout", "ECONNRESET"],
+  ["ClosedAfterConnectTLS", "ECONNRESET"],
+  ["ClosedAfterConnectText", "ECONNRESET"],
+  ["UPGRADE_TIMEOUT", "CONNECT_TIMEOUT"],
+  ["ETIMEOUT", "ETIMEDOUT"],
 ]);
+
+/** imapflow's codes for more than it was allowed to take. */
+const tooMuch =
+  /^(?:LineTooLarge|LiteralTooLarge|ResponseTooLarge|TooManyTokens|TooManyResponses)$/;
+
+/** imapflow's codes for answers that are no IMAP, or not now. */
+const notImap =
+  /^(?:ParserError.*|MAX_IMAP_NESTING_REACHED|UnexpectedTag|MissingTag|InvalidResponse|ResponseProcessingFailed|STARTTLS_INJECTION)$/;
 
 const notConnected = /authenticated but not connected/i;
 
@@ -32,6 +47,7 @@ const notConnected = /authenticated but not connected/i;
  *
  * @param where `host:port`
  * @param say makes the server's words fit to be shown
+ * @throws what is no failure of the connection or the server, as it is
  */
 export function judgeImapFailure(
   error: unknown,
@@ -41,45 +57,50 @@ export function judgeImapFailure(
 ): Verdict {
   if (error instanceof MxtokenError) return verdictOf(error, where);
   const failure = membersOf(error);
-  const words = say(failure.words);
-  const code = failure.serverCode ?? "";
-  const isTrouble = refusals.has(code) ? false : troubleWords.test(failure.words);
-  if (serverTrouble.has(code) || isTrouble) {
-    return {
-      result: "unreachable",
-      reason: `${where} could not answer now: ${words || code}`,
-      retryAfter: suggestedBackoff(failure.words),
-    };
-  }
-  if (notConnected.test(failure.words)) {
+  if (notConnected.test(failure.text)) {
     return {
       result: "refused",
-      reason: `${where} accepted the token and opened no mailbox: ${words}`,
+      reason: `${where} accepted the token and opened no mailbox: ${say(failure.words)}`,
       hint: "the account that signed in is not this mailbox and has no right to it, or the mailbox has no licence or IMAP is switched off for it",
     };
   }
   if (failure.answered) {
-    const what = stage === "login" ? "refused the token" : "accepted the token but not the mailbox";
-    return {
-      result: "refused",
-      reason: `${where} ${what}: ${words || "no reason given"}`,
-      hint: failure.isBad
-        ? undefined
-        : "did another account sign in than this mailbox's (a private browser window helps), and is IMAP switched on for the mailbox?",
-    };
+    const { text, challenge, serverCode } = failure;
+    return verdictOn(
+      { words: text, status: statusIn(challenge), code: codes.get(serverCode ?? "") },
+      {
+        where,
+        words: say(failure.words),
+        isLoggedIn: stage === "mailbox",
+        hint: "did another account sign in than this mailbox's (a private browser window helps), and is IMAP switched on for the mailbox?",
+      },
+    );
   }
   if (failure.goodbye !== undefined) {
     return { result: "unreachable", reason: `${where} hung up: ${say(failure.goodbye)}` };
   }
-  return failure.noStartTls ? noStartTls(where, 993) : verdictOf(error, where);
+  return failure.noStartTls ? noStartTls(where, 993) : judgeConnection(error, failure.code, where);
+}
+
+function judgeConnection(error: unknown, code: string, where: string): Verdict {
+  if (tooMuch.test(code)) return endless(where, "IMAP");
+  if (notImap.test(code)) {
+    return { result: "unreachable", reason: `${where} does not speak IMAP as it should (${code})` };
+  }
+  const closed = closedCodes.get(code);
+  return verdictOf(closed === undefined ? error : connectionError(closed, error), where);
 }
 
 interface Members {
+  /** imapflow's, or Node's */
+  readonly code: string;
   /** a tagged NO or BAD came */
   readonly answered: boolean;
-  /** it was a BAD: the server did not understand */
-  readonly isBad: boolean;
+  /** the server's own words */
+  readonly text: string;
+  /** the same with its code and its challenge, to be shown */
   readonly words: string;
+  readonly challenge: string;
   readonly serverCode: string | undefined;
   /** the reason in a BYE */
   readonly goodbye: string | undefined;
@@ -90,19 +111,24 @@ function membersOf(error: unknown): Members {
   const value: Record<string, unknown> =
     typeof error === "object" && error !== null ? { ...error } : {};
   const text = (name: string) => (typeof value[name] === "string" ? value[name] : undefined);
-  const serverCode = text("serverResponseCode");
+  const code = text("code") ?? "";
+  const serverCode = text("serverResponseCode")?.toUpperCase();
   const status = text("responseStatus");
-  const response = text("responseText") ?? text("response") ?? "";
+  const answered = status === "NO" || status === "BAD";
+  // A whole line, where there are no words in it.
+  const response = text("responseText") ?? (answered ? "" : (text("response") ?? ""));
   const challenge = challengeWords(value["oauthError"]);
   return {
-    isBad: status === "BAD",
-    answered: status === "NO" || status === "BAD",
+    code,
+    answered,
+    text: response,
     words: [serverCode && `[${serverCode}]`, response, challenge && `(${challenge})`]
       .filter(Boolean)
       .join(" "),
+    challenge,
     serverCode,
     // TLS errors have a member of this name too.
-    goodbye: closedCodes.has(text("code") ?? "") ? text("reason") : undefined,
+    goodbye: closedCodes.has(code) ? text("reason") : undefined,
     noStartTls:
       value["tlsFailed"] === true && error instanceof Error && /STARTTLS/.test(error.message),
   };

@@ -16,6 +16,19 @@ import {
 import type { Finding } from "./finding.ts";
 import { judgeImapFailure, type Stage } from "./imap-failure.ts";
 import { mechanismsByStrength, sayWithout } from "./sasl.ts";
+import { endless, errorOf } from "./verdict.ts";
+
+/**
+ * Octets that a server may say: in one line, in one literal, in one response, and
+ * altogether. Lines of a LIST are short, and the largest mailboxes have some ten thousand folders.
+ */
+const limits = {
+  maxLineLength: 64 * 1024,
+  maxLiteralSize: 64 * 1024,
+  maxResponseSize: 256 * 1024,
+  maxResponseTokens: 10_000,
+};
+const maxReceived = 4 * 1024 * 1024;
 
 /**
  * Logs in with the token and opens the mailbox for reading: LIST, then EXAMINE of INBOX, never
@@ -24,7 +37,7 @@ import { mechanismsByStrength, sayWithout } from "./sasl.ts";
  *
  * TLS is always on and always verified; STARTTLS is mandatory where TLS does not begin at once.
  *
- * @throws Interrupted; every other failure is a finding
+ * @throws Interrupted; a defect of ours, as it is; every other failure is a finding
  */
 export async function proveByImap(
   world: World,
@@ -43,12 +56,18 @@ export async function proveByImap(
   const stop = AbortSignal.any([deadline, world.interrupted]);
   // close() does not end a connect that is still with the proxy.
   const stopped = whenAborted(stop).then(() => client.close());
-  try {
-    await Promise.race([client.connect(), stopped]);
+  const orEnd = async <T>(step: Promise<T>): Promise<T> => {
+    step.catch(() => undefined);
+    await Promise.race([step, stopped, client.givenUp]);
     stop.throwIfAborted();
+    if (client.trouble !== undefined) throw client.trouble;
+    return step;
+  };
+  try {
+    await orEnd(client.connect());
     stage = "mailbox";
-    const folders = await client.list({ listOnly: true });
-    const inbox = await client.mailboxOpen("INBOX", { readOnly: true });
+    const folders = await orEnd(client.list({ listOnly: true }));
+    const inbox = await orEnd(client.mailboxOpen("INBOX", { readOnly: true }));
     const { mechanism } = client;
     // The token is proven: a server that is slow to say goodbye is not waited for.
     await Promise.race([client.logout(), whenAborted(world.deadline(goodbyeTimeout))]);
@@ -64,17 +83,28 @@ export async function proveByImap(
   } catch (error) {
     world.interrupted.throwIfAborted();
     if (deadline.aborted) return { ...server, ...tooLate(where) };
-    return { ...server, ...judgeImapFailure(client.throttled ?? error, stage, where, say) };
+    return { ...server, ...judgeImapFailure(client.trouble ?? error, stage, where, say) };
   } finally {
     // imapflow leaves its socket open when connect() rejects.
     client.close();
   }
 }
 
+/** What imapflow writes to its log, as far as it is read here. */
+interface Entry {
+  /** c: the client said it, s: the server */
+  readonly src?: string;
+  readonly msg?: string;
+  /** milliseconds */
+  readonly throttleDelay?: number;
+}
+
 /**
- * imapflow by itself takes OAUTHBEARER wherever the server offers it, and counts a server that
- * asks for no login (PREAUTH) as logged in. This client keeps to the provider's mechanisms, knows
- * which one was used, and does not sit out a throttled server's waiting time.
+ * imapflow by itself takes OAUTHBEARER wherever the server offers it, counts a server that asks for no
+ * login (PREAUTH) as logged in, takes it for an error challenge when a server asks for the initial
+ * response that it was sent already, and lets a server talk without an end. This client keeps to the
+ * provider's mechanisms, knows which one was used, answers whoever asks, and does not sit out a
+ * throttled server's waiting time.
  */
 async function imapClient(
   world: World,
@@ -88,10 +118,16 @@ async function imapClient(
   const imap = serverOf(mailbox, "imap");
   const where = showEndpoint(imap);
   const logIn: unknown = Reflect.get(ImapFlow.prototype, "authenticate");
+  let giveUp: () => void = () => undefined;
 
   class ProvingClient extends ImapFlow {
     mechanism: Mechanism | undefined;
-    throttled: MxtokenError | undefined;
+    /** why the connection was given up from here */
+    trouble: unknown;
+    /** resolves when it was */
+    readonly givenUp = new Promise<void>((resolve) => {
+      giveUp = resolve;
+    });
 
     async authenticate(): Promise<unknown> {
       if (this.authenticated) {
@@ -113,23 +149,35 @@ async function imapClient(
       for (const name of offered) {
         if (name !== this.mechanism) this.capabilities.delete(`AUTH=${name}`);
       }
+      // Every server takes the initial response on a line of its own, where it asks for it (RFC 4959
+      // section 3), as imapsync sends it; some that offer more ask all the same.
+      this.capabilities.delete("SASL-IR");
       if (typeof logIn !== "function") throw new MxtokenError("defect", "imapflow has changed");
       return logIn.call(this);
     }
   }
 
-  const note = (entry: { src?: string; msg?: string; throttleDelay?: number }) => {
+  const giveUpFor = (trouble: unknown) => {
+    client.trouble ??= trouble;
+    client.close();
+    giveUp();
+  };
+  const heed = (entry: Entry) => {
     if (entry.src === "c" || entry.src === "s") {
       world.trace(`IMAP ${entry.src === "c" ? ">" : "<"} ${say(entry.msg ?? "")}`);
     }
-    if (entry.throttleDelay !== undefined) {
-      const seconds = Math.ceil(entry.throttleDelay / 1000);
-      client.throttled = new MxtokenError(
-        "unreachable",
-        `${where} is throttling: it asks to wait ${seconds} seconds`,
-        { retryAfter: seconds },
-      );
-      client.close();
+    if (client.stats().received > maxReceived) giveUpFor(errorOf(endless(where, "IMAP")));
+    if (entry.throttleDelay === undefined) return;
+    const retryAfter = Math.ceil(entry.throttleDelay / 1000);
+    const words = `${where} is throttling: it asks to wait ${retryAfter} seconds`;
+    giveUpFor(new MxtokenError("unreachable", words, { retryAfter }));
+  };
+  const note = (entry: Entry) => {
+    try {
+      heed(entry);
+    } catch (error) {
+      // imapflow would take it for the server's.
+      giveUpFor(error);
     }
   };
   const silent = () => undefined;
@@ -143,13 +191,14 @@ async function imapClient(
     ...(mailbox.proxy === undefined ? {} : { proxy: mailbox.proxy }),
     connectionTimeout: connectTimeout,
     greetingTimeout: connectTimeout,
+    ...limits,
     disableAutoIdle: true,
     disableCompression: true,
     disableAutoEnable: true,
     clientInfo: { name: "mxtoken", version: "", vendor: "", "support-url": "" },
-    logger: { trace: note, debug: note, info: silent, warn: note, error: silent },
+    logger: { trace: note, debug: note, info: silent, warn: note, error: note },
   });
-  // What goes wrong also rejects the call that is waited for.
-  client.on("error", silent);
+  // The call that is waited for is rejected too, but only told that the connection is gone.
+  client.on("error", giveUpFor);
   return client;
 }

@@ -1,14 +1,19 @@
 import type { Outcome } from "./exchange.ts";
-import { suggestedBackoff, troubleWords, type Verdict } from "./verdict.ts";
+import { statusIn } from "./sasl.ts";
+import type { ServerAnswer } from "./server-words.ts";
+import { type Verdict, verdictOn } from "./verdict.ts";
 
 /** How far the proof had come. */
 export type PopStage = "greeting" | "login" | "maildrop";
 
-/** Response codes of RFC 2449 and RFC 3206 that are no word about the token. */
-const serverTrouble = /^-ERR \[(?:SYS\/TEMP|SYS\/PERM|IN-USE|LOGIN-DELAY)\b/i;
-
-/** The response code of RFC 3206 that leaves no doubt, whatever the words beside it say. */
-const refusal = /^-ERR \[AUTH\b/i;
+/**
+ * Response codes of RFC 2449 and RFC 3206. SYS/PERM is not among them: it says no more than that a
+ * person is needed, and Gmail uses it for accounts that have POP switched off.
+ */
+const codes: readonly [pattern: RegExp, says: ServerAnswer["code"]][] = [
+  [/^\[AUTH\b/i, "refusal"],
+  [/^\[(?:SYS\/TEMP|IN-USE|LOGIN-DELAY)\b/i, "trouble"],
+];
 
 /**
  * Tells a refusal of the token from a server that could not decide, from its last reply.
@@ -22,21 +27,22 @@ export function judgePopReply(
   where: string,
   say: (words: string) => string,
 ): Verdict {
-  const words = say(`${reply.replace(/^-ERR\b/i, "")}${challenge && ` (${challenge})`}`);
+  const text = reply.replace(/^-ERR\b\s*/i, "");
+  const words = say(`${text}${challenge && ` (${challenge})`}`);
   if (!/^-ERR\b/i.test(reply)) {
     return { result: "unreachable", reason: `${where} does not speak POP3: ${words}` };
   }
   if (stage === "greeting") {
     return { result: "unreachable", reason: `${where} hung up: ${words || "no reason given"}` };
   }
-  if (serverTrouble.test(reply) || (!refusal.test(reply) && troubleWords.test(reply))) {
-    const retryAfter = suggestedBackoff(reply);
-    return { result: "unreachable", reason: `${where} could not answer now: ${words}`, retryAfter };
-  }
-  const what = stage === "login" ? "refused the token" : "accepted the token but not the mailbox";
-  return {
-    result: "refused",
-    reason: `${where} ${what}: ${words || "no reason given"}`,
-    hint: "did another account sign in than this mailbox's (a private browser window helps), is POP switched on for the mailbox, and was access by POP asked for (--access pop)?",
-  };
+  const code = codes.find(([pattern]) => pattern.test(text))?.[1];
+  return verdictOn(
+    { words: text, status: statusIn(challenge), code },
+    {
+      where,
+      words,
+      isLoggedIn: stage === "maildrop",
+      hint: "did another account sign in than this mailbox's (a private browser window helps), is POP switched on for the mailbox, and was access by POP asked for (--access pop)?",
+    },
+  );
 }

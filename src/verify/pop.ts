@@ -33,7 +33,7 @@ const maxCommand = 255;
  * and PASS only. TLS is always on and always verified; STLS (RFC 2595) is mandatory where TLS does
  * not begin at once.
  *
- * @throws Interrupted; every other failure is a finding
+ * @throws Interrupted; a defect of ours, as it is; every other failure is a finding
  */
 export async function proveByPop(
   world: World,

@@ -20,7 +20,8 @@ const probes: Readonly<Record<Protocol, Probe>> = {
  * all at once; each has a finding of its own.
  *
  * @returns in the order of `mailbox.verify`; nothing where that is empty
- * @throws Interrupted, after every connection is closed; every other failure is a finding
+ * @throws Interrupted or a defect of ours, after every connection is closed; every other failure is
+ * a finding
  */
 export async function proveByEvery(
   world: World,

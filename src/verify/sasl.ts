@@ -91,6 +91,11 @@ export function challengeWords(challenge: unknown): string {
     .join(", ");
 }
 
+/** The status in the words of a challenge; undefined where there is none. */
+export function statusIn(challenge: string): string | undefined {
+  return /(?:^|, )status ([^\s,]+)/.exec(challenge)?.[1];
+}
+
 function bearer(saslName: string, { host, port }: Server, token: Secret): Secret {
   return new Secret(
     `n,a=${saslName},\x01host=${host}\x01port=${port}\x01auth=Bearer ${token.reveal()}\x01\x01`,

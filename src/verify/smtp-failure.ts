@@ -1,6 +1,8 @@
 import { connectionError } from "./connection.ts";
 import type { Outcome } from "./exchange.ts";
-import { noStartTls, suggestedBackoff, troubleWords, type Verdict, verdictOf } from "./verdict.ts";
+import { statusIn } from "./sasl.ts";
+import type { ServerAnswer } from "./server-words.ts";
+import { endless, noStartTls, type Verdict, verdictOf, verdictOn } from "./verdict.ts";
 
 /** nodemailer's `timeoutType` and `code`, in the names that `networkError()` knows. */
 const networkCodes: Readonly<Record<string, string>> = {
@@ -8,6 +10,8 @@ const networkCodes: Readonly<Record<string, string>> = {
   SOCKET_TIMEOUT: "CONNECT_TIMEOUT",
   ECONNECTION: "ECONNRESET",
   ETLS: "ECONNRESET",
+  ESOCKET: "ECONNRESET",
+  EDNS: "ENOTFOUND",
 };
 
 /**
@@ -15,6 +19,12 @@ const networkCodes: Readonly<Record<string, string>> = {
  * token that is refused there gets an error challenge first.
  */
 const undecided = /authentication failed: \(reason unavailable\)/;
+
+/**
+ * Reply codes that refuse the login: 535 (RFC 4954 section 6), 525, and the enhanced codes of wrong
+ * credentials and of an account that is disabled (RFC 5248).
+ */
+const refusal = /^5(?:35|25)|^5\d\d[ -]5\.7\.(?:8|13)\b/;
 
 /**
  * Tells a refusal of the token from a server that could not decide, from its last reply to AUTH
@@ -31,22 +41,25 @@ export function judgeSmtpReply(
   say: (words: string) => string,
 ): Verdict {
   const words = say(`${wordsOf(reply)}${challenge && ` (${challenge})`}`);
-  const isTrouble = troubleWords.test(reply) || (challenge === "" && undecided.test(reply));
-  if (reply.startsWith("4") || (reply.startsWith("5") && isTrouble)) {
-    const retryAfter = suggestedBackoff(reply);
-    return { result: "unreachable", reason: `${where} could not answer now: ${words}`, retryAfter };
-  }
-  if (!reply.startsWith("5")) {
+  if (!/^[45]/.test(reply)) {
     return { result: "unreachable", reason: `${where} does not speak SMTP: ${words}` };
   }
-  return {
-    result: "refused",
-    reason: `${where} refused the token: ${words}`,
-    hint: hintOf(reply, user),
-  };
+  return verdictOn(
+    { words: wordsOf(reply), status: statusIn(challenge), code: meaningOfCode(reply, challenge) },
+    { where, words, isLoggedIn: false, hint: hintOf(reply, user) },
+  );
 }
 
-/** The same from nodemailer's error, before or after the login. */
+function meaningOfCode(reply: string, challenge: string): ServerAnswer["code"] {
+  if (reply.startsWith("4") || (challenge === "" && undecided.test(reply))) return "trouble";
+  return refusal.test(reply) ? "likelyRefusal" : undefined;
+}
+
+/**
+ * The same from nodemailer's error, before or after the login.
+ *
+ * @throws what is no failure of the connection or the server, as it is
+ */
 export function judgeSmtpFailure(
   error: unknown,
   where: string,
@@ -61,6 +74,8 @@ export function judgeSmtpFailure(
     return { result: "unreachable", reason: `${where} hung up: ${say(wordsOf(response))}` };
   }
   const code = text("timeoutType") ?? text("originalCode") ?? text("code") ?? "";
+  // Without the server's words: they were more than maxResponseSize.
+  if (code === "EPROTOCOL") return endless(where, "SMTP");
   const isOfNodemailer = "timeoutType" in value || "originalCode" in value || code in networkCodes;
   return verdictOf(isOfNodemailer ? connectionError(networkCodes[code] ?? code) : error, where);
 }

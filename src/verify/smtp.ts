@@ -37,7 +37,7 @@ const maxReply = 64 * 1024;
  *
  * TLS is always on and always verified; STARTTLS is mandatory where TLS does not begin at once.
  *
- * @throws Interrupted; every other failure is a finding
+ * @throws Interrupted; a defect of ours, as it is; every other failure is a finding
  */
 export async function proveBySmtp(
   world: World,

@@ -1,19 +1,47 @@
 import { MxtokenError } from "../errors.ts";
 import { mayHaveArrived, networkError } from "../world/network-error.ts";
 import type { NotAccepted } from "./finding.ts";
+import { meaningOf, type ServerAnswer } from "./server-words.ts";
 
 /** What a failure says about the token. */
 export type Verdict = Pick<NotAccepted, "result" | "reason" | "hint" | "retryAfter">;
 
-/** Words of servers that had nothing to say about the token. */
-export const troubleWords =
-  /too many simultaneous connections|request is throttled|temporar(?:y|ily)|try again later/i;
+/** How the verdict on a server's answer is told. */
+export interface Telling {
+  /** `host:port` */
+  readonly where: string;
+  /** the answer, fit to be shown */
+  readonly words: string;
+  /** whether the token was taken, and only the mailbox is not opened */
+  readonly isLoggedIn: boolean;
+  /** what the person can do where it is a refusal */
+  readonly hint: string | undefined;
+}
+
+/** The verdict on a server's answer that is no yes. */
+export function verdictOn(
+  answer: ServerAnswer,
+  { where, words, isLoggedIn, hint }: Telling,
+): Verdict {
+  const said = words.trim() || "no reason given";
+  const meaning = meaningOf(answer);
+  if (meaning === "refusal") {
+    const what = isLoggedIn ? "accepted the token but not the mailbox" : "refused the token";
+    return { result: "refused", reason: `${where} ${what}: ${said}`, hint };
+  }
+  const what =
+    meaning === "trouble"
+      ? "could not answer now"
+      : `did not ${isLoggedIn ? "open the mailbox" : "take the token"}, and does not say that it refuses it`;
+  const retryAfter = suggestedBackoff(answer.words);
+  return { result: "unreachable", reason: `${where} ${what}: ${said}`, retryAfter };
+}
 
 /**
  * Seconds that Exchange asks to wait: "Request is throttled. Suggested Backoff Time: N milliseconds"
  * (imapsync's FAQ.Exchange).
  */
-export function suggestedBackoff(words: string): number | undefined {
+function suggestedBackoff(words: string): number | undefined {
   const [, ms] = /suggested backoff time:\s*(\d{1,9})\s*milliseconds/i.exec(words) ?? [];
   return ms === undefined ? undefined : Math.ceil(Number(ms) / 1000);
 }
@@ -27,11 +55,24 @@ export function noStartTls(where: string, usualPort: number): Verdict {
   };
 }
 
-/** The verdict that an error of our own holds, or that the connection failed. */
+/** The verdict on a server that would fill the memory. */
+export function endless(where: string, protocol: string): Verdict {
+  return {
+    result: "unreachable",
+    reason: `${where} does not speak ${protocol}: what it says has no end`,
+  };
+}
+
+/**
+ * The verdict that an error of our own holds, or that the connection failed.
+ *
+ * @throws what is neither, as it is: a defect says nothing about the token
+ */
 export function verdictOf(error: unknown, where: string): Verdict {
   if (error instanceof MxtokenError) {
-    const result = error.code === "unreachable" ? "unreachable" : "refused";
-    const { message, hint, retryAfter } = error;
+    const { code, message, hint, retryAfter } = error;
+    if (code !== "mailboxRefused" && code !== "unreachable") throw error;
+    const result = code === "unreachable" ? "unreachable" : "refused";
     return { result, reason: message, hint, retryAfter };
   }
   const { message, hint } = networkError(where, error);

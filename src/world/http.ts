@@ -1,10 +1,17 @@
 import { setFlagsFromString } from "node:v8";
+import type { Pool as UndiciPool } from "undici";
 import { MxtokenError } from "../errors.ts";
 import { trustAlso } from "./certificate-authorities.ts";
+import { decode } from "./content-coding.ts";
+import { withoutInterim } from "./interim-responses.ts";
 import { mayHaveArrived, networkError } from "./network-error.ts";
 import type { HttpPool, HttpReply, HttpRequest } from "./world.ts";
 
+/** Octets, as they come and decoded. */
 const bodyLimit = 1024 * 1024;
+
+/** Octets; Node's own limit of 16 KiB is less than some sign-in servers send. */
+const headerLimit = 64 * 1024;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -64,8 +71,13 @@ async function dispatcherFor(ca: string | undefined, env: Environment) {
   const proxy = proxyOf(env);
   if (proxy !== undefined) await learnToConnect();
   return new EnvHttpProxyAgent({
+    // How long an answer may take, the request's signal says.
+    headersTimeout: 0,
+    bodyTimeout: 0,
     keepAliveTimeout: idleLimit,
     keepAliveMaxTimeout: idleLimit,
+    maxHeaderSize: headerLimit,
+    factory: await poolFactory(),
     connect: tls,
     requestTls: tls,
     proxyTls: tls,
@@ -74,6 +86,23 @@ async function dispatcherFor(ca: string | undefined, env: Environment) {
     httpsProxy: proxy ?? "",
     noProxy: noProxyOf(env),
   });
+}
+
+/** Connections as undici makes them, without the interim responses that it does not take. */
+async function poolFactory() {
+  const { default: Pool } = await import("undici/lib/dispatcher/pool.js");
+  const { default: buildConnector } = await import("undici/lib/core/connect.js");
+  return (origin: string | URL, { connect, ...options }: UndiciPool.Options) => {
+    const make = typeof connect === "function" ? connect : buildConnector(connect ?? {});
+    return new Pool(origin, {
+      ...options,
+      connect: (target, callback) =>
+        make(target, (...[error, socket]) => {
+          if (error === null) callback(null, withoutInterim(socket));
+          else callback(error, null);
+        }),
+    });
+  };
 }
 
 function noProxyOf(env: Environment): string {
@@ -103,16 +132,20 @@ async function sendThrough(
       origin,
       path: `${pathname}${search}`,
       method: request.method,
-      headers: { ...request.headers },
+      // RFC 9110 section 12.5.3; it is decoded all the same.
+      headers: { "accept-encoding": "identity", ...request.headers },
       body: request.body ?? null,
       signal: request.signal,
     });
-    const { body, truncated } = await readBody(response.body, request.signal);
+    const raw = await readBody(response.body, request.signal);
     const headers = new Headers();
     for (const [name, value] of Object.entries(response.headers)) {
       for (const one of [value].flat()) if (one !== undefined) headers.append(name, one);
     }
-    return { status: response.statusCode, headers, body, truncated };
+    const codings = headers.get("content-encoding");
+    const { bytes, truncated, undecoded } = await decode(raw.bytes, codings, raw.isCut, bodyLimit);
+    const body = bytes.toString(undecoded === undefined ? "utf8" : "base64");
+    return { status: response.statusCode, headers, body, truncated, undecoded };
   } catch (error) {
     if (request.signal.aborted) {
       throw new MxtokenError("unreachable", `cannot reach ${where}: nobody answered in time`, {
@@ -120,8 +153,6 @@ async function sendThrough(
         hint: mayHaveArrived,
       });
     }
-    // One without a code is no network's: undici was not asked as it wants to be.
-    if (error instanceof TypeError && !("code" in error) && error.cause === undefined) throw error;
     throw networkError(where, error);
   }
 }
@@ -152,14 +183,14 @@ export function proxyOf(env: Environment): string | undefined {
 async function readBody(
   stream: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
-): Promise<{ body: string; truncated: boolean }> {
+): Promise<{ bytes: Buffer; isCut: boolean }> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of stream) {
     signal.throwIfAborted();
     chunks.push(chunk);
     size += chunk.length;
-    if (size > bodyLimit) return { body: Buffer.concat(chunks).toString("utf8"), truncated: true };
+    if (size > bodyLimit) break;
   }
-  return { body: Buffer.concat(chunks).toString("utf8"), truncated: false };
+  return { bytes: Buffer.concat(chunks).subarray(0, bodyLimit), isCut: size > bodyLimit };
 }

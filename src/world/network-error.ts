@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { MxtokenError } from "../errors.ts";
 
 const certificateProblems: Readonly<Record<string, string>> = {
@@ -30,6 +31,7 @@ const networkProblems: Readonly<Record<string, string>> = {
   ERR_SSL_PACKET_LENGTH_TOO_LONG: "the server does not speak TLS on this port",
   EPROXY: "the proxy refused",
   ProxyError: "the proxy could not be used",
+  HTTPParserError: "what it answered is not HTTP",
 };
 
 /** A broken connection does not tell whether the other side had read the request. */
@@ -38,10 +40,41 @@ export const mayHaveArrived =
 
 const droppedCodes: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"]);
 
+/** Codes of undici that say it was not asked as it wants to be. */
+const misuse: ReadonlySet<string> = new Set([
+  "UND_ERR_INVALID_ARG",
+  "UND_ERR_INVALID_RETURN_VALUE",
+  "UND_ERR_NOT_SUPPORTED",
+  "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH",
+  "UND_ERR_DESTROYED",
+  "UND_ERR_CLOSED",
+]);
+
+/**
+ * Names of Node's for TLS and for the resolver, of OpenSSL for certificates, of llhttp for what is no
+ * HTTP, of undici.
+ */
+const networkCode =
+  /^(?:ERR_TLS_|ERR_SSL_|ERR_SOCKET_C|ERR_STREAM_PREMATURE_CLOSE|EAI_|HPE_|UND_ERR_|UNABLE_TO_|CERT_|CRL_|ERROR_IN_C|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_|UNSPECIFIED)/;
+
+/** Names of system errors, and of the resolver's that are none. */
+const systemCodes: ReadonlySet<string> = new Set([
+  ...Object.keys(constants.errno),
+  ...["ENOTFOUND", "ENODATA", "EREFUSED", "ESERVFAIL", "EBADRESP", "ECANCELLED"],
+]);
+
+function isOfNetwork(code: string): boolean {
+  if (misuse.has(code)) return false;
+  return code in networkProblems || systemCodes.has(code) || networkCode.test(code);
+}
+
 /**
  * Says why a connection to `where` (host or host:port) could not be made or broke off, from
  * Node's, undici's or imapflow's error. A certificate's failure is named as such: it is never
  * retried without verification.
+ *
+ * @throws the error itself where its code is no network's: it is a defect of ours, and says nothing
+ * about the server
  */
 export function networkError(where: string, error: unknown): MxtokenError {
   const chain = [...causes(error)];
@@ -70,19 +103,21 @@ export function networkError(where: string, error: unknown): MxtokenError {
       });
     }
   }
-  const code = chain.find((link) => link.code !== undefined)?.code;
-  return new MxtokenError(
-    "unreachable",
-    `cannot reach ${where}: the connection failed${code === undefined ? "" : ` (${code})`}`,
-    { cause: error },
-  );
+  const code = chain
+    .map((link) => link.code)
+    .find((name) => name !== undefined && isOfNetwork(name));
+  if (code === undefined) throw error;
+  return new MxtokenError("unreachable", `cannot reach ${where}: the connection failed (${code})`, {
+    cause: error,
+  });
 }
 
 function* causes(error: unknown): Generator<{ code: string | undefined }> {
   let link = error;
   for (let depth = 0; link instanceof Error && depth < 8; depth += 1) {
     const code = "code" in link && typeof link.code === "string" ? link.code : undefined;
-    yield { code };
+    // undici's has no code where llhttp's number has no name.
+    yield { code: link.name === "HTTPParserError" ? link.name : code };
     if (link instanceof AggregateError) for (const inner of link.errors) yield* causes(inner);
     link = "_err" in link ? link._err : link.cause;
   }

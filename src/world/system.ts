@@ -1,6 +1,8 @@
 import { join, resolve } from "node:path";
 import { Interrupted } from "../errors.ts";
 import { trustAlso } from "./certificate-authorities.ts";
+import { keepSecrets } from "./environment.ts";
+import { patientOutputs } from "./patient-output.ts";
 import type { HttpPool, Output, SignalName, World } from "./world.ts";
 
 /**
@@ -8,18 +10,24 @@ import type { HttpPool, Output, SignalName, World } from "./world.ts";
  * is only loaded when it is used: `mxtoken show` reads a file and writes a line.
  */
 export function systemWorld(): World {
-  const env = process.env;
+  const { env, hideSecrets } = keepSecrets(process.env);
+  /** For whatever starts child processes. */
+  const hidden = <T>(module: Promise<T>): Promise<T> => {
+    hideSecrets();
+    return module;
+  };
   const interruption = once(listenToSignals);
+  const outputs = once(outputsOf);
   surviveBackgroundErrors();
   return {
     get stdin() {
       return process.stdin;
     },
     get stdout() {
-      return withoutErrors(process.stdout);
+      return withoutErrors(outputs().stdout);
     },
     get stderr() {
-      return withoutErrors(process.stderr);
+      return withoutErrors(outputs().stderr);
     },
     env,
     platform: process.platform,
@@ -48,10 +56,10 @@ export function systemWorld(): World {
     resolvers: async () => (await import("./resolvers.ts")).systemResolvers(),
     trust: (ca) => trustAlso(ca, env["NODE_EXTRA_CA_CERTS"]),
     run: async (command, { stop = interruption().signal, ...options } = {}) =>
-      (await import("./run.ts")).run(command, stop, options),
+      (await hidden(import("./run.ts"))).run(command, stop, options),
     isProgram: async (file) => (await import("./run.ts")).isProgram(file, env["PATH"] ?? ""),
-    start: async (...command) => (await import("./run.ts")).start(...command),
-    openBrowser: async (url) => (await import("./browser.ts")).openBrowser(url),
+    start: async (...command) => (await hidden(import("./run.ts"))).start(...command),
+    openBrowser: async (url) => (await hidden(import("./browser.ts"))).openBrowser(url),
     trace: () => undefined,
   };
 }
@@ -73,6 +81,12 @@ function canOpenTerminal(): boolean {
   } catch {
     return false;
   }
+}
+
+/** Windows turns what is written into its console's letters, which only Node's own streams know. */
+function outputsOf(): { stdout: Output; stderr: Output } {
+  if (process.platform !== "win32") return patientOutputs();
+  return { stdout: process.stdout, stderr: process.stderr };
 }
 
 const guarded = new WeakSet<Output>();
@@ -176,11 +190,32 @@ function sleep(ms: number, stop: AbortSignal): Promise<void> {
   });
 }
 
+/** The longest piece of a deadline, ms. */
+const longestPiece = 1000;
+
+/**
+ * A deadline counts the time in which this process runs: one that was stopped, or slept with its machine,
+ * had no chance to read what has arrived meanwhile. And whatever has arrived is read before it is over.
+ */
 function deadline(ms: number, cancel?: AbortSignal): AbortSignal {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), ms).unref();
+  let timer: NodeJS.Timeout | undefined;
+  const count = (left: number) => {
+    const piece = Math.min(left, longestPiece);
+    const next = left - piece > 0 ? () => count(left - piece) : () => afterReading(end);
+    timer = setTimeout(next, piece).unref();
+  };
+  const end = () => {
+    if (cancel?.aborted !== true) controller.abort();
+  };
   cancel?.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  count(ms);
   return controller.signal;
+}
+
+/** Timers come before what the network has brought; one turn of the event loop begins to read it. */
+function afterReading(work: () => void, turns = 4): void {
+  setImmediate(() => (turns > 1 ? afterReading(work, turns - 1) : work()));
 }
 
 /**

@@ -17,6 +17,14 @@ declare module "undici/lib/dispatcher/dispatcher.js" {
   export { Dispatcher as default } from "undici";
 }
 
+declare module "undici/lib/dispatcher/pool.js" {
+  export { Pool as default } from "undici";
+}
+
+declare module "undici/lib/core/connect.js" {
+  export { buildConnector as default } from "undici";
+}
+
 declare module "undici/lib/api/api-connect.js" {
   import type { Dispatcher } from "undici";
   export default function connect(

@@ -4,7 +4,11 @@ import type { Interrupted } from "../errors.ts";
 
 /** A stream that may be a terminal. */
 export type Input = Readable & { isTTY?: boolean; setRawMode?(on: boolean): unknown };
-export type Output = Writable & { isTTY?: boolean; columns?: number; rows?: number };
+export type Output = Writable & {
+  readonly isTTY?: boolean;
+  readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
+};
 
 /** One HTTPS request. Redirects are never followed: a token request must not travel on. */
 export interface HttpRequest {
@@ -23,6 +27,8 @@ export interface HttpReply {
   readonly headers: Headers;
   readonly body: string;
   readonly truncated: boolean;
+  /** the content coding that could not be undone (RFC 9110 section 8.4): `body` is what came, in base64 */
+  readonly undecoded?: string | undefined;
 }
 
 /** What a child process left behind. `status` is null when it was killed. */
@@ -38,7 +44,7 @@ export type Runnable =
 
 /** How a program is run. */
 export interface RunOptions {
-  /** beside the environment of this process; undefined takes a variable out */
+  /** beside the environment of this process without its secrets; undefined takes a variable out */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** whether it is a process group of its own, which ends as a whole; not for what asks at a terminal */
   readonly isGroup?: boolean;

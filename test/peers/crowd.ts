@@ -68,7 +68,8 @@ export function putCrowd(scene: Scene, lives: readonly Life[], now: () => number
     goodUntil.set(first, now() + seconds * 1000);
     const Expires = isTold ? new Date(now() + seconds * 1000).toISOString() : "";
     mkdirSync(dirname(tokenFile), { recursive: true });
-    writeFileSync(tokenFile, tokenFileText(first, account.current, { Account: address, Expires }));
+    const notes = { Account: address, Issued: new Date(now()).toISOString(), Expires };
+    writeFileSync(tokenFile, tokenFileText(first, account.current, notes));
     chmodSync(tokenFile, 0o600);
     return member;
   });

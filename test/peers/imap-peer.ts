@@ -16,7 +16,25 @@ export type LoginAnswer =
   | "throttle"
   | "bye"
   | "drop"
-  | "mute";
+  | "mute"
+  | ImapSentence
+  | ImapFlood;
+
+/** One command is answered in these words, the login itself or one after it. */
+export interface ImapSentence {
+  readonly at: "AUTHENTICATE" | "LIST" | "EXAMINE";
+  /** without the tag */
+  readonly says: string;
+  /** the error challenge before it */
+  readonly challenge?: Readonly<Record<string, string>>;
+}
+
+/** One command is answered without an end, by one piece again and again. */
+export interface ImapFlood {
+  readonly at: ImapSentence["at"];
+  readonly begin?: string;
+  readonly floods: string;
+}
 
 /** An IMAP server that accepts, refuses and misbehaves on demand. */
 export interface ImapPeer {
@@ -29,6 +47,12 @@ export interface ImapPeer {
   login: (token: string) => LoginAnswer | Promise<LoginAnswer>;
   greeting: string | undefined;
   capabilities: string;
+  /** by which the initial response is asked for, where it is not read from the command's line */
+  prompt: string;
+  /** whether it is read there */
+  readsInitialResponse: boolean;
+  /** octets that were sent in floods */
+  flooded: number;
   /** whether LOGOUT is answered */
   isPolite: boolean;
   /** whether a connection is dropped before the greeting */
@@ -49,6 +73,9 @@ export async function startImapPeer(
     login: () => "accept",
     greeting: "* OK ready",
     capabilities: "IMAP4rev1 SASL-IR AUTH=XOAUTH2 AUTH=OAUTHBEARER",
+    prompt: "+ ",
+    readsInitialResponse: true,
+    flooded: 0,
     isPolite: true,
     isAway: false,
     close: closedInTheEnd(async () => {
@@ -79,7 +106,9 @@ class Session {
   #socket: Socket;
   #buffer = "";
   #answer: LoginAnswer = "accept";
-  #refusedTag: string | undefined;
+  /** what comes after the client's answer to an error challenge */
+  #lastWord: string | undefined;
+  #asked: { tag: string; mechanism: string } | undefined;
 
   constructor(peer: ImapPeer, socket: Socket, certificates: Certificates) {
     this.#peer = peer;
@@ -110,15 +139,23 @@ class Session {
   }
 
   async #command(line: string): Promise<void> {
-    if (this.#refusedTag !== undefined) {
-      this.#say(`${this.#refusedTag} NO [AUTHENTICATIONFAILED] Invalid credentials`);
-      this.#refusedTag = undefined;
+    if (this.#lastWord !== undefined) {
+      this.#say(this.#lastWord);
+      this.#lastWord = undefined;
       return;
+    }
+    if (this.#asked !== undefined) {
+      const { tag, mechanism } = this.#asked;
+      this.#asked = undefined;
+      return this.#authenticate(tag, mechanism, line);
     }
     const [tag = "*", verb = "", ...rest] = line.split(" ");
     const name = verb.toUpperCase();
     this.#peer.commands.push(name === "AUTHENTICATE" ? name : [name, ...rest].join(" "));
-    if (name === "AUTHENTICATE") return this.#authenticate(tag, rest[0] ?? "", rest[1] ?? "");
+    if (name === "AUTHENTICATE") return this.#begin(tag, rest[0] ?? "", rest[1]);
+    if (typeof this.#answer === "object" && this.#answer.at === name) {
+      return this.#sayAsTold(tag, this.#answer);
+    }
     if (name === "CAPABILITY") {
       this.#say(`* CAPABILITY ${this.#peer.capabilities}`, `${tag} OK done`);
     } else if (name === "STARTTLS") {
@@ -146,6 +183,35 @@ class Session {
     }
   }
 
+  async #begin(tag: string, mechanism: string, response: string | undefined): Promise<void> {
+    if (response !== undefined && !/\bSASL-IR\b/.test(this.#peer.capabilities)) {
+      return this.#say(`${tag} BAD Too many arguments`);
+    }
+    if (response !== undefined && this.#peer.readsInitialResponse) {
+      return this.#authenticate(tag, mechanism, response);
+    }
+    this.#asked = { tag, mechanism };
+    this.#say(this.#peer.prompt);
+  }
+
+  #sayAsTold(tag: string, answer: ImapSentence | ImapFlood): void {
+    if ("floods" in answer) this.#flood(answer);
+    else if (answer.challenge === undefined) this.#say(`${tag} ${answer.says}`);
+    else {
+      this.#lastWord = `${tag} ${answer.says}`;
+      this.#say(`+ ${Buffer.from(JSON.stringify(answer.challenge)).toString("base64")}`);
+    }
+  }
+
+  #flood({ begin = "", floods }: ImapFlood): void {
+    const more = () => {
+      if (!this.#socket.writable) return;
+      this.#peer.flooded += floods.length;
+      this.#socket.write(floods, more);
+    };
+    this.#socket.write(begin, more);
+  }
+
   async #authenticate(tag: string, mechanism: string, response: string): Promise<void> {
     const decoded = Buffer.from(response, "base64").toString();
     const fields = decoded.split("\u0001");
@@ -154,9 +220,12 @@ class Session {
     const token = fields.find((field) => field.startsWith(bearer))?.slice(bearer.length) ?? "";
     this.#peer.logins.push({ mechanism, user, token });
     this.#answer = await this.#peer.login(token);
+    if (typeof this.#answer === "object" && this.#answer.at === "AUTHENTICATE") {
+      return this.#sayAsTold(tag, this.#answer);
+    }
     switch (this.#answer) {
       case "refuse": {
-        this.#refusedTag = tag;
+        this.#lastWord = `${tag} NO [AUTHENTICATIONFAILED] Invalid credentials`;
         const challenge = { status: "400", schemes: "Bearer", scope: "https://mail.google.com/" };
         this.#say(`+ ${Buffer.from(JSON.stringify(challenge)).toString("base64")}`);
         return;

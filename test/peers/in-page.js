@@ -20,7 +20,7 @@ export async function feedCode(target) {
     const element = document.createElement("iframe");
     element.onload = () => {
       try {
-        resolve(element.contentDocument?.body.innerText ?? "");
+        resolve(element.contentDocument?.body.textContent ?? "");
       } catch {
         resolve("");
       }

@@ -27,7 +27,16 @@ export type PopAnswer =
   | "chatter"
   /** challenges for ever */
   | "insist"
-  | "gibberish";
+  | "gibberish"
+  | PopSentence;
+
+/** AUTH, or STAT after it, is answered in these words. */
+export interface PopSentence {
+  readonly at: "AUTH" | "STAT";
+  readonly says: string;
+  /** the error challenge before it */
+  readonly challenge?: Readonly<Record<string, string>>;
+}
 
 /** A POP3 server that accepts, refuses and misbehaves on demand. */
 export interface PopPeer extends LineServer {
@@ -85,6 +94,7 @@ class Session extends LineSession {
   #expected: "response" | "challengeReply" | undefined;
   #mechanism = "";
   #answer: PopAnswer | undefined;
+  #lastWord = "-ERR [AUTH] Username and password not accepted.";
 
   constructor(peer: Script, socket: Socket, certificates: Certificates) {
     super(socket, certificates);
@@ -129,7 +139,8 @@ class Session extends LineSession {
   }
 
   #stat(): void {
-    if (this.#answer !== "accept") this.say("-ERR The mailbox cannot be opened.");
+    if (typeof this.#answer === "object") this.say(this.#answer.says);
+    else if (this.#answer !== "accept") this.say("-ERR Access to the maildrop is denied.");
     else this.say("+OK 7 12345");
   }
 
@@ -147,6 +158,7 @@ class Session extends LineSession {
     this.#peer.logins.push(login);
     const isSecondTime = this.#answer !== undefined;
     this.#answer = await this.#peer.login(login.token);
+    if (typeof this.#answer === "object") return this.#sayAsTold(this.#answer);
     switch (this.#answer) {
       case "accept":
       case "noMaildrop":
@@ -174,7 +186,9 @@ class Session extends LineSession {
         this.#expected = "response";
         return this.say("+ ");
       case "quote":
-        return this.say(`-ERR not taken: ${response} nor ${response.slice(0, 400)} ${login.token}`);
+        return this.say(
+          `-ERR invalid token: ${response} nor ${response.slice(0, 400)} ${login.token}`,
+        );
       case "bye":
         this.say("-ERR [SYS/TEMP] Server is going down");
         this.socket.end();
@@ -196,16 +210,26 @@ class Session extends LineSession {
     }
   }
 
+  #sayAsTold({ at, says, challenge }: PopSentence): void {
+    if (at === "STAT") this.say("+OK logged in");
+    else if (challenge === undefined) this.say(says);
+    else {
+      this.#lastWord = says;
+      this.#expected = "challengeReply";
+      this.say(`+ ${Buffer.from(JSON.stringify(challenge)).toString("base64")}`);
+    }
+  }
+
   /** RFC 7628 section 3.2.3: the error comes after the client's answer to the challenge. */
   #end(text: string): void {
     this.#peer.commands.push(text);
     const isRight = text === (this.#mechanism === "XOAUTH2" ? "" : "AQ==");
-    this.say(isRight ? "-ERR [AUTH] Username and password not accepted." : "-ERR Protocol error");
+    this.say(isRight ? this.#lastWord : "-ERR Protocol error");
   }
 
   #flood(piece: string): void {
     const more = () => {
-      if (!this.socket.destroyed) this.socket.write(piece, more);
+      if (this.socket.writable) this.socket.write(piece, more);
     };
     more();
   }

@@ -16,6 +16,10 @@ import { blocksOf } from "./shell-blocks.ts";
 import { partsOf, visit } from "./visit.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
+/** As a person on Windows may have saved it: the last line has no end. */
+const addressList =
+  "# of the move\r\n\r\n  old@example.com\t\r\n \r\nnew@example.org # the last one";
+
 const ownSecret = "secret-of-the-own-application";
 
 /** The machine of somebody who reads the README and types what stands there. */
@@ -140,7 +144,7 @@ function copyProject(to: string): void {
   const addresses = "old@example.com new@example.org";
   const edited = readFileSync(loop, "utf8").replace("foo@example.com bar@example.org", addresses);
   writeFileSync(loop, edited);
-  writeFileSync(join(to, "addresses.txt"), "old@example.com\nnew@example.org\n");
+  writeFileSync(join(to, "addresses.txt"), addressList);
   writeFileSync(join(to, "accounts.txt"), listOf(readFileSync(join(to, "README.md"), "utf8")));
   // It would run the tests of the README again.
   writeFileSync(join(to, "scripts", "test"), "#!/bin/sh\necho the tests\n");

@@ -1,10 +1,17 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { main } from "../../src/main.ts";
 import { type Certificates, issueCertificates, temporaryDirectory } from "./certificates.ts";
 import { type ImapPeer, startImapPeer } from "./imap-peer.ts";
 import { RotatingAccount, startTokenEndpoint, type TokenEndpoint } from "./token-endpoint.ts";
-import { type TestWorld, testWorld } from "./world.ts";
+import { noon, type TestWorld, testWorld } from "./world.ts";
 
 export const user = "foo@example.test";
 
@@ -23,6 +30,8 @@ export interface Scene {
   run(args?: readonly string[], world?: TestWorld): Promise<Result>;
   /** what the token file holds, or undefined */
   read(): string | undefined;
+  /** files beside the token file that keep what could not be put into it, absolute */
+  kept(): string[];
   lines(): { accessToken: string | undefined; refreshToken: string | undefined };
   /** puts a token file there, as an earlier run would have left it */
   write(text: string): void;
@@ -81,6 +90,7 @@ export async function setScene(): Promise<Scene> {
     world,
     read,
     run: (args = [user, ...options], into = world()) => runMain(args, into),
+    kept: () => keptBeside(tokenFile),
     lines() {
       const [accessToken, refreshToken] = (read() ?? "").split("\n");
       return { accessToken, refreshToken };
@@ -89,6 +99,9 @@ export async function setScene(): Promise<Scene> {
       mkdirSync(dirname(tokenFile), { recursive: true });
       writeFileSync(tokenFile, text);
       chmodSync(tokenFile, 0o600);
+      // Neither the clock of a test world nor the real one is earlier.
+      const writtenAt = new Date(Math.min(noon, Date.now()));
+      utimesSync(tokenFile, writtenAt, writtenAt);
     },
     async close() {
       await endpoint.close();
@@ -96,6 +109,15 @@ export async function setScene(): Promise<Scene> {
       if (!issued.includes(certificates)) issued.push(certificates);
     },
   };
+}
+
+/** Files beside a token file that keep what could not be put into it, absolute. */
+export function keptBeside(tokenFile: string): string[] {
+  const directory = dirname(tokenFile);
+  return readdirSync(directory)
+    .filter((name) => name.startsWith(`.${basename(tokenFile)}.kept-`))
+    .sort()
+    .map((name) => join(directory, name));
 }
 
 /** Runs the program in this process, with nothing on standard input. */
@@ -117,6 +139,8 @@ export function tokenFileText(
     App: "own",
     Client: "test-client",
     Scope: "mail",
+    // Of a test world's hour, unless the test says another one.
+    ...(notes["Expires"] === undefined ? { Issued: "2026-11-20T12:00:00Z" } : {}),
     Expires: "2026-11-20T13:00:00Z",
     ...notes,
   };

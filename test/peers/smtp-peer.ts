@@ -22,7 +22,16 @@ export type SmtpAnswer =
   /** begins a reply that never ends */
   | "flood"
   /** challenges for ever */
-  | "insist";
+  | "insist"
+  | SmtpSentence;
+
+/** AUTH is answered in these words. */
+export interface SmtpSentence {
+  /** lines, separated by line feeds */
+  readonly says: string;
+  /** the error challenge before it */
+  readonly challenge?: Readonly<Record<string, string>>;
+}
 
 /** An SMTP submission server that accepts, refuses and misbehaves on demand. */
 export interface SmtpPeer extends LineServer {
@@ -88,6 +97,10 @@ class Session extends LineSession {
   #expected: "response" | "challengeReply" | undefined;
   #mechanism = "";
   #hasAskedAgain = false;
+  #lastWord: readonly string[] = [
+    "535-5.7.8 Username and Password not accepted. For more information, go to",
+    "535 5.7.8  https://support.example.test/mail - gsmtp",
+  ];
 
   constructor(peer: Script, socket: Socket, certificates: Certificates) {
     super(socket, certificates);
@@ -152,7 +165,9 @@ class Session extends LineSession {
   async #authenticate(response: string): Promise<void> {
     const login = readResponse(this.#mechanism, response);
     this.#peer.logins.push(login);
-    switch (await this.#peer.login(login.token)) {
+    const answer = await this.#peer.login(login.token);
+    if (typeof answer === "object") return this.#sayAsTold(answer);
+    switch (answer) {
       case "accept":
         return this.say("235 2.7.0 Authentication successful");
       case "refuse": {
@@ -196,23 +211,25 @@ class Session extends LineSession {
     }
   }
 
+  #sayAsTold({ says, challenge }: SmtpSentence): void {
+    if (challenge === undefined) this.say(...says.split("\n"));
+    else {
+      this.#lastWord = says.split("\n");
+      this.#expected = "challengeReply";
+      this.say(`334 ${Buffer.from(JSON.stringify(challenge)).toString("base64")}`);
+    }
+  }
+
   /** RFC 7628 section 3.2.3: the error comes after the client's answer to the challenge. */
   #end(text: string): void {
     this.#peer.commands.push(text);
     const isRight = text === (this.#mechanism === "XOAUTH2" ? "" : "AQ==");
-    this.say(
-      ...(isRight
-        ? [
-            "535-5.7.8 Username and Password not accepted. For more information, go to",
-            "535 5.7.8  https://support.example.test/mail - gsmtp",
-          ]
-        : ["501 5.5.2 Cannot decode response"]),
-    );
+    this.say(...(isRight ? this.#lastWord : ["501 5.5.2 Cannot decode response"]));
   }
 
   #flood(): void {
     const more = () => {
-      if (!this.socket.destroyed) this.socket.write(`250-${"x".repeat(1000)}\r\n`, more);
+      if (this.socket.writable) this.socket.write(`250-${"x".repeat(1000)}\r\n`, more);
     };
     more();
   }

@@ -12,6 +12,8 @@ export type Answer =
       body: string | object;
       /** half of the body is sent, and then nothing more; called when that is on its way */
       onStall?: () => void;
+      /** called when all of it is on its way */
+      onSent?: () => void;
     }
   /** the connection is closed without an answer */
   | "drop";
@@ -86,7 +88,7 @@ async function handle(
     ...answer.headers,
   });
   const text = typeof answer.body === "string" ? answer.body : JSON.stringify(answer.body);
-  if (answer.onStall === undefined) response.end(text);
+  if (answer.onStall === undefined) response.end(text, answer.onSent);
   else response.write(text.slice(0, text.length / 2), answer.onStall);
 }
 

@@ -31,7 +31,8 @@ export interface TestWorld extends World {
   expire(ms: number): void;
 }
 
-const noon = Date.parse("2026-11-20T12:00:00Z");
+/** What the clock says at first, where a test does not say otherwise; ms since 1970. */
+export const noon = Date.parse("2026-11-20T12:00:00Z");
 
 export function testWorld(options: {
   cwd: string;

@@ -1,0 +1,42 @@
+import { closeSync, mkdirSync, openSync, rmSync, truncateSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { asRoot } from "../../test/peers/root.ts";
+
+const block = 4096;
+
+/** A disk of a few megabytes, which can be full. */
+export class SmallDisk {
+  readonly path: string;
+  readonly #filler: string;
+
+  constructor(path: string) {
+    this.path = path;
+    this.#filler = join(path, "filler");
+    mkdirSync(path);
+    asRoot("mount", "-t", "tmpfs", "-o", "size=4m,mode=0777", "tmpfs", path);
+  }
+
+  /** @param free how many blocks of 4 KiB are left */
+  fill(free: number): void {
+    const file = openSync(this.#filler, "w");
+    let length = 0;
+    for (const size of [64 * block, block]) {
+      try {
+        for (;;) length += writeSync(file, Buffer.alloc(size));
+      } catch {
+        // Full, but for less than this size.
+      }
+    }
+    closeSync(file);
+    truncateSync(this.#filler, Math.max(0, length - free * block));
+  }
+
+  /** Makes room again, and leaves nothing. */
+  clear(): void {
+    rmSync(this.#filler, { force: true });
+  }
+
+  unmount(): void {
+    asRoot("umount", dirname(this.#filler));
+  }
+}

@@ -1,0 +1,121 @@
+import { constants, lstatSync, readdirSync, readFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { Secret } from "../secret.ts";
+import { sha256 } from "../world/builtins.ts";
+import type { World } from "../world/world.ts";
+import { makeDirectory } from "./directory.ts";
+import { OpenFile } from "./open-file.ts";
+import { syncDirectory } from "./sync-directory.ts";
+
+// What could not be put into a token file is kept in a file of its own: beside it, or, where nothing can
+// be written there, in another private directory. Nothing removes it by itself: it may be somebody's
+// only token.
+
+/** The name of a file beside `path` that keeps what could not be put there; nobody has it yet. */
+export function keptPath(world: World, path: string): string {
+  return freePath(world, join(dirname(path), keptPrefix(path)));
+}
+
+/**
+ * Keeps a text that would be lost otherwise, where it can be: beside its file, or else in a private
+ * directory of this program's.
+ *
+ * @returns where it is, absolute; undefined where nothing at all can be written
+ */
+export async function keepElsewhere(
+  world: World,
+  path: string,
+  text: Secret,
+): Promise<string | undefined> {
+  for (const prefix of prefixes(world, path)) {
+    try {
+      const directory = dirname(prefix);
+      if (directory !== dirname(path)) await makePrivate(world, directory);
+      const kept = freePath(world, prefix);
+      await writeNew(kept, text.reveal());
+      await syncDirectory(world, directory).catch(() => undefined);
+      return kept;
+    } catch {
+      // The next place may do.
+    }
+  }
+  return undefined;
+}
+
+/** The kept files of a token file, wherever they are, the latest first; with what stands in them. */
+export function keptTexts(world: World, path: string): { path: string; text: string }[] {
+  return prefixes(world, path).flatMap((prefix) => {
+    try {
+      const directory = dirname(prefix);
+      if (directory !== dirname(path) && !isPrivate(world, directory)) return [];
+      return readdirSync(directory)
+        .filter((name) => name.startsWith(basename(prefix)))
+        .sort()
+        .reverse()
+        .map((name) => join(directory, name))
+        .flatMap((kept) => readKept(kept));
+    } catch {
+      return [];
+    }
+  });
+}
+
+const sizeLimit = 2 * 1024 * 1024;
+
+function readKept(path: string): { path: string; text: string }[] {
+  const found = lstatSync(path);
+  if (!found.isFile() || found.size > sizeLimit) return [];
+  return [{ path, text: readFileSync(path, "utf8") }];
+}
+
+/** What the names of kept files begin with, in the order in which they are tried. */
+function prefixes(world: World, path: string): string[] {
+  const { XDG_RUNTIME_DIR: runtime, TMPDIR: temporary } = world.env;
+  const name = `${sha256(path).slice(0, 16)}.kept-`;
+  return [
+    join(dirname(path), keptPrefix(path)),
+    join(world.dataDirectory, "kept", name),
+    ...(runtime?.startsWith("/") ? [join(runtime, "mxtoken", name)] : []),
+    ...(world.user === undefined
+      ? []
+      : [join(temporary?.startsWith("/") ? temporary : "/tmp", `mxtoken-${world.user.uid}`, name)]),
+  ];
+}
+
+function keptPrefix(path: string): string {
+  return `.${basename(path)}.kept-`;
+}
+
+/** With the time in a form that every file system takes. */
+function freePath(world: World, prefix: string): string {
+  const time = new Date(world.now()).toISOString().replaceAll(":", "-");
+  for (let number = 1; ; number += 1) {
+    const path = `${prefix}${time}${number === 1 ? "" : `-${number}`}`;
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return path;
+  }
+}
+
+async function writeNew(path: string, text: string): Promise<void> {
+  const { O_WRONLY, O_CREAT, O_EXCL } = constants;
+  const file = await OpenFile.open(path, O_WRONLY | O_CREAT | O_EXCL, 0o600);
+  try {
+    await file.write(Buffer.from(text));
+    await file.sync();
+  } finally {
+    file.close();
+  }
+}
+
+async function makePrivate(world: World, directory: string): Promise<void> {
+  await makeDirectory(dirname(directory));
+  await mkdir(directory, { mode: 0o700 }).catch(() => undefined);
+  if (!isPrivate(world, directory)) throw new Error("others may write there");
+}
+
+/** Whether a directory is this user's alone: in a place for everybody, others may have made it. */
+function isPrivate(world: World, directory: string): boolean {
+  const found = lstatSync(directory, { throwIfNoEntry: false });
+  if (found?.isDirectory() !== true) return false;
+  return world.user === undefined || (found.uid === world.user.uid && (found.mode & 0o022) === 0);
+}

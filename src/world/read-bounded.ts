@@ -1,0 +1,92 @@
+import { close, constants, fstat, open, read } from "node:fs";
+import { Socket } from "node:net";
+import { promisify } from "node:util";
+
+const openFile = promisify(open);
+const closeFile = promisify(close);
+
+/** What became of a file that somebody has named. */
+export type BoundedFile =
+  | {
+      readonly is: "read";
+      readonly bytes: Buffer;
+      /** as stat(2) has it */
+      readonly mode: number;
+    }
+  | { readonly is: "tooLarge" }
+  /** a directory, a device; also a pipe, where that is not wanted */
+  | { readonly is: "noFile" };
+
+export interface BoundedRead {
+  /** bytes */
+  readonly limit: number;
+  /** whether it may be a pipe, as a shell's `<(command)` is */
+  readonly mayBePipe: boolean;
+  /** ends the wait for whoever writes into the pipe */
+  readonly stop: AbortSignal;
+}
+
+/**
+ * Reads a file of which nobody knows what it is: no more of it than the limit, no device, and without
+ * waiting for longer than somebody wants to.
+ *
+ * @throws a system error; the reason of `stop`
+ */
+export async function readBounded(path: string, how: BoundedRead): Promise<BoundedFile> {
+  // Without O_NONBLOCK, a named pipe would be waited for before it is known to be one.
+  const fd = await openFile(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  let isOpen = true;
+  try {
+    // With bigint: see patient-output.ts.
+    const found = await new Promise<import("node:fs").BigIntStats>((resolve, reject) =>
+      fstat(fd, { bigint: true }, (error, stats) => (error ? reject(error) : resolve(stats))),
+    );
+    const isPipe = found.isFIFO() && how.mayBePipe;
+    if (!found.isFile() && !isPipe) return { is: "noFile" };
+    if (found.isFile() && found.size > BigInt(how.limit)) return { is: "tooLarge" };
+    // The socket closes it.
+    if (isPipe) isOpen = false;
+    const bytes = isPipe ? await readPipe(fd, how) : await readFile(fd, how);
+    if (bytes.length > how.limit) return { is: "tooLarge" };
+    return { is: "read", bytes, mode: Number(found.mode) };
+  } finally {
+    if (isOpen) await closeFile(fd);
+  }
+}
+
+const pieceSize = 64 * 1024;
+
+/** Some files say that they are empty, and have no end. */
+async function readFile(fd: number, { limit, stop }: BoundedRead): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for (let size = 0; size <= limit; ) {
+    stop.throwIfAborted();
+    const piece = Buffer.alloc(pieceSize);
+    const count = await new Promise<number>((resolve, reject) =>
+      read(fd, piece, 0, pieceSize, null, (error, done) => (error ? reject(error) : resolve(done))),
+    );
+    if (count === 0) break;
+    pieces.push(piece.subarray(0, count));
+    size += count;
+  }
+  return Buffer.concat(pieces);
+}
+
+function readPipe(fd: number, { limit, stop }: BoundedRead): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  const socket = new Socket({ fd, readable: true, writable: false });
+  return new Promise<Buffer>((resolve, reject) => {
+    const onStop = () => reject(stop.reason);
+    stop.addEventListener("abort", onStop, { once: true });
+    if (stop.aborted) onStop();
+    socket.on("data", (piece: Buffer) => {
+      pieces.push(piece);
+      size += piece.length;
+      if (size > limit) resolve(Buffer.concat(pieces));
+    });
+    socket.once("end", () => resolve(Buffer.concat(pieces)));
+    socket.once("error", reject);
+    socket.once("close", () => stop.removeEventListener("abort", onStop));
+  }).finally(() => socket.destroy());
+}
