@@ -9,14 +9,15 @@ const named = process.argv.slice(2);
 const all = readdirSync("test").filter((name) => name.endsWith(".test.ts"));
 const files = named.length > 0 ? named : all.map((name) => join("test", name));
 
-const directory = mkdtempSync(join(tmpdir(), "mxtoken-tests-"));
+// A short name: the path of a socket has 107 characters at most.
+const directory = mkdtempSync(join(tmpdir(), "mxt-"));
 // Started by root, Dovecot and Postfix read their files as users of their own.
 chmodSync(directory, 0o755);
 
 // What a test waits for comes, or its server says at once why it does not; the limit, for a whole file, is
 // for defects of the tests, on the slowest machine.
 const limit = 1_800_000;
-const options = [`--test-timeout=${limit}`, "--test-concurrency=2", "--test-reporter=spec"];
+const options = [`--test-timeout=${limit}`, "--test-concurrency=3", "--test-reporter=spec"];
 const child = spawn(process.execPath, ["--import", "tsx", "--test", ...options, ...files], {
   stdio: "inherit",
   env: { ...process.env, TMPDIR: directory, NODE_DISABLE_COMPILE_CACHE: "1" },

@@ -42,7 +42,8 @@ export function commandWorld(cwd: string): CommandWorld {
     while (!isThere()) {
       // A wait that nobody listens to any more must end as well, or its file never does.
       if (performance.now() > deadline) throw new Error("what was waited for did not come");
-      await new Promise((resolve) => setImmediate(resolve));
+      // What it waits for is another process's, or the network's.
+      await new Promise((resolve) => setTimeout(resolve, 1));
     }
   };
   const start: World["start"] = async (file, args, env) => {
