@@ -7,9 +7,9 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { issueCertificates } from "../test/peers/certificates.ts";
-import { programPath } from "../test/peers/program.ts";
-import { tokenFileText } from "../test/peers/scene.ts";
+import { issueCertificates } from "../test/scene/certificates.ts";
+import { programPath } from "../test/scene/program.ts";
+import { tokenFileText } from "../test/scene/scene.ts";
 import type { Told } from "./bench-token-endpoint.ts";
 import { before, machine, median } from "./measure.ts";
 

@@ -1,8 +1,8 @@
 // npm run bench: how long the built program takes, as ratios to an empty run of Node, and how much
 // memory. Everything is on loopback; it measures and judges nothing.
 import { spawn } from "node:child_process";
-import { programPath } from "../test/peers/program.ts";
-import { setScene, tokenFileText, user } from "../test/peers/scene.ts";
+import { programPath } from "../test/scene/program.ts";
+import { setScene, tokenFileText, user } from "../test/scene/scene.ts";
 import { before, machine, median } from "./measure.ts";
 
 const runs = 30;

@@ -52,7 +52,7 @@ const common = {
 
 const { metafile } = await build({
   ...common,
-  entryPoints: { program: "src/cli.ts" },
+  entryPoints: { program: "src/cli/cli.ts" },
   splitting: true,
   format: "esm",
   outExtension: { ".js": ".mjs" },
@@ -82,7 +82,7 @@ const leaveToProgram = {
 // Node takes 5 ms more to load an ES module.
 await build({
   ...common,
-  entryPoints: { quick: "src/quick.ts" },
+  entryPoints: { quick: "src/cli/quick.ts" },
   format: "cjs",
   plugins: [leaveToProgram],
 });

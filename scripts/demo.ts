@@ -6,17 +6,17 @@ import { office365 } from "../src/catalog/microsoft.ts";
 import { exitStatus } from "../src/errors.ts";
 import { fold } from "../src/report/fold.ts";
 import { isBrowserSeen } from "../src/world/browser.ts";
-import type { AuthorizationServer } from "../test/peers/authorization-server.ts";
+import type { AuthorizationServer } from "../test/scene/authorization-server.ts";
 import {
   type Certificates,
   issueCertificates,
   temporaryDirectory,
-} from "../test/peers/certificates.ts";
-import { startDnsServer } from "../test/peers/dns-server.ts";
-import { findDovecot, startDovecot } from "../test/peers/dovecot.ts";
-import { startImapPeer } from "../test/peers/imap-peer.ts";
-import { programPath, signInAddresses } from "../test/peers/program.ts";
-import { visit } from "../test/peers/visit.ts";
+} from "../test/scene/certificates.ts";
+import { startDnsServer } from "../test/scene/dns-server.ts";
+import { findDovecot, startDovecot } from "../test/scene/dovecot.ts";
+import { startImapPeer } from "../test/scene/imap-peer.ts";
+import { programPath, signInAddresses } from "../test/scene/program.ts";
+import { visit } from "../test/scene/visit.ts";
 
 const address = "you@demo.example";
 const mxHost = "demo-example.mail.protection.outlook.com";
@@ -107,7 +107,7 @@ async function startServers(home: string, pages: boolean): Promise<Servers> {
   const certificates = await issueCertificates(home);
   // oidc-provider warns everybody who would use it as it is set up here, for real mailboxes.
   console.warn = () => undefined;
-  const { startAuthorizationServer } = await import("../test/peers/authorization-server.ts");
+  const { startAuthorizationServer } = await import("../test/scene/authorization-server.ts");
   const server = await startAuthorizationServer(certificates, {
     clients: [{ id: office365.applications.thunderbird.clientId }],
     scopes: [office365.scopes.imap],

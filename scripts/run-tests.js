@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const named = process.argv.slice(2);
-const all = readdirSync("test").filter((name) => name.endsWith(".test.ts"));
+const all = readdirSync("test", { recursive: true }).filter((name) => name.endsWith(".test.ts"));
 const files = named.length > 0 ? named : all.map((name) => join("test", name));
 
 // A short name: the path of a socket has 107 characters at most.

@@ -10,7 +10,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { temporaryDirectory } from "../test/peers/certificates.ts";
+import { temporaryDirectory } from "../test/scene/certificates.ts";
 import { Judge } from "./torture/judge.ts";
 import { Lane } from "./torture/lane.ts";
 import { type Mode, type Plan, planOf } from "./torture/plan.ts";

@@ -85,3 +85,38 @@ function grantedScope(
     " ",
   );
 }
+
+/** What a token file says. The two lines are the file; the notes are comments and may be missing. */
+export interface TokenRecord {
+  readonly accessToken: Secret | undefined;
+  readonly refreshToken: Secret | undefined;
+  readonly notes: TokenNotes;
+}
+
+/** The comments of a token file. */
+export interface TokenNotes extends Remembered {
+  readonly account?: string | undefined;
+  readonly scope?: string | undefined;
+  /** milliseconds since 1970 */
+  readonly signedInAt?: number | undefined;
+  /** milliseconds since 1970; when the server has issued line 1 */
+  readonly issuedAt?: number | undefined;
+  /** milliseconds since 1970; when line 1 ends */
+  readonly expiresAt?: number | undefined;
+  /** how and when line 1 was proven, or that it was not */
+  readonly verified?: string | undefined;
+}
+
+/** What the comments of a token file say it was made with. */
+export interface Remembered {
+  readonly provider?: string | undefined;
+  /** who signed in, where that is not the mailbox */
+  readonly login?: string | undefined;
+  /** how the first token was got */
+  readonly flow?: string | undefined;
+  /** who has issued it */
+  readonly tokenEndpoint?: string | undefined;
+  readonly app?: string | undefined;
+  readonly client?: string | undefined;
+  readonly tenant?: string | undefined;
+}

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { tokenFileText } from "../../test/peers/scene.ts";
+import { tokenFileText } from "../../test/scene/scene.ts";
 import type { RequestFault } from "./request-fault.ts";
 
 /** How a server has replaced a refresh token for the last time; times are ns of the monotonic clock. */

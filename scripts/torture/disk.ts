@@ -1,6 +1,6 @@
 import { closeSync, mkdirSync, openSync, rmSync, truncateSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { asRoot } from "../../test/peers/root.ts";
+import { asRoot } from "../../test/scene/root.ts";
 
 const block = 4096;
 

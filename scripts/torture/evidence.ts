@@ -1,4 +1,4 @@
-import type { LoggedCall } from "../../test/peers/faults.ts";
+import type { LoggedCall } from "../../test/scene/faults.ts";
 import type { Grant } from "./account.ts";
 
 /** A process that has ended. */

@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Certificates, issueCertificates } from "../../test/peers/certificates.ts";
-import { type ImapPeer, startImapPeer } from "../../test/peers/imap-peer.ts";
-import { type Run, runProgram } from "../../test/peers/program.ts";
+import { type Certificates, issueCertificates } from "../../test/scene/certificates.ts";
+import { type ImapPeer, startImapPeer } from "../../test/scene/imap-peer.ts";
+import { type Run, runProgram } from "../../test/scene/program.ts";
 import { Account } from "./account.ts";
 import { SmallDisk } from "./disk.ts";
 import type { Mode } from "./plan.ts";

@@ -1,4 +1,4 @@
-import type { Action, Call, FaultRule } from "../../test/peers/faults.ts";
+import type { Action, Call, FaultRule } from "../../test/scene/faults.ts";
 import { Random } from "./random.ts";
 
 /** How the program is called: `get` is `mxtoken ADDRESS`, `refresh` is `mxtoken show --nocache`. */

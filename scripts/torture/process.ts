@@ -5,8 +5,8 @@ import {
   type LoggedCall,
   loggedCalls,
   MovedClock,
-} from "../../test/peers/faults.ts";
-import type { Run } from "../../test/peers/program.ts";
+} from "../../test/scene/faults.ts";
+import type { Run } from "../../test/scene/program.ts";
 
 /** A process that faults happen to. */
 export class Process {

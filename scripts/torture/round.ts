@@ -1,4 +1,4 @@
-import { type FaultRule, hasStopped } from "../../test/peers/faults.ts";
+import { type FaultRule, hasStopped } from "../../test/scene/faults.ts";
 import type { Account } from "./account.ts";
 import { editFault } from "./edits.ts";
 import { endpointFaults } from "./endpoint-faults.ts";

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { closer } from "../../test/peers/authorization-server.ts";
-import type { Certificates } from "../../test/peers/certificates.ts";
+import { closer } from "../../test/scene/authorization-server.ts";
+import type { Certificates } from "../../test/scene/certificates.ts";
 import type { Account, Grant } from "./account.ts";
 import { pause } from "./random.ts";
 import type { Exchange } from "./request-fault.ts";

@@ -1,8 +1,8 @@
-import type { Settings } from "../config/settings.ts";
 import { Interrupted, MxtokenError } from "../errors.ts";
-import type { TokenLife } from "../flow/token-life.ts";
-import { storedServer, type Turn, type TurnRequest } from "../flow/turn.ts";
+import type { Settings } from "../settings/settings.ts";
 import type { TokenIdentity } from "../store/token-file.ts";
+import type { TokenLife } from "../store/token-life.ts";
+import { storedServer, type Turn, type TurnRequest } from "../tasks/turn.ts";
 import type { World } from "../world/world.ts";
 import type { AccountEvent, AccountPicture, LastEvent, State, Trouble } from "./events.ts";
 import {

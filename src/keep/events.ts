@@ -1,5 +1,5 @@
-import type { TokenLife } from "../flow/token-life.ts";
-import type { Finding } from "../verify/finding.ts";
+import type { Finding } from "../finding.ts";
+import type { TokenLife } from "../store/token-life.ts";
 
 /** Which account an event is about. */
 export interface AccountName {

@@ -1,5 +1,5 @@
 import { MxtokenError } from "../errors.ts";
-import type { Event } from "../flow/events.ts";
+import type { Event } from "../events.ts";
 import type { World } from "../world/world.ts";
 import { type AccountToKeep, KeptAccount } from "./account.ts";
 import { EventCommand } from "./event-command.ts";

@@ -1,12 +1,12 @@
 import { MxtokenError } from "../errors.ts";
-import type { Event } from "../flow/events.ts";
-import { type Turn, takeTurn } from "../flow/turn.ts";
+import type { Event } from "../events.ts";
 import { identityIn } from "../store/read.ts";
+import { type Turn, takeTurn } from "../tasks/turn.ts";
+import { withOwnSignal } from "../world/own-signal.ts";
 import { pause } from "../world/pause.ts";
 import type { World } from "../world/world.ts";
 import type { KeptAccount, Moment } from "./account.ts";
 import type { AccountEvent, AccountPicture, KeepEvent } from "./events.ts";
-import { withOwnSignal } from "./own-signal.ts";
 import { longestNap, napUntil, type Policy } from "./schedule.ts";
 import { type Begun, TurnQueue } from "./turn-queue.ts";
 

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { MxtokenError } from "../errors.ts";
 import { contentOf } from "../store/atomic.ts";
 import { replaceFile } from "../store/replace-file.ts";
-import { isoSeconds } from "../store/token-file.ts";
+import { isoSeconds } from "../time.ts";
 import type { World } from "../world/world.ts";
 import type { AccountPicture, State } from "./events.ts";
 

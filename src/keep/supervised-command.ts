@@ -1,8 +1,9 @@
 import { Interrupted, MxtokenError, systemCode, systemReason } from "../errors.ts";
-import type { Event, Outcome, Tell } from "../flow/events.ts";
-import { withBelievedEnd } from "../flow/token-life.ts";
+import type { Event, Tell } from "../events.ts";
+import type { Outcome } from "../life/job.ts";
 import { readTokenFile } from "../store/read.ts";
-import type { TokenRecord } from "../store/token-file.ts";
+import { withBelievedEnd } from "../store/token-life.ts";
+import type { TokenRecord } from "../token.ts";
 import { signalNumber } from "../world/builtins.ts";
 import type { Child, SignalName, World } from "../world/world.ts";
 import { type AccountToKeep, KeptAccount } from "./account.ts";

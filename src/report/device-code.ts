@@ -1,5 +1,5 @@
 import { encode } from "uqr";
-import type { Event } from "../flow/events.ts";
+import type { Event } from "../events.ts";
 import { count } from "./finding.ts";
 
 type DeviceCodeEvent = Extract<Event, { is: "deviceCode" }>;

@@ -1,5 +1,5 @@
-import { showEndpoint } from "../config/endpoint.ts";
-import type { Finding } from "../verify/finding.ts";
+import type { Finding } from "../finding.ts";
+import { showEndpoint } from "../settings/endpoint.ts";
 
 /** A login in one sentence without a full stop. */
 export function showFinding(finding: Finding): string {

@@ -1,4 +1,4 @@
-import type { Event } from "../flow/events.ts";
+import type { Event } from "../events.ts";
 
 /** What a person must answer or know. */
 export const neverQuiet: ReadonlySet<Event["is"]> = new Set([

@@ -1,7 +1,7 @@
+import type { Finding } from "../finding.ts";
 import type { KeepEvent, Trouble } from "../keep/events.ts";
 import type { Counts } from "../keep/status-file.ts";
-import { isoSeconds } from "../store/token-file.ts";
-import type { Finding } from "../verify/finding.ts";
+import { isoSeconds } from "../time.ts";
 import { count, showFinding } from "./finding.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { CatcherPages, SignInResult } from "../grant/catcher.ts";
+import type { CatcherPages, SignInResult } from "../sign-in/catcher.ts";
 
 const style = `
 :root { color-scheme: light dark; --ink: #1c2733; --paper: #f5f7f9; --card: #ffffff; --line: #d5dce3; --good: #14683c; --bad: #a11d2b; --wait: #2a5a8c; }

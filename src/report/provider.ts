@@ -1,9 +1,10 @@
-import type { Endpoint, Flow, ProviderRow } from "../catalog/provider-row.ts";
-import { showEndpoint } from "../config/endpoint.ts";
-import type { FoundProvider } from "../flow/identify-provider.ts";
-import { loopbackRedirect } from "../grant/redirect.ts";
-import type { ProviderEvidence } from "../provider/discover.ts";
-import { gatewayOf } from "../provider/mx.ts";
+import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
+import { gatewayOf } from "../discover/mx.ts";
+import type { ProviderEvidence } from "../events.ts";
+import type { Endpoint } from "../mail-server.ts";
+import { showEndpoint } from "../settings/endpoint.ts";
+import { loopbackRedirect } from "../sign-in/redirect.ts";
+import type { FoundProvider } from "../tasks/identify-provider.ts";
 
 /** What is known of a provider, in lines for standard output. */
 export function describeProvider({ row, evidence }: FoundProvider<ProviderRow>): string {

@@ -1,7 +1,6 @@
-import { showEndpoint } from "../config/endpoint.ts";
-import { serverOf } from "../config/mailbox.ts";
-import type { Event } from "../flow/events.ts";
-import { isoSeconds } from "../store/token-file.ts";
+import type { Event } from "../events.ts";
+import { showEndpoint } from "../settings/endpoint.ts";
+import { isoSeconds } from "../time.ts";
 import { askByDevice } from "./device-code.ts";
 import { count, showFinding } from "./finding.ts";
 import { showEvidence } from "./provider.ts";
@@ -19,9 +18,9 @@ export function describe(event: Event, columns?: number): string[] {
     case "providerFound":
       return [`mxtoken: provider ${event.provider}: ${showEvidence(event.evidence)}`];
     case "started": {
-      const { mailbox, client, tokenFile } = event;
+      const { account, provider, title, application, tokenFile } = event;
       return [
-        `mxtoken: ${mailbox.address.text} at ${mailbox.provider} (${mailbox.title}), as ${client.consentName === undefined ? "an application of your own" : `the application ${client.app}`}`,
+        `mxtoken: ${account} at ${provider} (${title}), as ${application === undefined ? "an application of your own" : `the application ${application}`}`,
         `mxtoken: token file ${tokenFile}`,
       ];
     }
@@ -31,11 +30,8 @@ export function describe(event: Event, columns?: number): string[] {
       return [`mxtoken: warning: ${event.path} can be read by everybody on this machine`];
     case "askingIssuer":
       return [`mxtoken: asking ${event.issuer} for its endpoints`];
-    case "proving": {
-      const { mailbox } = event;
-      const servers = mailbox.verify.map((protocol) => showEndpoint(serverOf(mailbox, protocol)));
-      return [`mxtoken: logging in to ${servers.join(" and ")}`];
-    }
+    case "proving":
+      return [`mxtoken: logging in to ${event.servers.map(showEndpoint).join(" and ")}`];
     case "storedExpired":
       return [`mxtoken: the stored access token expired at ${isoSeconds(event.expiresAt)}`];
     case "storedProven":
@@ -184,15 +180,14 @@ export function describe(event: Event, columns?: number): string[] {
 }
 
 function askingForApplication({
-  client,
+  who,
   scope,
 }: Extract<Event, { is: "askingForApplication" }>): string {
-  const { serviceAccount, certificate, id } = client;
-  const who =
-    serviceAccount === undefined
-      ? `the application ${id}, by its ${certificate === undefined ? "secret" : "certificate"}`
-      : `the service account ${serviceAccount.email}`;
-  return `asking for an access token for ${who}, with the scope ${scope}`;
+  const name =
+    "serviceAccount" in who
+      ? `the service account ${who.serviceAccount}`
+      : `the application ${who.application}, by its ${who.by}`;
+  return `asking for an access token for ${name}, with the scope ${scope}`;
 }
 
 function scopesMissing({ scopes, isStored }: Extract<Event, { is: "scopesMissing" }>): string {

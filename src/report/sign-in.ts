@@ -1,4 +1,4 @@
-import type { Event } from "../flow/events.ts";
+import type { Event } from "../events.ts";
 
 type SignInEvent = Extract<Event, { is: "signIn" }>;
 

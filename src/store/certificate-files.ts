@@ -2,13 +2,18 @@ import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { MxtokenError, systemCode } from "../errors.ts";
-import type { KeyPair } from "../grant/certificate.ts";
 import { Secret } from "../secret.ts";
 import type { World } from "../world/world.ts";
 import { reserve } from "./atomic.ts";
 import { makeDirectory } from "./directory.ts";
 import { withLock } from "./lock.ts";
 import { unwritable } from "./unwritable.ts";
+
+/** Key and certificate of the listener on `https://localhost`, both PEM. */
+export interface KeyPair {
+  readonly key: Secret;
+  readonly certificate: string;
+}
 
 /** Where key and certificate of the listener are kept. */
 export interface CertificateFiles {

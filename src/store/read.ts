@@ -1,13 +1,8 @@
 import { readFileSync, type Stats, statSync } from "node:fs";
 import { MxtokenError, mayBeReadLater, systemCode, systemReason } from "../errors.ts";
+import type { TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
-import {
-  identityOf,
-  notATokenFile,
-  readTokenText,
-  type TokenIdentity,
-  type TokenRecord,
-} from "./token-file.ts";
+import { identityOf, notATokenFile, readTokenText, type TokenIdentity } from "./token-file.ts";
 
 // A token file is small and is read several times in a row. Node takes thirty times as long to hand
 // such a read to another thread, and back, as the read takes.

@@ -1,5 +1,6 @@
+import type { TokenRecord } from "../token.ts";
 import { sha256 } from "../world/builtins.ts";
-import { formatTokenFile, identityOf, readTokenText, type TokenRecord } from "./token-file.ts";
+import { formatTokenFile, identityOf, readTokenText } from "./token-file.ts";
 import { readComment } from "./token-file-kind.ts";
 
 // A process may die while it writes, and the clock and the times of files prove nothing. So the text of

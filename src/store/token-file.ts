@@ -1,29 +1,9 @@
-import type { Remembered } from "../config/settings.ts";
 import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
+import { isoSeconds } from "../time.ts";
+import type { TokenNotes, TokenRecord } from "../token.ts";
 import { sha256 } from "../world/builtins.ts";
 import { type FileKind, judgeLines, readComment } from "./token-file-kind.ts";
-
-/** What a token file says. The two lines are the file; the notes are comments and may be missing. */
-export interface TokenRecord {
-  readonly accessToken: Secret | undefined;
-  readonly refreshToken: Secret | undefined;
-  readonly notes: TokenNotes;
-}
-
-/** The comments of a token file. */
-export interface TokenNotes extends Remembered {
-  readonly account?: string | undefined;
-  readonly scope?: string | undefined;
-  /** milliseconds since 1970 */
-  readonly signedInAt?: number | undefined;
-  /** milliseconds since 1970; when the server has issued line 1 */
-  readonly issuedAt?: number | undefined;
-  /** milliseconds since 1970; when line 1 ends */
-  readonly expiresAt?: number | undefined;
-  /** how and when line 1 was proven, or that it was not */
-  readonly verified?: string | undefined;
-}
 
 /** What tells the tokens of a file from others, as digests: nobody has to keep a token for that. */
 export interface TokenIdentity {
@@ -154,9 +134,4 @@ export function formatTokenFile(record: TokenRecord, seal?: string): string {
   });
   const sealed = seal === undefined ? [] : [seal];
   return `${[record.accessToken.reveal(), record.refreshToken?.reveal() ?? "", explanation, ...sealed, ...comments].join("\n")}\n`;
-}
-
-/** ISO 8601 in UTC with whole seconds, rounded down: an expiry must not be shown later than it is. */
-export function isoSeconds(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 }

@@ -1,11 +1,11 @@
 import { existsSync, lstatSync } from "node:fs";
 import { MxtokenError } from "../errors.ts";
 import { Secret } from "../secret.ts";
+import type { TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
 import { contentOf, markTrouble, reserve, temporaryPath } from "./atomic.ts";
 import { keepElsewhere, keptPath } from "./kept-tokens.ts";
 import { digestOf, digestOfText, noTokens, ofNoPlace, sealTokens } from "./sealed-tokens.ts";
-import type { TokenRecord } from "./token-file.ts";
 
 /** The place of the next tokens of a token file, on the disk before they are asked for. */
 export interface TokenPlace {

@@ -1,0 +1,122 @@
+import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
+import { MxtokenError } from "../errors.ts";
+import type { ServerMetadata } from "../oauth/server-metadata.ts";
+import type { Settings } from "../settings/settings.ts";
+import type { Remembered } from "../token.ts";
+
+/**
+ * The Microsoft tenant: named, or the one that the token file was made with, or the row's.
+ *
+ * @throws MxtokenError `usage`, `configuration`
+ */
+export function resolveTenant(
+  settings: Settings,
+  row: ProviderRow | undefined,
+  remembered: Remembered,
+  flow: Flow,
+): string | undefined {
+  if (row?.defaultTenant === undefined) {
+    if (settings.tenant === undefined) return undefined;
+    throw new MxtokenError(
+      "configuration",
+      `--tenant: ${row?.name ?? "this provider"} has no tenants, only Microsoft does`,
+    );
+  }
+  const tenant = settings.tenant ?? remembered.tenant ?? row.defaultTenant;
+  if (!/^[A-Za-z0-9][A-Za-z0-9.-]*$/.test(tenant)) {
+    throw new MxtokenError("usage", `--tenant: ${JSON.stringify(tenant)} is not a tenant`, {
+      hint: "a tenant is an id like 72f988bf-…, a domain like contoso.com, or common, organizations or consumers",
+    });
+  }
+  if (flow === "client-credentials" && anyTenant.has(tenant)) {
+    throw new MxtokenError(
+      "configuration",
+      `--flow client-credentials needs --tenant: an application is let in at one tenant, not at ${tenant}`,
+      { hint: `its id, or a domain of it: perhaps --tenant ${settings.address.domain}` },
+    );
+  }
+  return tenant;
+}
+
+const anyTenant: ReadonlySet<string> = new Set(["common", "organizations", "consumers"]);
+
+/**
+ * An endpoint of the authorization server, by option or from the provider's row.
+ *
+ * @param option the option's name, for the error
+ * @param template `{tenant}` in it stands for the tenant
+ * @throws MxtokenError `usage`, `configuration`
+ */
+export function endpointOf(
+  option: string,
+  template: string | undefined,
+  tenant: string | undefined,
+): string {
+  if (template === undefined) {
+    throw new MxtokenError("configuration", `an endpoint is needed: pass --${option}`);
+  }
+  const text = template.replaceAll("{tenant}", tenant ?? "{tenant}");
+  if (!URL.canParse(text)) {
+    throw new MxtokenError("usage", `--${option}: ${JSON.stringify(text)} is not an address`);
+  }
+  const url = new URL(text);
+  if (url.username !== "" || url.password !== "") {
+    // The text is not shown: it holds a password.
+    throw new MxtokenError("usage", `--${option}: there must be no user and no password in it`);
+  }
+  // RFC 6749 section 3.1 and 3.2: TLS is required, and there is no fragment.
+  if (url.protocol !== "https:" || url.hash !== "") {
+    throw new MxtokenError(
+      "usage",
+      `--${option}: ${JSON.stringify(text)} must begin with https:// and have no fragment`,
+    );
+  }
+  return text;
+}
+
+/** @throws MxtokenError `usage` */
+export function checkRedirectUri(text: string): string {
+  if (!/^[\x21-\x7e]+$/.test(text) || !URL.canParse(text) || text.includes("#")) {
+    throw new MxtokenError(
+      "usage",
+      `--redirect-uri: ${JSON.stringify(text)} is not a redirect URI`,
+      {
+        hint: "give it exactly as it is registered, for example https://localhost",
+      },
+    );
+  }
+  return text;
+}
+
+/**
+ * What `iss` must be. Overriding an endpoint drops the row's issuer: it speaks for the row's own
+ * server only.
+ *
+ * @throws MxtokenError `usage`
+ */
+export function resolveIssuer(
+  settings: Settings,
+  row: ProviderRow | undefined,
+  metadata: ServerMetadata | undefined,
+): string | undefined {
+  if (metadata !== undefined) return metadata.issuer;
+  if (settings.issuer !== undefined) return checkIssuer(settings.issuer);
+  const overridden = settings.authorizeUri !== undefined || settings.tokenUri !== undefined;
+  return overridden ? undefined : row?.issuer;
+}
+
+/**
+ * RFC 8414 section 2: an issuer has no query and no fragment.
+ *
+ * @throws MxtokenError `usage`
+ */
+export function checkIssuer(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isBare =
+    url?.search === "" && url.hash === "" && url.username === "" && url.password === "";
+  if (url?.protocol === "https:" && isBare) return text;
+  throw new MxtokenError(
+    "usage",
+    `--issuer: ${JSON.stringify(text)} must begin with https:// and have no query, no fragment and no user`,
+  );
+}

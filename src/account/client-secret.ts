@@ -1,0 +1,91 @@
+import { resolve } from "node:path";
+import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
+import { Secret } from "../secret.ts";
+import { whyNot } from "../settings/read-file.ts";
+import type { ClientSecretSource } from "../settings/settings.ts";
+import { secretsIn } from "../world/environment.ts";
+import { readBounded } from "../world/read-bounded.ts";
+import { runWithin } from "../world/run-within.ts";
+import type { World } from "../world/world.ts";
+
+/**
+ * Fetches the client secret from where the person keeps it: the first line of the file or of what
+ * the command prints, without blanks around it.
+ *
+ * @returns undefined when no source was named
+ * @throws MxtokenError `configuration`
+ */
+export async function readClientSecret(
+  world: World,
+  source: ClientSecretSource,
+): Promise<Secret | undefined> {
+  if (source.value !== undefined) return secretFrom(source.value, "the client secret");
+  if (source.file !== undefined) return readSecretFile(world, source.file);
+  if (source.command !== undefined) return runSecretCommand(world, source.command);
+  return undefined;
+}
+
+async function readSecretFile(world: World, name: string): Promise<Secret> {
+  const patience = world.deadline(commandPatience);
+  const stop = AbortSignal.any([patience, world.interrupted]);
+  const path = resolve(world.cwd, name);
+  const what = `the client secret file ${path}`;
+  try {
+    const found = await readBounded(path, { limit: sizeLimit, mayBePipe: true, stop });
+    if (found.is === "read") return secretFrom(found.bytes.toString("utf8"), what);
+    throw new MxtokenError("configuration", `${what} ${whyNot(found.is)}`);
+  } catch (error) {
+    world.interrupted.throwIfAborted();
+    if (error instanceof MxtokenError) throw error;
+    if (patience.aborted) {
+      throw new MxtokenError("unreachable", `nothing came from ${what} within 5 minutes`);
+    }
+    throw new MxtokenError(
+      mayBeReadLater(error) ? "unreachable" : "configuration",
+      `cannot read ${what}: ${systemReason(error)}`,
+      { cause: error, mayPass: true },
+    );
+  }
+}
+
+/** No client secret is that long; bytes. */
+const sizeLimit = 64 * 1024;
+
+/** Somebody may have to unlock something; ms. */
+const commandPatience = 300_000;
+
+async function runSecretCommand(world: World, command: string): Promise<Secret> {
+  const result = await runWithin(
+    world,
+    { shell: command },
+    commandPatience,
+    // What prints the secret may be told by one where to find it, as no other command is.
+    secretsIn(world.env),
+  );
+  if (result === undefined) {
+    throw new MxtokenError("unreachable", "the client secret command did not end within 5 minutes");
+  }
+  if (result.status !== 0) {
+    throw new MxtokenError(
+      "configuration",
+      `the client secret command ended with status ${result.status ?? "unknown (it was killed)"}`,
+      // Only the shell's own "not found" and "not executable" do not pass.
+      { mayPass: result.status !== 126 && result.status !== 127 },
+    );
+  }
+  return secretFrom(result.stdout, "what the client secret command prints");
+}
+
+function secretFrom(text: string, what: string): Secret {
+  const line =
+    text
+      .replace(/^\uFEFF/, "")
+      .trim()
+      .split(/\r?\n/, 1)[0]
+      ?.trim() ?? "";
+  if (line === "") throw new MxtokenError("configuration", `${what} is empty`);
+  if (!/^[\x20-\x7e]+$/.test(line)) {
+    throw new MxtokenError("configuration", `${what} holds characters that no client secret has`);
+  }
+  return new Secret(line);
+}

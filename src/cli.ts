@@ -1,6 +1,0 @@
-import { main } from "./main.ts";
-import { shutInspector } from "./world/inspector.ts";
-import { systemWorld } from "./world/system.ts";
-
-shutInspector();
-process.exitCode = await main(process.argv.slice(2), systemWorld());

@@ -1,0 +1,151 @@
+import { resolve } from "node:path";
+import { parseAddress } from "../address.ts";
+import { providerByName } from "../catalog/providers.ts";
+import { MxtokenError } from "../errors.ts";
+import type { AccountToKeep } from "../keep/account.ts";
+import { signInCommand } from "../programs/sign-in-command.ts";
+import { inPlace, type ListedAccount } from "../settings/account-list.ts";
+import type { Arguments } from "../settings/options.ts";
+import { readSettingsOfMany } from "../settings/read-settings.ts";
+import type { Settings } from "../settings/settings.ts";
+import { pause } from "../world/pause.ts";
+import type { World } from "../world/world.ts";
+
+/** What a file holds, not everybody on the machine can read. */
+const unheard = () => undefined;
+
+/** Options that stand for each other: one of them in a line takes the place of all of them. */
+const alternatives = [
+  [
+    ...["client-secret", "client-secret-file", "client-secret-command"],
+    ...["client-certificate", "client-key"],
+  ],
+  ["app", "thunderbird"],
+  ["flow", "service-account-key"],
+];
+
+/** Options of all accounts, with one account's own in their place. */
+export function combined(common: Arguments, own: Arguments): Arguments {
+  const replaced = alternatives.filter((group) => group.some((name) => name in own)).flat();
+  const kept = Object.entries(common).filter(([name]) => !replaced.includes(name));
+  return { ...Object.fromEntries(kept), ...own };
+}
+
+/** What is the same for all accounts with the same options. */
+interface SharedSettings {
+  /** their own options and the common ones */
+  readonly own: Arguments;
+  readonly others: Omit<Settings, "address">;
+  /** the same as text, for comparisons */
+  readonly asked: string;
+}
+
+function share(own: Arguments, world: World, warn: (text: string) => void): SharedSettings {
+  const others = readSettingsOfMany(own, world, warn);
+  return { own, others, asked: JSON.stringify(others) };
+}
+
+/** Accounts, of which there may be very many. */
+const pauseEvery = 500;
+
+/**
+ * Completes accounts with the options that are common to all of them.
+ *
+ * @throws MxtokenError `usage` …, or `unreadable` with the place in the list; also for an account that
+ * is there twice with different options
+ */
+export async function accountsToKeep(
+  listed: readonly ListedAccount[],
+  common: Arguments,
+  world: World,
+  warn: (text: string) => void,
+): Promise<AccountToKeep[]> {
+  // Thousands of lines without options of their own share what is made of the common ones.
+  const sharedBy = new Map<string, SharedSettings>();
+  const accounts = new Map<string, { account: AccountToKeep; settings: string; place: string }>();
+  for (const [index, { address: text, args, place }] of listed.entries()) {
+    if (index % pauseEvery === pauseEvery - 1) await pause();
+    inPlace(place, () => {
+      const address = parseAddress(text);
+      const optionsKey = JSON.stringify(args);
+      const shared =
+        sharedBy.get(optionsKey) ??
+        share(combined(common, args), world, "client-secret" in args ? unheard : warn);
+      sharedBy.set(optionsKey, shared);
+      const { own, others, asked } = shared;
+      const settings: Settings = { address, ...others };
+      const key = JSON.stringify([nameOf(settings), providerOf(settings), others.tokenFile]);
+      const former = accounts.get(key);
+      if (former !== undefined) {
+        if (former.settings === asked) return;
+        throw new MxtokenError(
+          "usage",
+          `${text} is there twice with different options${former.place === "" ? "" : `, also at ${former.place}`}`,
+        );
+      }
+      const signIn = () => signInCommand(own, world, address);
+      const account = { settings, label: address.text, signInCommand: signIn };
+      accounts.set(key, { account, settings: asked, place });
+    });
+  }
+  return withLabels([...accounts.values()].map(({ account }) => account));
+}
+
+/**
+ * One token file for two accounts would make each of them the other's enemy.
+ *
+ * @param hint what to do instead
+ * @throws MxtokenError `usage`
+ */
+export function requireOneFileEach(
+  accounts: readonly AccountToKeep[],
+  world: World,
+  hint: string,
+): void {
+  const files = accounts.flatMap(({ settings: { tokenFile } }) =>
+    tokenFile === undefined ? [] : [resolve(world.cwd, tokenFile)],
+  );
+  if (new Set(files).size === files.length) return;
+  throw new MxtokenError(
+    "usage",
+    "--token-file is for one account, and two have the same token file",
+    { hint },
+  );
+}
+
+function nameOf({ address }: Settings): string {
+  return address.text.toLowerCase();
+}
+
+/** Under the one name that it has here: `gmail` is `google`. */
+function providerOf({ provider }: Settings): string | undefined {
+  return provider === undefined ? undefined : (providerByName(provider)?.name ?? provider);
+}
+
+/** Tells accounts of the same address apart: by their providers, or where those are the same, their files. */
+function withLabels(accounts: readonly AccountToKeep[]): AccountToKeep[] {
+  const byAddress = counted(accounts, ({ settings }) => nameOf(settings));
+  const atProvider = ({ settings }: AccountToKeep) =>
+    JSON.stringify([nameOf(settings), providerOf(settings)]);
+  const isAlone = ({ settings }: AccountToKeep) => byAddress.get(nameOf(settings)) === 1;
+  const byProvider = counted(
+    accounts.filter((account) => !isAlone(account)),
+    atProvider,
+  );
+  return accounts.map((account) => {
+    if (isAlone(account)) return account;
+    const { address, provider, tokenFile } = account.settings;
+    const isTold = byProvider.get(atProvider(account)) === 1 && provider !== undefined;
+    const other = isTold ? provider : (tokenFile ?? provider);
+    return other === undefined ? account : { ...account, label: `${address.text} (${other})` };
+  });
+}
+
+function counted<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const one of all) {
+    const key = keyOf(one);
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return counts;
+}

@@ -1,0 +1,6 @@
+import { shutInspector } from "../world/inspector.ts";
+import { systemWorld } from "../world/system.ts";
+import { main } from "./main.ts";
+
+shutInspector();
+process.exitCode = await main(process.argv.slice(2), systemWorld());

@@ -1,0 +1,23 @@
+import type { Options } from "yargs";
+import type { Report } from "../report/report.ts";
+import type { Arguments } from "../settings/options.ts";
+import type { World } from "../world/world.ts";
+
+/** One command of the command line. */
+export interface Command {
+  /** as yargs takes it; `$0` is the command without a name */
+  readonly usage: string;
+  /** what the usage's `[address]` is, where it is not a mailbox alone */
+  readonly argument?: string;
+  /** how many words of the usage name the command */
+  readonly words: number;
+  readonly about: string;
+  /** what to do about a command line that cannot be understood, where help alone does not say it */
+  readonly usageHint?: string;
+  readonly options: Readonly<Record<string, Options>>;
+  /**
+   * @returns the exit status, where it is another program's
+   * @throws MxtokenError; Interrupted
+   */
+  run(world: World, args: Arguments, report: Report): Promise<number | undefined>;
+}

@@ -1,0 +1,25 @@
+import "../world/inspector.ts";
+import { withDashes } from "../settings/spelling.ts";
+import { prepareToLast } from "../world/lasting.ts";
+import { systemWorld } from "../world/system.ts";
+import { showQuickly } from "./show-quickly.ts";
+
+// Where the built program begins. Mail programs run `mxtoken show` for every login, and most of what
+// that takes is to load the program: so a token that is fresh is printed from here, and everything
+// else is left to the program as a whole.
+
+async function begin(argv: readonly string[]): Promise<void> {
+  if (argv.some((word) => word === "keep" || word === "run")) prepareToLast();
+  if (!(argv[0] === "show" && (await isShown(argv)))) await import("./cli.ts");
+}
+
+async function isShown(argv: readonly string[]): Promise<boolean> {
+  const world = systemWorld();
+  const shown = await showQuickly(argv.map(withDashes), world);
+  if (shown === undefined) return false;
+  return new Promise((resolve) => {
+    world.stdout.write(shown, (error) => resolve(!error));
+  });
+}
+
+void begin(process.argv.slice(2));

@@ -1,0 +1,107 @@
+import { MxtokenError, systemCode } from "../errors.ts";
+import { showEndpoint } from "../settings/endpoint.ts";
+import type { Resolver } from "../settings/resolvers.ts";
+import type { World } from "../world/world.ts";
+import { type MxQuestion, type MxReply, mxQuestion } from "./dns-message.ts";
+import { askByTcp, askByUdp } from "./dns-transport.ts";
+
+type Found = Extract<MxReply, { is: "hosts" | "noSuchDomain" }>;
+type Failed = Extract<MxReply, { is: "failed" }>;
+
+/** What the domain name system knows for sure, and who said it. */
+export type MxAnswer = Found & { readonly resolver: Resolver };
+
+const patience = 3000;
+/** Each resolver is asked once, and all of them once more. */
+const rounds = 2;
+
+/**
+ * Looks up the MX hosts of a domain. The resolvers are asked in turn, each for 3 seconds by UDP,
+ * and for 3 more by TCP where the answer is too long for UDP.
+ *
+ * @param domain in ASCII (IDNA)
+ * @throws MxtokenError `unreachable` when no resolver gives an answer; Interrupted
+ */
+export async function lookUpMx(
+  world: World,
+  domain: string,
+  resolvers: readonly Resolver[],
+): Promise<MxAnswer> {
+  const failures = new Map<string, string>();
+  for (let round = 0; round < rounds; round += 1) {
+    for (const resolver of resolvers) {
+      const reply = await ask(world, domain, resolver);
+      if (reply.is !== "failed") return { ...reply, resolver };
+      failures.set(showEndpoint(resolver), reply.reason);
+    }
+  }
+  const meant = resolvers.find(({ perhapsMeant }) => perhapsMeant !== undefined)?.perhapsMeant;
+  const tried = [...failures].map(([resolver, reason]) => `${resolver} (${reason})`);
+  throw new MxtokenError(
+    "unreachable",
+    `the MX records of ${domain} could not be looked up: ${tried.join(", ") || "no resolver is configured"}`,
+    {
+      hint: `${meant === undefined ? "" : `where a port was meant, pass --dns-server '${meant}'; else `}try again later, name another resolver with --dns-server IP, or pass --provider NAME, which needs no DNS`,
+    },
+  );
+}
+
+async function ask(world: World, domain: string, resolver: Resolver): Promise<Found | Failed> {
+  // A new id for every question, so that a late answer to a former one is not taken for this.
+  const question = await mxQuestion(domain);
+  const place = showEndpoint(resolver);
+  world.trace(`DNS ${place}: MX ${domain}?`);
+  const onUnusable = () => world.trace(`DNS ${place}: something that is no answer, passed over`);
+  const reply = await within(world, (signal) => askByUdp(resolver, question, signal, onUnusable));
+  world.trace(`DNS ${place}: ${describe(reply)}`);
+  if (reply.is !== "truncated") return reply;
+  const whole = await byTcp(world, resolver, question);
+  world.trace(`DNS ${place} by TCP: ${describe(whole)}`);
+  return whole;
+}
+
+async function byTcp(
+  world: World,
+  resolver: Resolver,
+  question: MxQuestion,
+): Promise<Found | Failed> {
+  const reply = await within(world, (signal) => askByTcp(resolver, question, signal));
+  if (reply === undefined || reply.is === "truncated") {
+    return { is: "failed", reason: "a truncated answer, and nothing better by TCP" };
+  }
+  return reply.is === "failed" ? { ...reply, reason: `${reply.reason}, by TCP` } : reply;
+}
+
+/** What goes wrong is an answer as well: the next resolver is asked. */
+async function within<Reply>(
+  world: World,
+  send: (signal: AbortSignal) => Promise<Reply>,
+): Promise<Reply | Failed> {
+  const answered = new AbortController();
+  const deadline = world.deadline(patience, answered.signal);
+  try {
+    return await send(AbortSignal.any([deadline, world.interrupted]));
+  } catch (error) {
+    world.interrupted.throwIfAborted();
+    if (deadline.aborted) return { is: "failed", reason: "no answer in 3 seconds" };
+    return { is: "failed", reason: reasons[systemCode(error) ?? ""] ?? "the connection failed" };
+  } finally {
+    answered.abort();
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nobody listens there",
+  ECONNRESET: "the connection was dropped",
+  ENETUNREACH: "the network is unreachable",
+  EHOSTUNREACH: "the host is unreachable",
+  EADDRNOTAVAIL: "the network is unreachable",
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+};
+
+function describe(reply: MxReply): string {
+  if (reply.is === "failed") return reply.reason;
+  if (reply.is === "hosts") return reply.hosts.map(({ name }) => name || ".").join(" ") || "no MX";
+  return reply.is === "truncated" ? "truncated" : "NXDOMAIN";
+}

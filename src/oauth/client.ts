@@ -1,0 +1,85 @@
+import type { Flow } from "../catalog/provider-row.ts";
+import type { Secret } from "../secret.ts";
+
+/** The endpoints of an authorization server. */
+export interface ServerEndpoints {
+  /** known wherever a person signs in by a code */
+  readonly authorizationEndpoint: string | undefined;
+  readonly tokenEndpoint: string;
+  /** known wherever a person signs in by a device code */
+  readonly deviceAuthorizationEndpoint: string | undefined;
+  readonly revocationEndpoint: string | undefined;
+  readonly tokenInfoEndpoint: string | undefined;
+}
+
+/** The certificate that the client is known by, and the key that proves it. */
+export interface ClientCertificate {
+  /** SHA-256 of its DER form in base64url, the header `x5t#S256` (RFC 7515 section 4.1.8) */
+  readonly thumbprint: string;
+  /** PEM */
+  readonly key: Secret;
+  /** where the key is, absolute, if everybody on this machine can read it */
+  readonly readableByEverybody: string | undefined;
+}
+
+/** A service account of Google's and the key that signs in its name. */
+export interface ServiceAccount {
+  /** its name, the assertion's `iss` */
+  readonly email: string;
+  /** the number by which an administrator delegates to it */
+  readonly clientId: string;
+  readonly keyId: string | undefined;
+  /** PEM */
+  readonly privateKey: Secret;
+  /** where the key file is, absolute, if everybody on this machine can read it */
+  readonly readableByEverybody: string | undefined;
+}
+
+/** How the client proves that it is that one; all undefined for a public client. */
+export interface ClientCredentials {
+  readonly secret: Secret | undefined;
+  /** proves the client instead of a secret */
+  readonly certificate: ClientCertificate | undefined;
+  readonly serviceAccount: ServiceAccount | undefined;
+}
+
+/** The OAuth client (RFC 6749 section 2) that asks for the token, and whom it asks. */
+export interface OAuthClient extends ServerEndpoints, ClientCredentials {
+  readonly flow: Flow;
+  /** name of the application's row, or `own` where the person gave a client id */
+  readonly app: string;
+  readonly id: string;
+  /** exactly as registered at the provider */
+  readonly redirectUri: string;
+  /** whether the provider is not known to take it with a listener's port in it */
+  readonly isRedirectUriExact: boolean;
+  /** whether the person named the token endpoint, instead of the provider's row */
+  readonly isTokenEndpointNamed: boolean;
+  /** what `iss` (RFC 9207) must be; undefined: its origin is compared with the endpoint's */
+  readonly issuer: string | undefined;
+  /** whether an answer without `iss` cannot be this server's (RFC 9207 section 2.4) */
+  readonly isIssuerInAnswer: boolean;
+  /** space-separated; empty where a refresh alone is wanted and nobody knows it */
+  readonly scope: string;
+  /** of a service account: asked for once where `scope` is not delegated */
+  readonly alternativeScope: string | undefined;
+  /** those that are granted without being named in the answer */
+  readonly unechoedScopes: readonly string[];
+  /** whether the token endpoint wants the scope repeated when a token is refreshed */
+  readonly scopeOnRefresh: boolean;
+  /** what the token is for (RFC 8707), where the server wants it said */
+  readonly resource: string | undefined;
+  /** whether the code is bound to this program by PKCE (RFC 7636) */
+  readonly usesPkce: boolean;
+  /** whether the secret is sent by HTTP Basic when a code is exchanged, and not in the body */
+  readonly basicAtCodeExchange: boolean;
+  /** the same at every request */
+  readonly secretByBasic: boolean;
+  readonly authorizationParameters: Readonly<Record<string, string>>;
+  readonly loginHint: string;
+  readonly tenant: string | undefined;
+  /** the name on the provider's consent page, where it is not the person's own application */
+  readonly consentName: string | undefined;
+  /** what the server says that it cannot do; sentences without a full stop */
+  readonly shortcomings: readonly string[];
+}

@@ -1,0 +1,149 @@
+import * as oauth from "oauth4webapi";
+import { MxtokenError } from "../errors.ts";
+import { harmless, Secret } from "../secret.ts";
+import type { TokenResponse } from "../token.ts";
+import { slowDown } from "./reply.ts";
+import type { TokenRequestContext } from "./request-context.ts";
+import {
+  granted,
+  partiesOf,
+  resourceOf,
+  tokenTransport,
+  transport,
+  understood,
+} from "./transport.ts";
+
+/** A device code, and what a person needs to let it through (RFC 8628 section 3.2). */
+export interface DeviceAuthorization {
+  readonly deviceCode: Secret;
+  /** to be typed at `verificationUri` */
+  readonly userCode: string;
+  readonly verificationUri: string;
+  /** the same with the code in it, where the server has one */
+  readonly verificationUriComplete: string | undefined;
+  /** seconds */
+  readonly expiresIn: number;
+  /** seconds between two requests */
+  readonly interval: number;
+}
+
+/** RFC 8628 section 3.2 */
+const defaultInterval = 5;
+/** A server that says nothing of it; 30 minutes is the longest in use. */
+const defaultExpiry = 900;
+const longestExpiry = 3600;
+
+/**
+ * Asks for a device code (RFC 8628 section 3.1).
+ *
+ * @throws MxtokenError as `judgeReply` says; `notUnderstood` for an answer that cannot be shown
+ */
+export async function requestDeviceCode(
+  context: TokenRequestContext,
+): Promise<DeviceAuthorization> {
+  const { client } = context;
+  const { as, oauthClient, authentication } = partiesOf(context);
+  const asked = { endpoint: "a device authorization endpoint", member: "device_code" };
+  const response = await oauth.deviceAuthorizationRequest(
+    as,
+    oauthClient,
+    authentication,
+    { scope: client.scope, ...resourceOf(client) },
+    transport(context, asked, tidyDeviceCode),
+  );
+  const answer = await understood(
+    oauth.processDeviceAuthorizationResponse(as, oauthClient, response),
+    "device authorization endpoint",
+  );
+  return {
+    deviceCode: new Secret(answer.device_code),
+    userCode: harmless(answer.user_code, 40),
+    verificationUri: shownAddress(answer.verification_uri),
+    verificationUriComplete:
+      answer.verification_uri_complete === undefined
+        ? undefined
+        : shownAddress(answer.verification_uri_complete),
+    expiresIn: Math.min(answer.expires_in, longestExpiry),
+    interval: answer.interval ?? defaultInterval,
+  };
+}
+
+/** Numbers that come as strings, an older name, and an interval that cannot be meant. */
+function tidyDeviceCode(members: Record<string, unknown>): Record<string, unknown> {
+  const number = (name: string, fallback: number) => {
+    const value = Number(members[name] ?? Number.NaN);
+    return value > 0 && value <= longestExpiry ? value : fallback;
+  };
+  return {
+    ...members,
+    verification_uri: members["verification_uri"] ?? members["verification_url"],
+    expires_in: number("expires_in", defaultExpiry),
+    interval: number("interval", defaultInterval),
+  };
+}
+
+/** @throws MxtokenError `notUnderstood` for one that a person must not be sent to */
+function shownAddress(text: string): string {
+  const isHttps = URL.canParse(text) && new URL(text).protocol === "https:";
+  if (isHttps && /^[\x21-\x7e]{1,2000}$/.test(text)) return text;
+  throw new MxtokenError(
+    "notUnderstood",
+    "the device authorization endpoint sends people to an address that is not https",
+  );
+}
+
+/** What one question at the token endpoint came to. */
+export type DevicePoll =
+  | { readonly is: "granted"; readonly response: TokenResponse }
+  | { readonly is: "pending" }
+  /** the server wants to be asked less often */
+  | { readonly is: "slowDown" }
+  /** nobody answered; `retryAfter` in seconds */
+  | { readonly is: "unreachable"; readonly error: MxtokenError }
+  | { readonly is: "expired" };
+
+/**
+ * Asks once whether the person has let the device code through (RFC 8628 sections 3.4 and 3.5). A
+ * connection that fails is no end.
+ *
+ * @throws MxtokenError `signInDeclined` when the person said no, and as `judgeReply` says
+ */
+export async function pollDeviceCode(
+  context: TokenRequestContext,
+  deviceCode: Secret,
+): Promise<DevicePoll> {
+  const { as, oauthClient, authentication } = partiesOf(context);
+  try {
+    const response = await oauth.deviceCodeGrantRequest(
+      as,
+      oauthClient,
+      authentication,
+      deviceCode.reveal(),
+      tokenTransport(context),
+    );
+    const result = await granted(oauth.processDeviceCodeResponse(as, oauthClient, response));
+    return { is: "granted", response: result };
+  } catch (error) {
+    if (!(error instanceof MxtokenError)) throw error;
+    return judgePoll(error);
+  }
+}
+
+/** `authorization_declined` is Microsoft's name of `access_denied`. */
+const declined: ReadonlySet<string> = new Set(["access_denied", "authorization_declined"]);
+
+function judgePoll(error: MxtokenError): DevicePoll {
+  const { oauthError } = error;
+  if (oauthError === "authorization_pending") return { is: "pending" };
+  if (oauthError === slowDown) return { is: "slowDown" };
+  if (oauthError === "expired_token") return { is: "expired" };
+  if (oauthError !== undefined && declined.has(oauthError)) {
+    const words = error.message.replace(/^.*? refuses the application: /, "");
+    throw new MxtokenError("signInDeclined", `the sign-in was refused: ${words}`, {
+      hint: "somebody chose Cancel, or this person or application may not do this; run the command again to try once more",
+      oauthError,
+    });
+  }
+  if (error.code === "unreachable") return { is: "unreachable", error };
+  throw error;
+}

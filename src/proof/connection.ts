@@ -1,0 +1,200 @@
+import { connect, isIP, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { MxtokenError, systemCode } from "../errors.ts";
+import type { Endpoint, Mechanism } from "../mail-server.ts";
+import type { Mailbox } from "../mailbox.ts";
+import { showEndpoint } from "../settings/endpoint.ts";
+import type { World } from "../world/world.ts";
+import { mechanismsByStrength } from "./sasl.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** Milliseconds until the server has said its first word, until the end, and for the goodbye. */
+export const connectTimeout = 20_000;
+export const wholeTimeout = 30_000;
+export const goodbyeTimeout = 2_000;
+
+/**
+ * Runs a proof that must end in time, and at once when the process is asked to end.
+ *
+ * @param prove must end when the signal aborts, whatever the server does
+ * @param judge makes a verdict of what `prove` throws, or throws it where it is a defect
+ * @throws Interrupted; a defect, as it is
+ */
+export async function withinTime<Accepted>(
+  world: World,
+  where: string,
+  prove: (stop: AbortSignal) => Promise<Accepted>,
+  judge: (error: unknown) => Verdict,
+): Promise<Accepted | Verdict> {
+  world.interrupted.throwIfAborted();
+  const deadline = world.deadline(wholeTimeout);
+  try {
+    return await prove(AbortSignal.any([deadline, world.interrupted]));
+  } catch (error) {
+    world.interrupted.throwIfAborted();
+    return deadline.aborted ? tooLate(where) : judge(error);
+  }
+}
+
+/** The verdict on a server that did not come to an end. */
+export function tooLate(where: string): Verdict {
+  return {
+    result: "unreachable",
+    reason: `${where} did not finish within ${wholeTimeout / 1000} seconds`,
+  };
+}
+
+/**
+ * Connects to a mail server, through the proxy where there is one, and begins TLS where the
+ * endpoint begins with it.
+ *
+ * @param stop ends the connection, now and later
+ * @throws Error of Node's or the proxy client's kind, for `networkError()`
+ */
+export async function openConnection(
+  world: World,
+  mailbox: Mailbox,
+  endpoint: Endpoint,
+  stop: AbortSignal,
+): Promise<Socket> {
+  stop.throwIfAborted();
+  const done = new AbortController();
+  const late = world.deadline(connectTimeout, AbortSignal.any([done.signal, stop]));
+  const end = AbortSignal.any([stop, late]);
+  try {
+    const socket =
+      mailbox.proxy === undefined
+        ? connect({ host: endpoint.host, port: endpoint.port })
+        : await connectByProxy(mailbox.proxy, endpoint, end);
+    destroyWhenAborted(socket, stop);
+    if (socket.connecting) await event(socket, "connect", end);
+    return endpoint.tls === "implicit"
+      ? await startTls(socket, { ...tlsOptions(world, mailbox), host: endpoint.host }, end)
+      : socket;
+  } finally {
+    done.abort();
+  }
+}
+
+/** Begins TLS on a connection; the certificate is verified, and must be the host's. */
+export async function startTls(
+  socket: Socket,
+  options: ReturnType<typeof tlsOptions> & { host: string },
+  end: AbortSignal,
+): Promise<Socket> {
+  const { host } = options;
+  // RFC 6066 section 3 allows no address there.
+  const secure = connectTls({ ...options, socket, ...(isIP(host) ? {} : { servername: host }) });
+  await event(secure, "secureConnect", end);
+  return secure;
+}
+
+/** Said aloud, because NODE_TLS_REJECT_UNAUTHORIZED=0 would switch verification off. */
+export function tlsOptions(world: World, mailbox: Mailbox) {
+  const secureContext = world.trust(mailbox.ca);
+  return { rejectUnauthorized: true, ...(secureContext === undefined ? {} : { secureContext }) };
+}
+
+/** The server, and the proxy on the way to it, whose password is not shown. */
+export function placeOf(endpoint: Endpoint, proxy: string | undefined): string {
+  const server = showEndpoint(endpoint);
+  return proxy === undefined ? server : `${server} (through the proxy ${new URL(proxy).host})`;
+}
+
+/**
+ * The strongest of the mechanisms that a server offers and that the mailbox allows.
+ *
+ * @throws MxtokenError `mailboxRefused`
+ */
+export function chooseMechanism(
+  offered: readonly string[],
+  { mechanisms }: Mailbox,
+  where: string,
+  protocol: string,
+  say: (words: string) => string,
+): Mechanism {
+  const mechanism = mechanismsByStrength.find(
+    (name) => offered.includes(name) && mechanisms.includes(name),
+  );
+  if (mechanism !== undefined) return mechanism;
+  throw new MxtokenError(
+    "mailboxRefused",
+    `${where} takes no OAuth 2.0 token by ${mechanisms.join(" or ")}; it offers ${say(offered.join(" ")) || "no mechanism at all"}`,
+    { hint: `is this the right ${protocol} server?` },
+  );
+}
+
+/** A failure in Node's form, for `networkError()`. */
+export function connectionError(code: string, cause?: unknown): Error {
+  return Object.assign(new Error(code, { cause }), { code });
+}
+
+/** The SOCKS client says what the proxy answered without a code. */
+function proxyFailure(error: unknown): unknown {
+  const isDefect =
+    error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
+  const isKnown = isDefect || systemCode(error) !== undefined;
+  return isKnown ? error : connectionError("ProxyError", error);
+}
+
+async function connectByProxy(
+  proxy: string,
+  { host, port }: Endpoint,
+  end: AbortSignal,
+): Promise<Socket> {
+  const { proxyConnection } = await import("imapflow/lib/proxy-connection.js");
+  const silent = () => undefined;
+  const logger = {
+    ...{ trace: silent, debug: silent, info: silent },
+    ...{ warn: silent, error: silent, fatal: silent },
+  };
+  const options = { connectionTimeout: connectTimeout };
+  const opening = proxyConnection(logger, proxy, host, port, options).catch((error: unknown) => {
+    throw proxyFailure(error);
+  });
+  let isAwaited = true;
+  const abandoned = new Promise<never>((_resolve, reject) => {
+    whenEnded(end, () => {
+      // The proxy may still answer when nobody waits any more.
+      if (isAwaited) opening.then((socket) => socket?.destroy(), silent);
+      reject(connectionError("CONNECT_TIMEOUT"));
+    });
+  });
+  const socket = await Promise.race([opening, abandoned]);
+  isAwaited = false;
+  if (socket === undefined) throw new MxtokenError("defect", "imapflow does not know the proxy");
+  return socket;
+}
+
+/** Resolves at the event; whatever comes before it destroys the socket and rejects. */
+async function event(
+  socket: Socket,
+  name: "connect" | "secureConnect",
+  end: AbortSignal,
+): Promise<void> {
+  // An error that comes later is seen by whoever reads.
+  socket.on("error", () => undefined);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once(name, () => resolve());
+      socket.once("error", reject);
+      socket.once("close", () => reject(connectionError("ECONNRESET")));
+      whenEnded(end, () => reject(connectionError("CONNECT_TIMEOUT")));
+    });
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
+function destroyWhenAborted(socket: Socket, stop: AbortSignal): void {
+  const destroy = () => socket.destroy();
+  socket.on("error", () => undefined);
+  whenEnded(stop, destroy);
+  socket.once("close", () => stop.removeEventListener("abort", destroy));
+}
+
+function whenEnded(signal: AbortSignal, run: () => void): void {
+  if (signal.aborted) run();
+  else signal.addEventListener("abort", run, { once: true });
+}

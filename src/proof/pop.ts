@@ -1,0 +1,139 @@
+import { MxtokenError } from "../errors.ts";
+import type { Finding } from "../finding.ts";
+import type { Endpoint, Mechanism } from "../mail-server.ts";
+import type { Mailbox } from "../mailbox.ts";
+import type { Secret } from "../secret.ts";
+import { whenAborted } from "../world/when-aborted.ts";
+import type { World } from "../world/world.ts";
+import {
+  chooseMechanism,
+  connectionError,
+  connectTimeout,
+  goodbyeTimeout,
+  openConnection,
+  placeOf,
+  startTls,
+  tlsOptions,
+  withinTime,
+} from "./connection.ts";
+import { exchange, type Outcome } from "./exchange.ts";
+import { PopClient } from "./pop-client.ts";
+import { judgePopReply, type PopStage } from "./pop-failure.ts";
+import { initialResponse, sayWithout } from "./sasl.ts";
+import { errorOf, noStartTls, verdictOf } from "./verdict.ts";
+
+/** RFC 2449 section 4; RFC 5034 section 4 holds an initial response to it. */
+const maxCommand = 255;
+
+/**
+ * Logs in with the token and opens the maildrop: AUTH, then STAT, never RETR or DELE. At Microsoft
+ * an accepted AUTH alone proves nothing.
+ *
+ * The client is our own, because the packages that are kept up (node-pop3, yapople) log in by USER
+ * and PASS only. TLS is always on and always verified; STLS (RFC 2595) is mandatory where TLS does
+ * not begin at once.
+ *
+ * @throws Interrupted; a defect of ours, as it is; every other failure is a finding
+ */
+export async function proveByPop(
+  world: World,
+  mailbox: Mailbox,
+  accessToken: Secret,
+): Promise<Finding> {
+  const { pop, proxy } = mailbox;
+  const user = mailbox.address.text;
+  if (pop === undefined) throw new MxtokenError("defect", "no POP server to log in to");
+  const where = placeOf(pop, proxy);
+  const say = sayWithout(user, pop, accessToken);
+  const result = await withinTime(
+    world,
+    where,
+    async (stop) => {
+      const socket = await openConnection(world, mailbox, pop, stop);
+      const client = new PopClient(socket, where, (line) => world.trace(`POP ${say(line)}`));
+      try {
+        return await logIn({ world, mailbox, pop, accessToken, where, say, stop, client });
+      } finally {
+        client.close();
+        socket.destroy();
+      }
+    },
+    (error) => verdictOf(error, where),
+  );
+  return { probe: "pop", host: pop.host, port: pop.port, user, ...result };
+}
+
+interface Login {
+  readonly world: World;
+  readonly mailbox: Mailbox;
+  readonly pop: Endpoint;
+  readonly accessToken: Secret;
+  readonly where: string;
+  readonly say: (words: string) => string;
+  readonly stop: AbortSignal;
+  readonly client: PopClient;
+}
+
+async function logIn(login: Login) {
+  const { world, mailbox, pop, accessToken, where, say, client } = login;
+  const insist = (stage: PopStage, outcome: Outcome) => {
+    if (!isOk(outcome.reply)) throw errorOf(judgePopReply(outcome, stage, where, say));
+  };
+  insist("greeting", { reply: await greeting(login), challenge: "" });
+  if (pop.tls === "starttls") await upgrade(login);
+  const mechanism = await agree(login);
+  const response = initialResponse(mechanism, mailbox.address.text, pop, accessToken);
+  const carrier = { maxCommand, send: (line: string) => client.ask(line), challengeOf };
+  insist("login", await exchange(carrier, mechanism, response, mailbox.isPopTokenOnNextLine));
+  const status = await client.ask("STAT");
+  insist("maildrop", { reply: status, challenge: "" });
+  await goodbye(world, client);
+  return { result: "accepted", mechanism, messages: messagesIn(status) } as const;
+}
+
+async function greeting({ world, client, stop }: Login): Promise<string> {
+  const heard = new AbortController();
+  const late = world.deadline(connectTimeout, AbortSignal.any([heard.signal, stop]));
+  void whenAborted(late).then(() => {
+    if (!heard.signal.aborted) client.fail(connectionError("GREETING_TIMEOUT"));
+  });
+  try {
+    return await client.read();
+  } finally {
+    heard.abort();
+  }
+}
+
+async function upgrade({ world, mailbox, pop, where, stop, client }: Login): Promise<void> {
+  if (!isOk(await client.ask("STLS"))) throw errorOf(noStartTls(where, 995));
+  const options = { ...tlsOptions(world, mailbox), host: pop.host };
+  await client.upgrade((plain) => startTls(plain, options, stop));
+}
+
+/** Not every server lists its mechanisms: then the provider's first one is tried. */
+async function agree({ mailbox, where, say, client }: Login): Promise<Mechanism> {
+  const capabilities = isOk(await client.ask("CAPA")) ? await client.readMore() : [];
+  const lists = capabilities.map((line) => line.toUpperCase().split(" "));
+  const offered = lists.find(([name]) => name === "SASL")?.slice(1);
+  return chooseMechanism(offered ?? mailbox.mechanisms.slice(0, 1), mailbox, where, "POP", say);
+}
+
+/** The token is proven: a server that is slow to say goodbye is not waited for. */
+async function goodbye(world: World, client: PopClient): Promise<void> {
+  const answered = client.ask("QUIT").catch(() => undefined);
+  await Promise.race([answered, whenAborted(world.deadline(goodbyeTimeout))]);
+}
+
+function isOk(reply: string): boolean {
+  return /^\+OK\b/i.test(reply);
+}
+
+/** A continuation (RFC 5034 section 4), unlike +OK. */
+function challengeOf(reply: string): string | undefined {
+  return /^\+(?: (.*))?$/.test(reply) ? reply.slice(2).trim() : undefined;
+}
+
+/** RFC 1939 section 5. */
+function messagesIn(status: string): number {
+  return Number(/^\+OK (\d{1,9})\b/i.exec(status)?.[1] ?? 0);
+}

@@ -1,0 +1,113 @@
+import { MxtokenError } from "../errors.ts";
+import type { Finding } from "../finding.ts";
+import type { Mailbox } from "../mailbox.ts";
+import type { OAuthClient } from "../oauth/client.ts";
+import { isAppOnly } from "../settings/flow.ts";
+import type { Token } from "../token.ts";
+import type { World } from "../world/world.ts";
+import { accountsIn, askTokenInfo, otherAccount, readClaims } from "./identity.ts";
+
+/** What the logins showed of a token, and whose it is. */
+export interface Proof {
+  readonly findings: readonly Finding[];
+  /** the account behind the token, where that is evidently not the one that was asked for */
+  readonly otherAccount: string | undefined;
+}
+
+/**
+ * What follows from all findings. A server that said no counts more than one that said nothing, but
+ * for SMTP: that nobody may send says nothing about a mailbox that is not reachable. `none`: no proof
+ * was wanted.
+ */
+export function resultOf({ findings }: Proof): "accepted" | "refused" | "unreachable" | "none" {
+  if (findings.length === 0) return "none";
+  const boxes = findings.filter(({ probe }) => probe !== "smtp");
+  if (
+    boxes.some(({ result }) => result === "unreachable") &&
+    boxes.every(({ result }) => result !== "refused")
+  ) {
+    return "unreachable";
+  }
+  const has = (result: Finding["result"]) => findings.some((finding) => finding.result === result);
+  if (has("refused")) return "refused";
+  return has("unreachable") ? "unreachable" : "accepted";
+}
+
+/** Whether the token opens the mailbox, whatever else it does not do. */
+export function opensMailbox({ findings }: Proof): boolean {
+  return findings.some(({ probe, result }) => probe !== "smtp" && result === "accepted");
+}
+
+/**
+ * Whether the token is worth storing. One that opens the mailbox is, even if the mail server lets
+ * nobody send with it: whoever reads the file must not lose the mailbox for that.
+ */
+export function isWorthStoring(proof: Proof): boolean {
+  return resultOf(proof) !== "refused" || opensMailbox(proof);
+}
+
+/**
+ * Goes on only with a token that was accepted, or that nobody wanted to be proven.
+ *
+ * @param consequence what became of the token file, for the error
+ * @throws MxtokenError `mailboxRefused`, `wrongAccount` or `unreachable`
+ */
+export function requireAccepted(
+  mailbox: Mailbox,
+  proof: Proof,
+  consequence: { refused: string; unreachable: string },
+): void {
+  const result = resultOf(proof);
+  if (result === "accepted" || result === "none") return;
+  const failed = proof.findings.flatMap((finding) =>
+    finding.result === "accepted" ? [] : [finding],
+  );
+  const reasons = failed.map(({ reason }) => reason).join("; ");
+  if (result === "refused" && proof.otherAccount !== undefined && !opensMailbox(proof)) {
+    throw wrongAccount(mailbox, proof.otherAccount, `${reasons}; ${consequence.refused}`);
+  }
+  const code = result === "refused" ? "mailboxRefused" : "unreachable";
+  const isBoxRefused = failed.some(
+    ({ probe, result: one }) => probe !== "smtp" && one === "refused",
+  );
+  const waits = failed.flatMap(({ retryAfter }) => (retryAfter === undefined ? [] : [retryAfter]));
+  throw new MxtokenError(code, `${reasons}; ${consequence[result]}`, {
+    retryAfter: waits.length === 0 ? undefined : Math.max(...waits),
+    hint:
+      isBoxRefused && mailbox.login !== mailbox.address.text
+        ? `may ${mailbox.login} open ${mailbox.address.text}? An administrator gives that right (at Microsoft, FullAccess); and are both addresses right?`
+        : failed.find(({ hint }) => hint !== undefined)?.hint,
+  });
+}
+
+/** @param after what else is to be said */
+export function wrongAccount(mailbox: Mailbox, account: string, after: string): MxtokenError {
+  const wanted = [...new Set([mailbox.address.text, mailbox.login])].join(" or ");
+  return new MxtokenError("wrongAccount", `the token is ${account}'s, not ${wanted}'s: ${after}`, {
+    hint: `sign in again in a private browser window, or with --select-account; if ${account} has a right to the mailbox, pass --login ${account}`,
+  });
+}
+
+/**
+ * Whose a person's token is: by its own claims, by the ID token beside it, or by the provider's
+ * word. None of these is trusted with more than a comparison.
+ *
+ * @param asks whether the provider may be asked
+ * @returns another account than the mailbox's or its person's; undefined where nobody knows
+ * @throws Interrupted
+ */
+export async function findOtherAccount(
+  { world, mailbox, client }: { world: World; mailbox: Mailbox; client: OAuthClient | undefined },
+  token: Pick<Token, "accessToken" | "idToken">,
+  asks: boolean,
+): Promise<string | undefined> {
+  if (client !== undefined && isAppOnly(client.flow)) return undefined;
+  const claims = [token.idToken, token.accessToken].map(readClaims);
+  const told = claims.flatMap(accountsIn);
+  const endpoint = client?.tokenInfoEndpoint;
+  const accounts =
+    told.length > 0 || endpoint === undefined || !asks
+      ? told
+      : await askTokenInfo(world, endpoint, token.accessToken, mailbox.ca);
+  return otherAccount([mailbox.address.text, mailbox.login], accounts);
+}

@@ -1,0 +1,108 @@
+import type { Mechanism } from "../mail-server.ts";
+import { blackOut, harmless, Secret } from "../secret.ts";
+
+/** What OAUTHBEARER tells the server about the connection. */
+interface Server {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Strongest first: the order in which they are preferred where a server offers both. */
+export const mechanismsByStrength: readonly Mechanism[] = ["OAUTHBEARER", "XOAUTH2"];
+
+/**
+ * What the client answers to the error challenge before the server says no: XOAUTH2 an empty line,
+ * OAUTHBEARER a single 0x01 (RFC 7628 section 3.2.3), in base64.
+ */
+export const replyToErrorChallenge: Readonly<Record<Mechanism, string>> = {
+  XOAUTH2: "",
+  OAUTHBEARER: "AQ==",
+};
+
+/** The XOAUTH2 initial client response before base64, as Google defines it. */
+export function xoauth2(user: string, token: Secret): Secret {
+  return new Secret(`user=${user}\x01auth=Bearer ${token.reveal()}\x01\x01`);
+}
+
+/** The OAUTHBEARER initial client response before base64 (RFC 7628 section 3.1). */
+export function oauthbearer(user: string, server: Server, token: Secret): Secret {
+  return bearer(saslname(user), server, token);
+}
+
+/** As SMTP, POP and IMAP send it. */
+export function inBase64(text: Secret): Secret {
+  return new Secret(Buffer.from(text.reveal()).toString("base64"));
+}
+
+/** The initial client response of a mechanism, in base64. */
+export function initialResponse(
+  mechanism: Mechanism,
+  user: string,
+  server: Server,
+  token: Secret,
+): Secret {
+  return inBase64(
+    mechanism === "XOAUTH2" ? xoauth2(user, token) : oauthbearer(user, server, token),
+  );
+}
+
+/** The initial responses that hold the token, as they might be quoted: in base64. */
+export function saslForms(user: string, server: Server, token: Secret): readonly Secret[] {
+  // imapflow escapes nothing in the user name.
+  return [xoauth2(user, token), oauthbearer(user, server, token), bearer(user, server, token)].map(
+    inBase64,
+  );
+}
+
+/**
+ * What makes words of a server, or a protocol line, fit to be shown: the token, its initial
+ * responses, and pieces of these are blacked out.
+ */
+export function sayWithout(user: string, server: Server, token: Secret): (words: string) => string {
+  // The token last: its own base64 may stand inside a response's.
+  const forms = [...saslForms(user, server, token), token];
+  const isPiece = (run: string) => forms.some((form) => form.reveal().includes(run));
+  return (words) =>
+    // A server may quote a line that it has cut off.
+    harmless(
+      blackOut(words, forms).replace(/[\w+/-]{16,}=*/g, (run) => (isPiece(run) ? "[secret]" : run)),
+    );
+}
+
+/**
+ * The words in an error challenge, which is JSON in base64 (RFC 7628 section 3.2.2; Google's
+ * XOAUTH2 has the same form); empty where there are none.
+ */
+export function decodeChallenge(base64: string): string {
+  try {
+    return challengeWords(JSON.parse(Buffer.from(base64, "base64").toString()));
+  } catch {
+    // What is not JSON has nothing to say.
+    return "";
+  }
+}
+
+/** The same for a challenge that is decoded already. */
+export function challengeWords(challenge: unknown): string {
+  if (typeof challenge !== "object" || challenge === null) return "";
+  return Object.entries(challenge)
+    .filter(([name, value]) => ["status", "scope", "schemes"].includes(name) && value !== "")
+    .map(([name, value]) => `${name} ${String(value)}`)
+    .join(", ");
+}
+
+/** The status in the words of a challenge; undefined where there is none. */
+export function statusIn(challenge: string): string | undefined {
+  return /(?:^|, )status ([^\s,]+)/.exec(challenge)?.[1];
+}
+
+function bearer(saslName: string, { host, port }: Server, token: Secret): Secret {
+  return new Secret(
+    `n,a=${saslName},\x01host=${host}\x01port=${port}\x01auth=Bearer ${token.reveal()}\x01\x01`,
+  );
+}
+
+/** RFC 5801 section 4. */
+function saslname(user: string): string {
+  return user.replaceAll("=", "=3D").replaceAll(",", "=2C");
+}

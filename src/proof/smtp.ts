@@ -1,0 +1,192 @@
+import type { Socket } from "node:net";
+import type {
+  SMTPConnectionCustomAuthContext,
+  default as SMTPConnectionType,
+} from "nodemailer/lib/smtp-connection";
+import { MxtokenError } from "../errors.ts";
+import type { Finding } from "../finding.ts";
+import type { Endpoint, Mechanism } from "../mail-server.ts";
+import type { Mailbox } from "../mailbox.ts";
+import type { Secret } from "../secret.ts";
+import { whenAborted } from "../world/when-aborted.ts";
+import type { World } from "../world/world.ts";
+import {
+  chooseMechanism,
+  connectionError,
+  connectTimeout,
+  goodbyeTimeout,
+  openConnection,
+  placeOf,
+  tlsOptions,
+  withinTime,
+} from "./connection.ts";
+import { type Carrier, exchange, type Outcome } from "./exchange.ts";
+import { initialResponse, sayWithout } from "./sasl.ts";
+import { judgeSmtpFailure, judgeSmtpReply } from "./smtp-failure.ts";
+import { errorOf } from "./verdict.ts";
+
+/** RFC 5321 section 4.5.3.1.4; RFC 4954 section 4 holds an initial response to it. */
+const maxCommand = 512;
+
+/** Many times what a server has to say before and during AUTH. */
+const maxReply = 64 * 1024;
+
+/**
+ * Logs in with the token to the server that mail is sent by, as the person who signed in, and
+ * sends nothing: after the login comes QUIT.
+ *
+ * TLS is always on and always verified; STARTTLS is mandatory where TLS does not begin at once.
+ *
+ * @throws Interrupted; a defect of ours, as it is; every other failure is a finding
+ */
+export async function proveBySmtp(
+  world: World,
+  mailbox: Mailbox,
+  accessToken: Secret,
+): Promise<Finding> {
+  const { smtp, login: user, proxy } = mailbox;
+  if (smtp === undefined) throw new MxtokenError("defect", "no SMTP server to log in to");
+  const where = placeOf(smtp, proxy);
+  const say = sayWithout(user, smtp, accessToken);
+  const result = await withinTime(
+    world,
+    where,
+    (stop) => logIn({ world, mailbox, smtp, accessToken, where, say, stop }),
+    (error) => judgeSmtpFailure(error, where, say),
+  );
+  return { probe: "smtp", host: smtp.host, port: smtp.port, user, ...result };
+}
+
+type SMTPConnectionClass = typeof SMTPConnectionType;
+
+interface Login {
+  readonly world: World;
+  readonly mailbox: Mailbox;
+  readonly smtp: Endpoint;
+  readonly accessToken: Secret;
+  readonly where: string;
+  readonly say: (words: string) => string;
+  readonly stop: AbortSignal;
+}
+
+async function logIn(login: Login): Promise<{ result: "accepted"; mechanism: Mechanism }> {
+  const { world, mailbox, smtp, accessToken, where, say, stop } = login;
+  const { login: user } = mailbox;
+  // Before the connection is opened: nobody would listen to it meanwhile.
+  const { default: SMTPConnection } = await import("nodemailer/lib/smtp-connection");
+  const socket = await openConnection(world, mailbox, smtp, stop);
+  const client = smtpClient(SMTPConnection, login, socket);
+  try {
+    await Promise.race([client.greet(), client.broken]);
+    const mechanism = chooseMechanism(client.offered(), mailbox, where, "SMTP", say);
+    const response = initialResponse(mechanism, user, smtp, accessToken);
+    const outcome = await Promise.race([client.authenticate(mechanism, response), client.broken]);
+    if (!outcome.reply.startsWith("235")) {
+      throw errorOf(judgeSmtpReply(outcome, where, user, say));
+    }
+    // The token is proven: a server that is slow to say goodbye is not waited for.
+    client.quit();
+    await Promise.race([client.closed, whenAborted(world.deadline(goodbyeTimeout))]);
+    return { result: "accepted", mechanism };
+  } finally {
+    client.close();
+    socket.destroy();
+  }
+}
+
+/**
+ * nodemailer for what comes before AUTH (greeting, EHLO, STARTTLS) and for reading replies. AUTH
+ * itself is our own: nodemailer knows no OAUTHBEARER, takes another mechanism than the one it is
+ * told where the server offers one that it likes better, and repeats a refused XOAUTH2, which counts
+ * against the mailbox as one more failed login.
+ */
+function smtpClient(
+  SMTPConnection: SMTPConnectionClass,
+  { world, mailbox, smtp, say }: Login,
+  socket: Socket,
+) {
+  let run: ((send: Carrier["send"]) => Promise<void>) | undefined;
+  const trace = (direction: ">" | "<", text: string) => {
+    for (const line of text.split("\n")) world.trace(`SMTP ${direction} ${say(line)}`);
+  };
+  const connection = new SMTPConnection({
+    host: smtp.host,
+    port: smtp.port,
+    connection: socket,
+    secure: smtp.tls === "implicit",
+    secured: smtp.tls === "implicit",
+    requireTLS: smtp.tls === "starttls",
+    tls: tlsOptions(world, mailbox),
+    // The name of this machine is nobody's business (RFC 5321 section 4.1.4 allows an address).
+    name: "[127.0.0.1]",
+    connectionTimeout: connectTimeout,
+    greetingTimeout: connectTimeout,
+    socketCloseTimeout: 0,
+    maxResponseSize: maxReply,
+    customAuth: { [ownMethod]: (context) => run?.((line) => sendBy(context, line)) },
+    transactionLog: true,
+    logger: logger(trace),
+  });
+  const sendBy = async (context: SMTPConnectionCustomAuthContext, line: string) => {
+    trace(">", line);
+    return (await context.sendCommand(line)).response;
+  };
+  // What goes wrong also rejects what is waited for.
+  connection.on("error", () => undefined);
+  const closed = new Promise<void>((resolve) => {
+    if (socket.destroyed) resolve();
+    else socket.once("close", () => resolve());
+  });
+  const broken = new Promise<never>((_resolve, reject) => {
+    connection.once("error", reject);
+    // A last reply is read before its connection's end.
+    void closed.then(() => setImmediate(() => reject(connectionError("ECONNRESET"))));
+  });
+  broken.catch(() => undefined);
+  return {
+    /** rejects when the connection fails or ends */
+    broken,
+    closed,
+    greet: () =>
+      new Promise<void>((resolve, reject) => {
+        connection.connect((error) => (error === undefined ? resolve() : reject(error)));
+      }),
+    /** the SASL mechanisms in the answer to EHLO (RFC 4954 section 3; some write AUTH=) */
+    offered: () =>
+      [...String(connection.lastServerResponse).matchAll(/^250[- ]AUTH[ =](.*)$/gim)].flatMap(
+        ([, names = ""]) => names.toUpperCase().split(/[ =]+/).filter(Boolean),
+      ),
+    authenticate: (mechanism: Mechanism, response: Secret) =>
+      new Promise<Outcome>((resolve, reject) => {
+        run = async (send) => {
+          const carrier = { maxCommand, send, challengeOf: challengeIn };
+          await exchange(carrier, mechanism, response).then(resolve, reject);
+        };
+        connection.login({ type: "custom", method: ownMethod }, (error) => error && reject(error));
+      }),
+    quit: () => connection.quit(),
+    close: () => connection.close(),
+  };
+}
+
+/** No mechanism's name: under one of these, nodemailer would choose another. */
+const ownMethod = "ACCESS-TOKEN";
+
+function challengeIn(reply: string): string | undefined {
+  return /^334(?: (.*))?$/
+    .exec(reply)
+    ?.map((part) => part ?? "")[1]
+    ?.trim();
+}
+
+/** The protocol's lines among what nodemailer logs; commands of AUTH it only mentions. */
+function logger(trace: (direction: ">" | "<", text: string) => void) {
+  const silent = () => undefined;
+  return {
+    ...{ trace: silent, info: silent, warn: silent, error: silent, fatal: silent },
+    debug(entry: { tnx?: string }, message = "") {
+      if (entry.tnx === "server") trace("<", message);
+      if (entry.tnx === "client" && !/^AUTH |^\/\*/.test(message)) trace(">", message);
+    },
+  };
+}

@@ -1,0 +1,138 @@
+import { resolve } from "node:path";
+import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
+import { pause } from "../world/pause.ts";
+import { readBounded } from "../world/read-bounded.ts";
+import type { World } from "../world/world.ts";
+import { type Arguments, accountOptions } from "./options.ts";
+import { whyNot } from "./read-file.ts";
+import { withDashes } from "./spelling.ts";
+
+/** An address with options of its own, and where it was written. */
+export interface ListedAccount {
+  readonly address: string;
+  readonly args: Arguments;
+  /** for errors, like `accounts.txt:7`; empty for the command line */
+  readonly place: string;
+}
+
+/** Room for a million accounts; bytes. */
+const sizeLimit = 64 * 1024 * 1024;
+
+const aliases = new Map(
+  Object.entries(accountOptions).flatMap(([name, { alias }]) =>
+    typeof alias === "string" ? [[alias, name] as const] : [],
+  ),
+);
+
+/**
+ * Reads a list of accounts: one address a line, with its own options behind it; `#` begins a comment.
+ *
+ * @param file relative to the current directory
+ * @throws MxtokenError `unreadable`; `unreachable` for one that cannot be read now
+ */
+export async function readAccountList(world: World, file: string): Promise<ListedAccount[]> {
+  const path = resolve(world.cwd, file);
+  let bytes: Buffer;
+  try {
+    const how = { limit: sizeLimit, mayBePipe: true, stop: world.interrupted };
+    const found = await readBounded(path, how);
+    if (found.is !== "read") {
+      throw new MxtokenError("unreadable", `--list: ${path} ${whyNot(found.is)}`);
+    }
+    bytes = found.bytes;
+  } catch (error) {
+    world.interrupted.throwIfAborted();
+    if (error instanceof MxtokenError) throw error;
+    throw new MxtokenError(
+      mayBeReadLater(error) ? "unreachable" : "unreadable",
+      `--list: cannot read ${path}: ${systemReason(error)}`,
+      { cause: error },
+    );
+  }
+  if (/^(?:fffe|feff)/.test(bytes.toString("hex", 0, 2))) {
+    throw new MxtokenError("unreadable", `--list: ${path} is in UTF-16, and UTF-8 is wanted`, {
+      hint: "PowerShell writes it by: Set-Content -Encoding utf8",
+    });
+  }
+  const listed: ListedAccount[] = [];
+  for (const account of parseAccountList(bytes.toString("utf8"), path)) {
+    if (listed.push(account) % pauseEvery === 0) await pause();
+  }
+  return listed;
+}
+
+/** Accounts, of which there may be very many. */
+const pauseEvery = 500;
+
+/**
+ * @param path for errors
+ * @throws MxtokenError `unreadable`, with the line
+ */
+export function* parseAccountList(text: string, path: string): Generator<ListedAccount> {
+  const lines = text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/);
+  for (const [index, line] of lines.entries()) {
+    const place = `${path}:${index + 1}`;
+    const [address, ...words] = inPlace(place, () => wordsIn(line));
+    if (address !== undefined) {
+      yield { address, args: inPlace(place, () => optionsIn(words)), place };
+    }
+  }
+}
+
+/**
+ * Does something for a line of the list, so that its error says where it is; all errors of a list are
+ * about a file that was given.
+ *
+ * @param place empty where there is none
+ */
+export function inPlace<T>(place: string, work: () => T): T {
+  if (place === "") return work();
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof MxtokenError)) throw error;
+    throw new MxtokenError("unreadable", `${place}: ${error.message}`, {
+      cause: error,
+      hint: error.hint,
+    });
+  }
+}
+
+/** Words with blanks between them; quotes keep a word together, `#` before a word begins a comment. */
+function wordsIn(line: string): string[] {
+  const words: string[] = [];
+  const word = /\s*(?:#.*|((?:"[^"]*"|'[^']*'|[^\s"'])+)|(\S))/y;
+  for (let match = word.exec(line); match !== null; match = word.exec(line)) {
+    if (match[2] !== undefined) throw new MxtokenError("usage", `the quote ${match[2]} has no end`);
+    if (match[1] === undefined) break;
+    words.push(match[1].replace(/"([^"]*)"|'([^']*)'/g, "$1$2"));
+  }
+  return words;
+}
+
+function optionsIn(words: readonly string[]): Arguments {
+  const args: Record<string, string | true> = {};
+  const rest = [...words];
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    const [, given = "", , inline] = /^--([a-z][a-z0-9-]*)(=(.*))?$/s.exec(withDashes(word)) ?? [];
+    const name = aliases.get(given) ?? given;
+    const option = Object.hasOwn(accountOptions, name) ? accountOptions[name] : undefined;
+    if (option === undefined) {
+      throw new MxtokenError("usage", `${JSON.stringify(word)} is no option for one account`, {
+        hint: "a line is an address and options like --provider office365",
+      });
+    }
+    if (name in args) throw new MxtokenError("usage", `--${name} is given more than once`);
+    if (option.type === "boolean") {
+      if (inline !== undefined) throw new MxtokenError("usage", `--${name} takes no value`);
+      args[name] = true;
+      continue;
+    }
+    const value = inline ?? rest.shift();
+    if (value === undefined || value.trim() === "") {
+      throw new MxtokenError("usage", `--${name} needs a value`);
+    }
+    args[name] = value;
+  }
+  return args;
+}

@@ -1,0 +1,160 @@
+import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
+import { passwordOnlyProviderByName, providerByName, providers } from "../catalog/providers.ts";
+import { MxtokenError } from "../errors.ts";
+import type { Remembered } from "../token.ts";
+import { flowOf, flowWanted, isAppOnly } from "./flow.ts";
+import type { Settings } from "./settings.ts";
+
+/** The name of a provider that was given by its values instead of by name. */
+export const customProvider = "custom";
+
+/** A provider that nobody has to look for, and who named it. */
+export type ExplicitProvider =
+  | { readonly by: "name" | "tokenFile"; readonly row: ProviderRow }
+  | { readonly by: "values"; readonly row: undefined };
+
+/** What a run needs of the authorization server: a new token, one without a person, or its end. */
+export type Purpose = "newToken" | "refresh" | "revoke";
+
+/**
+ * The provider that `--provider` names, else the one that the token file was made with, else the
+ * one whose every value is given.
+ *
+ * @param tokenFile where a former run would have left its provider, for the error
+ * @returns undefined when nothing names one: the address must tell
+ * @throws MxtokenError `usage` for an unknown name, `noProvider` for one that is of no use,
+ * `configuration` when a value of an unnamed provider is missing
+ */
+export function explicitProvider(
+  settings: Settings,
+  remembered: Remembered,
+  tokenFile: string,
+  purpose: Purpose = "newToken",
+): ExplicitProvider | undefined {
+  if (settings.provider !== undefined) return { by: "name", row: byOption(settings.provider) };
+  const former =
+    remembered.provider === undefined ? undefined : providerByName(remembered.provider);
+  if (former !== undefined) return { by: "tokenFile", row: former };
+  const needed = valuesFor(settings, remembered, purpose);
+  const missing = needed.filter(([, key]) => settings[key] === undefined);
+  if (missing.length === 0) return { by: "values", row: undefined };
+  const isAddressAsked = remembered.provider === undefined;
+  const mayAsk =
+    isAddressAsked && !isServerToTell(settings) && isEveryServerGiven(settings, needed);
+  if (isEndpointGiven(settings) && !mayAsk) {
+    throw new MxtokenError(
+      "configuration",
+      `without --provider, these are needed too: ${optionsOf(missing)}`,
+    );
+  }
+  if (isAddressAsked) return undefined;
+  throw new MxtokenError(
+    "noProvider",
+    `${tokenFile} was made for ${remembered.provider}, which is not in the catalogue`,
+    {
+      hint:
+        remembered.provider === customProvider
+          ? `give its values again: ${optionsOf(missing)}${missing.some(([option]) => option.endsWith("-uri")) ? "; --issuer stands for its endpoints" : ""}`
+          : providerByHand,
+      reason: "notInCatalogue",
+    },
+  );
+}
+
+function isEndpointGiven(settings: Settings): boolean {
+  const { authorizeUri, deviceUri, tokenUri, revokeUri, issuer } = settings;
+  return [authorizeUri, deviceUri, tokenUri, revokeUri, issuer].some((uri) => uri !== undefined);
+}
+
+/** Whether an issuer's metadata tell the endpoints: then no row's values are mixed with them. */
+function isServerToTell({ issuer, authorizeUri, deviceUri, tokenUri }: Settings): boolean {
+  return (
+    issuer !== undefined && [authorizeUri, deviceUri, tokenUri].every((uri) => uri === undefined)
+  );
+}
+
+/** Whether every server that hands out a token or is sent one is given, and DNS chooses none. */
+function isEveryServerGiven(settings: Settings, needed: Values): boolean {
+  const servers = needed.filter(([option]) => /-(?:uri|server)$/.test(option));
+  return [...servers, imapServer].every(([, key]) => settings[key] !== undefined);
+}
+
+function byOption(name: string): ProviderRow {
+  const row = providerByName(name);
+  if (row !== undefined) return row;
+  const passwordOnly = passwordOnlyProviderByName(name);
+  if (passwordOnly !== undefined) throw withoutOAuth(passwordOnly, `provider ${passwordOnly.name}`);
+  throw new MxtokenError("usage", `--provider: ${JSON.stringify(name)} is not known`, {
+    hint: `known are ${knownNames}; for another one give its values: ${optionsOf(valuesOfProvider)}`,
+  });
+}
+
+/** What a person is told whose provider's IMAP server takes no token. */
+export function withoutOAuth(
+  row: { readonly title: string; readonly instead: string },
+  evidence: string,
+): MxtokenError {
+  return new MxtokenError(
+    "noProvider",
+    `${row.title} has no OAuth 2.0 for IMAP, so no token opens a mailbox there (${evidence})`,
+    { hint: row.instead, reason: "withoutOAuth" },
+  );
+}
+
+type Values = readonly (readonly [option: string, key: keyof Settings])[];
+
+const tokenUri = ["token-uri", "tokenUri"] as const;
+const clientId = ["client-id", "clientId"] as const;
+const imapServer = ["imap-server", "imapServer"] as const;
+
+/** What must be given where no row gives it. */
+const valuesOfProvider = [
+  ["authorize-uri", "authorizeUri"],
+  tokenUri,
+  ["scope", "scope"],
+  clientId,
+  imapServer,
+] as const satisfies Values;
+
+/** The same for what a run is about; an issuer's metadata tell the endpoints. */
+function valuesFor(settings: Settings, remembered: Remembered, purpose: Purpose): Values {
+  const flow =
+    purpose === "revoke" ? (flowOf(remembered) ?? "code") : flowWanted(settings, remembered);
+  const client = flow === "service-account" || remembered.client !== undefined ? [] : [clientId];
+  if (purpose === "revoke") {
+    // Whether an endpoint is needed, the file says: an application's own token is not revoked.
+    if (remembered.provider === customProvider) return client;
+    return [...unlessMetadata(settings, [["revoke-uri", "revokeUri"]]), ...client];
+  }
+  if (purpose === "refresh" && !isAppOnly(flow)) {
+    // The server that issued a token is the one that renews it.
+    const isIssuerKnown = remembered.tokenEndpoint !== undefined;
+    return [...unlessMetadata(settings, isIssuerKnown ? [] : [tokenUri]), ...client];
+  }
+  const first = firstEndpoint[flow];
+  const endpoints = unlessMetadata(settings, first === undefined ? [tokenUri] : [first, tokenUri]);
+  // With none to prove it, a token can be had without a server to use it at.
+  const servers = settings.verify.includes("imap") ? [imapServer] : [];
+  return [...endpoints, ["scope", "scope"], ...client, ...servers];
+}
+
+/** The endpoint that a flow begins at, where that is not the token endpoint. */
+const firstEndpoint: Readonly<Record<Flow, readonly [string, keyof Settings] | undefined>> = {
+  code: ["authorize-uri", "authorizeUri"],
+  device: ["device-uri", "deviceUri"],
+  "client-credentials": undefined,
+  "service-account": undefined,
+};
+
+function unlessMetadata({ issuer }: Settings, endpoints: Values): Values {
+  return issuer === undefined ? endpoints : [];
+}
+
+function optionsOf(values: Values): string {
+  return values.map(([option]) => `--${option}`).join(" ");
+}
+
+const knownNames = providers.map((row) => row.name).join(", ");
+
+/** What a person can do where no provider is found, as a hint. */
+export const providerByHand = `pass --provider NAME (${knownNames}), or all its values: ${optionsOf(valuesOfProvider)}`;

@@ -1,0 +1,108 @@
+import type { Stored } from "../account/choose-token-file.ts";
+import { checkTokenFits } from "../account/owner.ts";
+import { getFreshOne, noAccessToken, prepareMailbox } from "../account/prepare-mailbox.ts";
+import type { ProviderRow } from "../catalog/provider-row.ts";
+import { MxtokenError } from "../errors.ts";
+import type { Tell } from "../events.ts";
+import type { Finding } from "../finding.ts";
+import type { Mailbox } from "../mailbox.ts";
+import { findOtherAccount, opensMailbox, requireAccepted } from "../proof/proof.ts";
+import { proveByEvery, serversToAsk } from "../proof/prove.ts";
+import type { Secret } from "../secret.ts";
+import type { Settings } from "../settings/settings.ts";
+import { LineInput } from "../sign-in/line-input.ts";
+import { isoSeconds } from "../time.ts";
+import type { World } from "../world/world.ts";
+import { readToken } from "./read-token.ts";
+
+export interface CheckRequest {
+  readonly settings: Settings;
+  /** prove a token from standard input instead of the stored one */
+  readonly accessTokenFromInput: boolean;
+}
+
+/** What `mxtoken check` found. */
+export interface CheckOutcome {
+  readonly mailbox: Mailbox;
+  /** absolute; undefined for a token from standard input */
+  readonly tokenFile: string | undefined;
+  /** milliseconds since 1970 */
+  readonly expiresAt: number | undefined;
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Proves the stored token by a real login, or one from standard input; changes nothing.
+ *
+ * @throws MxtokenError; Interrupted
+ */
+export async function check(
+  world: World,
+  request: CheckRequest,
+  tell: Tell,
+): Promise<CheckOutcome> {
+  const fromInput = request.accessTokenFromInput;
+  if (request.settings.verify.length === 0) {
+    throw new MxtokenError("usage", "--verify none leaves nothing to check");
+  }
+  const { mailbox, foundRow, ...stored } = await prepareMailbox(
+    world,
+    request.settings,
+    !fromInput,
+    tell,
+  );
+  const accessToken = fromInput
+    ? await tokenFromInput(world, tell, foundRow)
+    : storedToken(world, stored);
+  const otherAccount = await findOtherAccount(
+    { world, mailbox, client: undefined },
+    { accessToken },
+    false,
+  );
+  tell({ is: "proving", servers: serversToAsk(mailbox) });
+  const findings = await proveByEvery(world, mailbox, accessToken);
+  tell({ is: "proven", findings });
+  const proof = { findings, otherAccount };
+  const consequence = "nothing was changed";
+  requireAccepted(mailbox, proof, { refused: consequence, unreachable: consequence });
+  if (otherAccount !== undefined && opensMailbox(proof)) {
+    tell({ is: "otherAccount", account: otherAccount, mailbox: mailbox.address.text });
+  }
+  return {
+    mailbox,
+    tokenFile: fromInput ? undefined : stored.tokenFile,
+    expiresAt: fromInput ? undefined : stored.record?.notes.expiresAt,
+    findings,
+  };
+}
+
+async function tokenFromInput(
+  world: World,
+  tell: Tell,
+  foundRow: ProviderRow | undefined,
+): Promise<Secret> {
+  const input = new LineInput(world);
+  try {
+    const token = await readToken(world, tell, input, "access token");
+    if (foundRow !== undefined) {
+      checkTokenFits("what came on standard input seems to", token, foundRow);
+    }
+    return token;
+  } finally {
+    input.close();
+  }
+}
+
+function storedToken(world: World, { tokenFile, record }: Stored): Secret {
+  if (record?.accessToken === undefined) throw noAccessToken(tokenFile);
+  const { expiresAt } = record.notes;
+  if (expiresAt !== undefined && expiresAt <= world.now()) {
+    // A failed login would count against the mailbox.
+    throw new MxtokenError(
+      "mailboxRefused",
+      `the token in ${tokenFile} expired at ${isoSeconds(expiresAt)}`,
+      { hint: getFreshOne },
+    );
+  }
+  return record.accessToken;
+}
