@@ -1,3 +1,4 @@
+import type { Finding } from "./finding.ts";
 import type { Secret } from "./secret.ts";
 
 /**
@@ -58,6 +59,8 @@ export type NoProviderReason =
 
 /** Details of an {@link MxtokenError} beside its code and message. */
 export interface ErrorDetails extends ErrorOptions {
+  /** what logins showed, where it is a proof that failed */
+  readonly findings?: readonly Finding[] | undefined;
   /** what the person can do next, as one sentence */
   readonly hint?: string | undefined;
   /** command lines for it, ready to be copied; they hold no secret */
@@ -72,6 +75,12 @@ export interface ErrorDetails extends ErrorOptions {
   readonly mayPass?: boolean | undefined;
   /** what a server sent in place of tokens, when they may be in it: to be kept, never to be shown */
   readonly answer?: Secret | undefined;
+}
+
+/** What of an {@link MxtokenError} is said otherwise. */
+export interface ErrorChanges extends ErrorDetails {
+  readonly code?: ErrorCode;
+  readonly message?: string;
 }
 
 /**
@@ -89,6 +98,7 @@ export class MxtokenError extends Error {
   readonly retryAfter: number | undefined;
   readonly mayPass: boolean;
   readonly answer: Secret | undefined;
+  readonly findings: readonly Finding[] | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -100,6 +110,14 @@ export class MxtokenError extends Error {
     this.retryAfter = details.retryAfter;
     this.mayPass = details.mayPass === true;
     this.answer = details.answer;
+    this.findings = details.findings;
+  }
+
+  /** The same error with some of it said otherwise; the rest stays, and this one is its cause. */
+  with({ code = this.code, message = this.message, ...changes }: ErrorChanges): MxtokenError {
+    const { hint, commands, oauthError, reason, retryAfter, mayPass, answer, findings } = this;
+    const kept = { hint, commands, oauthError, reason, retryAfter, mayPass, answer, findings };
+    return new MxtokenError(code, message, { ...kept, cause: this, ...changes });
   }
 
   /** Exit status of the process that ends with this error. */

@@ -155,8 +155,7 @@ class Keeping {
       await this.#statusFile?.write(this.#keeper.pictures(), true);
     } catch (error) {
       if (!(error instanceof MxtokenError)) throw error;
-      const { code, message, hint } = error;
-      throw new MxtokenError(code, `--status-file: ${message}`, { cause: error, hint });
+      throw error.with({ message: `--status-file: ${error.message}` });
     }
   }
 

@@ -104,17 +104,17 @@ function request(job: Job, scope: string): Promise<TokenResponse> {
 /** What an administrator has to do where a service account has no right to what it asks for. */
 function explained({ client, mailbox }: Job, error: unknown): unknown {
   if (!(error instanceof MxtokenError) || client.serviceAccount === undefined) return error;
-  const { oauthError, message } = error;
+  const { oauthError } = error;
   const scopes = [client.scope, client.alternativeScope].filter((scope) => scope !== undefined);
   if (oauthError === "unauthorized_client") {
-    return new MxtokenError("applicationRefused", message, {
-      oauthError,
+    return error.with({
+      code: "applicationRefused",
       hint: `an administrator of the domain must delegate to the client ${client.id} one of the scopes ${scopes.join(" or ")} (Google's Admin console: Security, Access and data control, API controls, Domain-wide delegation); it may take a while to be in force`,
     });
   }
   if (oauthError !== "invalid_grant") return error;
-  return new MxtokenError("applicationRefused", message, {
-    oauthError,
+  return error.with({
+    code: "applicationRefused",
     hint: `is ${mailbox.address.text} a user of the domain that delegates to ${client.serviceAccount.email}, and is this machine's clock right?`,
   });
 }
@@ -157,7 +157,7 @@ function stringsIn(value: unknown): string[] {
 function withPermissions(job: Job, error: unknown, claims: Claims | undefined): unknown {
   const isRefused = error instanceof MxtokenError && error.code === "mailboxRefused";
   if (!isRefused || job.roles === undefined) return error;
-  return new MxtokenError("mailboxRefused", error.message, {
+  return error.with({
     hint: "the application needs a right to this mailbox, and its service principal in Exchange the Object ID of Enterprise applications, not of App registrations; an administrator gives it in Exchange Online PowerShell (and it takes a while to be in force):",
     commands: permissionsFor(job, claims),
   });

@@ -17,11 +17,8 @@ export async function keepingAnswer<T>(
   } catch (error) {
     if (!(error instanceof MxtokenError) || error.answer === undefined) throw error;
     const kept = await keepElsewhere(world, tokenFile, error.answer);
-    const { code, message, hint, commands, oauthError, retryAfter } = error;
     const where = kept === undefined ? "could not be kept anywhere" : `is kept in ${kept}`;
-    throw new MxtokenError(code, `${message}; its answer, perhaps with new tokens, ${where}`, {
-      cause: error,
-      ...{ hint, commands, oauthError, retryAfter },
-    });
+    const message = `${error.message}; its answer, perhaps with new tokens, ${where}`;
+    throw error.with({ message, answer: undefined });
   }
 }

@@ -139,9 +139,10 @@ function judgePoll(error: MxtokenError): DevicePoll {
   if (oauthError === "expired_token") return { is: "expired" };
   if (oauthError !== undefined && declined.has(oauthError)) {
     const words = error.message.replace(/^.*? refuses the application: /, "");
-    throw new MxtokenError("signInDeclined", `the sign-in was refused: ${words}`, {
+    throw error.with({
+      code: "signInDeclined",
+      message: `the sign-in was refused: ${words}`,
       hint: "somebody chose Cancel, or this person or application may not do this; run the command again to try once more",
-      oauthError,
     });
   }
   if (error.code === "unreachable") return { is: "unreachable", error };

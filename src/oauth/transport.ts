@@ -115,10 +115,7 @@ function judged<T>({ client }: TokenRequestContext, judge: () => T): T {
   } catch (error) {
     const isRefused = error instanceof MxtokenError && error.oauthError === "invalid_client";
     if (!isRefused || client.secret !== undefined || client.certificate !== undefined) throw error;
-    const { code, message, oauthError } = error;
-    throw new MxtokenError(code, message, {
-      cause: error,
-      oauthError,
+    throw error.with({
       hint: "no client secret was given: if the application has one, pass MXTOKEN_CLIENT_SECRET, --client-secret-file or --client-secret-command; nothing was changed",
     });
   }
@@ -127,8 +124,7 @@ function judged<T>({ client }: TokenRequestContext, judge: () => T): T {
 /** Only a refresh can have spent something that is not had again by asking once more. */
 function withoutDoubt(error: unknown): unknown {
   if (!(error instanceof MxtokenError) || error.hint !== mayHaveArrived) return error;
-  const { code, message, cause, retryAfter } = error;
-  return new MxtokenError(code, message, { cause, retryAfter });
+  return error.with({ hint: undefined });
 }
 
 /** Everything in a request that must not be shown if the server quotes it. */

@@ -64,7 +64,8 @@ export function requireAccepted(
   );
   const reasons = failed.map(({ reason }) => reason).join("; ");
   if (result === "refused" && proof.otherAccount !== undefined && !opensMailbox(proof)) {
-    throw wrongAccount(mailbox, proof.otherAccount, `${reasons}; ${consequence.refused}`);
+    const after = `${reasons}; ${consequence.refused}`;
+    throw wrongAccount(mailbox, proof.otherAccount, after).with({ findings: proof.findings });
   }
   const code = result === "refused" ? "mailboxRefused" : "unreachable";
   const isBoxRefused = failed.some(
@@ -72,6 +73,7 @@ export function requireAccepted(
   );
   const waits = failed.flatMap(({ retryAfter }) => (retryAfter === undefined ? [] : [retryAfter]));
   throw new MxtokenError(code, `${reasons}; ${consequence[result]}`, {
+    findings: proof.findings,
     retryAfter: waits.length === 0 ? undefined : Math.max(...waits),
     hint:
       isBoxRefused && mailbox.login !== mailbox.address.text

@@ -56,12 +56,7 @@ async function obtainAll(
       outcomes.push(await get(world, { ...obtain, settings, mayAsk, signInCommand }, tell));
     } catch (error) {
       if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
-      throw new MxtokenError("signInNeeded", `${settings.address.text}: ${error.message}`, {
-        cause: error,
-        oauthError: error.oauthError,
-        hint: error.hint,
-        commands: error.commands,
-      });
+      throw error.with({ message: `${settings.address.text}: ${error.message}` });
     }
   }
   return outcomes;

@@ -91,10 +91,7 @@ export function inPlace<T>(place: string, work: () => T): T {
     return work();
   } catch (error) {
     if (!(error instanceof MxtokenError)) throw error;
-    throw new MxtokenError("unreadable", `${place}: ${error.message}`, {
-      cause: error,
-      hint: error.hint,
-    });
+    throw error.with({ code: "unreadable", message: `${place}: ${error.message}` });
   }
 }
 

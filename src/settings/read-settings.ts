@@ -94,7 +94,7 @@ function loginOption(text: string | undefined): string | undefined {
     return parseAddress(text).text;
   } catch (error) {
     if (!(error instanceof MxtokenError)) throw error;
-    throw new MxtokenError("usage", `--login: ${error.message}`);
+    throw error.with({ message: `--login: ${error.message}` });
   }
 }
 

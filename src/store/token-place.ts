@@ -98,8 +98,9 @@ function digestIn(path: string): string {
 function keptAfter(error: unknown, path: string, kept: string | undefined): unknown {
   if (!(error instanceof MxtokenError)) return error;
   const where = kept === undefined ? `perhaps in ${temporaryPath(path)}` : `in ${kept}`;
-  return new MxtokenError("unwritable", `${error.message}; the new tokens are ${where}`, {
-    cause: error,
+  return error.with({
+    code: "unwritable",
+    message: `${error.message}; the new tokens are ${where}`,
     hint: "the next run puts them in their place, if it can",
   });
 }

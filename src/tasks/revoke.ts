@@ -133,11 +133,9 @@ async function revokeAtProvider(job: Job, record: TokenRecord): Promise<boolean>
 
 function kept({ tokenFile }: Job, error: unknown): unknown {
   if (!(error instanceof MxtokenError)) return error;
-  const { code, message, hint, oauthError, retryAfter } = error;
-  return new MxtokenError(code, `${message}; ${tokenFile} is kept`, {
-    cause: error,
-    oauthError,
-    retryAfter,
+  const { code, message, hint } = error;
+  return error.with({
+    message: `${message}; ${tokenFile} is kept`,
     hint:
       code === "unreachable"
         ? hint

@@ -42,12 +42,7 @@ export async function show(world: World, request: ShowRequest, tell: Tell): Prom
     return issued;
   } catch (error) {
     if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
-    throw new MxtokenError("signInNeeded", error.message, {
-      cause: error,
-      oauthError: error.oauthError,
-      hint: signInHint,
-      commands: [request.signInCommand],
-    });
+    throw error.with({ hint: signInHint, commands: [request.signInCommand] });
   }
 }
 
