@@ -191,10 +191,13 @@ const signalWords = { SIGHUP: "hung up", SIGINT: "interrupted", SIGTERM: "termin
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
   readonly signal: keyof typeof signalStatus;
+  /** what logins had shown by then */
+  readonly findings: readonly Finding[] | undefined;
 
-  constructor(signal: keyof typeof signalStatus) {
+  constructor(signal: keyof typeof signalStatus, findings?: readonly Finding[]) {
     super(signalWords[signal]);
     this.signal = signal;
+    this.findings = findings;
   }
 
   get exitStatus(): number {

@@ -21,7 +21,7 @@ export type ApplicationAsking =
   | { readonly application: string; readonly by: "secret" | "certificate" }
   | { readonly serviceAccount: string };
 
-/** What happens on the way, as data; `report/sentences.ts` makes the sentences. */
+/** What happens on the way, as data; `report/tellings.ts` has the sentences. */
 export type Event =
   | { is: "lookingUpMx"; domain: string }
   | { is: "providerFound"; provider: string; evidence: ProviderEvidence }
@@ -144,7 +144,12 @@ export type Event =
   | { is: "notRevoked"; tokenFile: string; reason: string }
   | { is: "proven"; findings: readonly Finding[] };
 
-/** Where many accounts are told of at once, which one it is about. */
-export type Told = Event & { readonly account?: string };
-
 export type Tell = (event: Event) => void;
+
+/** An event; and which account it is about, where many are told of at once. */
+export type Told = Event & { readonly of?: string };
+
+/** A sentence about one of many accounts. */
+export function ofAccount(account: string | undefined, sentence: string): string {
+  return account === undefined ? sentence : `${account}: ${sentence}`;
+}

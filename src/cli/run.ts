@@ -98,8 +98,8 @@ export const runCommand: Command = {
     return run(world, request, {
       tell: (event) => report.event(event),
       event: (event) => report.running(event),
-      keeping: (event) => keeping.event(event, undefined, keeping.describe(event)),
-      detail: (label, event) => keeping.detail(label, event),
+      keeping: (event) => keeping.event(event, undefined),
+      detail: (told) => keeping.detail(told),
     });
   },
 };

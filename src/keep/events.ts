@@ -99,6 +99,7 @@ export interface AccountPicture extends AccountName {
 export interface LastEvent {
   readonly at: number;
   readonly is: AccountEvent["is"];
+  /** what happened, without the account's name */
   readonly message: string;
   /** what a person can type about it */
   readonly commands: readonly string[];

@@ -1,5 +1,5 @@
 import { MxtokenError } from "../errors.ts";
-import type { Event } from "../events.ts";
+import { ofAccount, type Told } from "../events.ts";
 import type { World } from "../world/world.ts";
 import { type AccountToKeep, KeptAccount } from "./account.ts";
 import { EventCommand } from "./event-command.ts";
@@ -24,10 +24,11 @@ export interface KeepRequest {
 
 /** Who puts it into words, and shows it. */
 export interface KeepReport {
+  /** without the account's name */
   describe(event: KeepEvent): string;
   summary(counts: Counts): string;
-  event(event: KeepEvent, picture: AccountPicture | undefined, message: string): void;
-  detail(label: string, event: Event): void;
+  event(event: KeepEvent, picture: AccountPicture | undefined): void;
+  detail(told: Told): void;
   /** what all of them are like now, where it is shown */
   show(pictures: () => readonly AccountPicture[]): void;
   /** ms after which it wants to be shown again; undefined where nothing is */
@@ -74,7 +75,7 @@ class Keeping {
       { policy, concurrency, stop: world.interrupted, longestNap: () => this.#longestNap() },
       {
         event: (event, account) => this.#tell(event, account),
-        detail: (account, event) => report.detail(account.toKeep.label, event),
+        detail: (account, event) => report.detail({ ...event, of: account.toKeep.label }),
         tick: () => this.#tick(),
       },
     );
@@ -202,15 +203,16 @@ class Keeping {
   #tell(event: KeepEvent, account: KeptAccount | undefined): void;
   #tell(event: KeepEvent, account?: KeptAccount): void {
     const message = this.#report.describe(event);
+    const named = "label" in event ? ofAccount(event.label, message) : message;
     const now = this.#world.now();
     const commands = "trouble" in event ? event.trouble.commands : [];
     if (account !== undefined && "label" in event) {
       account.last = { at: now, is: event.is, message, commands };
     }
-    this.#report.event(event, account?.picture(now), message);
+    this.#report.event(event, account?.picture(now));
     this.#statusFile?.changed();
     const address = account?.toKeep.settings.address.text;
-    this.#command?.told({ is: event.is, account: address, message, command: commands[0] });
+    this.#command?.told({ is: event.is, account: address, message: named, command: commands[0] });
   }
 }
 

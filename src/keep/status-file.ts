@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { MxtokenError } from "../errors.ts";
+import { ofAccount } from "../events.ts";
 import { contentOf } from "../store/atomic.ts";
 import { replaceFile } from "../store/replace-file.ts";
 import { isoSeconds } from "../time.ts";
@@ -81,7 +82,7 @@ export class StatusFile {
       last: picture.last && {
         time: isoSeconds(picture.last.at),
         event: picture.last.is,
-        message: picture.last.message,
+        message: ofAccount(picture.label, picture.last.message),
         commands: picture.last.commands,
       },
     }));

@@ -1,5 +1,5 @@
 import { Interrupted, MxtokenError, systemCode, systemReason } from "../errors.ts";
-import type { Event, Tell } from "../events.ts";
+import type { Tell, Told } from "../events.ts";
 import type { Outcome } from "../life/job.ts";
 import { readTokenFile } from "../store/read.ts";
 import { withBelievedEnd } from "../store/token-life.ts";
@@ -36,7 +36,7 @@ export interface RunAudience {
   readonly tell: Tell;
   event(event: RunEvent): void;
   keeping(event: KeepEvent): void;
-  detail(label: string, event: Event): void;
+  detail(told: Told): void;
 }
 
 /** What the command is to be supervised with. */
@@ -101,7 +101,7 @@ export class SupervisedCommand {
       { policy, concurrency: 2, stop: this.#over.signal, outlivesRefusals: true },
       {
         event: (event) => this.#heard(event),
-        detail: (account, event) => audience.detail(account.toKeep.label, event),
+        detail: (account, event) => audience.detail({ ...event, of: account.toKeep.label }),
       },
     );
   }

@@ -1,6 +1,7 @@
 import { rename, unlink } from "node:fs/promises";
 import { unprovenNote } from "../proof/notes.ts";
 import {
+  afterProof,
   isWorthStoring,
   opensMailbox,
   type Proof,
@@ -58,17 +59,19 @@ export async function adoptRefreshToken(job: Job, refreshToken: Secret): Promise
   });
   world.interrupted.throwIfAborted();
   const proof = await prove(job, token, true);
-  const isOthers = proof.otherAccount !== undefined && !opensMailbox(proof);
-  const keptAt = isOthers && keptIn === job.tokenFile ? await moveAside(job, token) : keptIn;
-  const kept = whereKept(keptAt);
-  checkAccount(job, proof, kept);
-  const isStored = isWorthStoring(proof) && (await storeAdopted(job, token, proof, keptIn));
-  if (isStored && keptIn !== job.tokenFile && keptIn !== undefined) await unlink(keptIn);
-  requireAccepted(job.mailbox, proof, {
-    refused: isStored ? `the token is in ${job.tokenFile} for what it opens` : kept,
-    unreachable: isStored ? `the token is in ${job.tokenFile}, not proven yet` : kept,
+  return afterProof(proof, async () => {
+    const isOthers = proof.otherAccount !== undefined && !opensMailbox(proof);
+    const keptAt = isOthers && keptIn === job.tokenFile ? await moveAside(job, token) : keptIn;
+    const kept = whereKept(keptAt);
+    checkAccount(job, proof, kept);
+    const isStored = isWorthStoring(proof) && (await storeAdopted(job, token, proof, keptIn));
+    if (isStored && keptIn !== job.tokenFile && keptIn !== undefined) await unlink(keptIn);
+    requireAccepted(job.mailbox, proof, {
+      refused: isStored ? `the token is in ${job.tokenFile} for what it opens` : kept,
+      unreachable: isStored ? `the token is in ${job.tokenFile}, not proven yet` : kept,
+    });
+    return outcomeOf(job, "refreshed", token.expiresAt, proof.findings);
   });
-  return outcomeOf(job, "refreshed", token.expiresAt, proof.findings);
 }
 
 /** What became of a refresh token that was brought, for an error. */

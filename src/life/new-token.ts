@@ -1,6 +1,7 @@
 import { checkSameOwner, ownerOf } from "../account/owner.ts";
 import { unprovenNote, verifiedNote } from "../proof/notes.ts";
 import {
+  afterProof,
   isWorthStoring,
   opensMailbox,
   type Proof,
@@ -88,18 +89,20 @@ export async function proveAndStore(job: Job, token: Token, source: Source): Pro
     job.tell({ is: "keptUntilProven", path });
     throw error;
   }
-  checkAccount(job, proof, "nothing was stored, because no login has shown otherwise");
-  const path = isWorthStoring(proof) ? await store(job, token, proof) : undefined;
-  requireAccepted(job.mailbox, proof, {
-    refused:
-      path === undefined ? "nothing was stored" : `the token is in ${path} for what it opens`,
-    unreachable:
-      path === tokenFile
-        ? `the token is in ${path}, not proven yet: run the command again`
-        : `${tokenFile} stays as it was, and the new token is in ${path}, because it is not proven`,
+  return afterProof(proof, async () => {
+    checkAccount(job, proof, "nothing was stored, because no login has shown otherwise");
+    const path = isWorthStoring(proof) ? await store(job, token, proof) : undefined;
+    requireAccepted(job.mailbox, proof, {
+      refused:
+        path === undefined ? "nothing was stored" : `the token is in ${path} for what it opens`,
+      unreachable:
+        path === tokenFile
+          ? `the token is in ${path}, not proven yet: run the command again`
+          : `${tokenFile} stays as it was, and the new token is in ${path}, because it is not proven`,
+    });
+    world.interrupted.throwIfAborted();
+    return outcomeOf(job, source, token.expiresAt, proof.findings);
   });
-  world.interrupted.throwIfAborted();
-  return outcomeOf(job, source, token.expiresAt, proof.findings);
 }
 
 /**

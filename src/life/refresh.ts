@@ -1,6 +1,6 @@
 import { Interrupted, MxtokenError } from "../errors.ts";
 import { unprovenNote, verifiedNote } from "../proof/notes.ts";
-import { isWorthStoring, type Proof, requireAccepted } from "../proof/proof.ts";
+import { afterProof, isWorthStoring, type Proof, requireAccepted } from "../proof/proof.ts";
 import type { Secret } from "../secret.ts";
 import { withTokenFileLock } from "../store/token-file-lock.ts";
 import type { Token, TokenRecord } from "../token.ts";
@@ -107,18 +107,20 @@ async function refreshAndCommit(
 async function finish(job: Job, token: Token, former: TokenRecord): Promise<Outcome> {
   const { tokenFile } = job;
   const proof = await proveUnlessInterrupted(job, token, former);
-  const isStored = isWorthStoring(proof);
-  if (isStored) {
-    const isReplaced = await replaceLineOne(job, token, former, proof);
-    if (!isReplaced) await waitForOther(job, token, former, proof);
-  }
-  requireAccepted(job.mailbox, proof, {
-    refused: isStored
-      ? `the new token is in ${tokenFile} for what it opens`
-      : "the new refresh token is kept, and the first line of the file stays as it was",
-    unreachable: `the new token is in ${tokenFile}, not proven yet`,
+  return afterProof(proof, async () => {
+    const isStored = isWorthStoring(proof);
+    if (isStored) {
+      const isReplaced = await replaceLineOne(job, token, former, proof);
+      if (!isReplaced) await waitForOther(job, token, former, proof);
+    }
+    requireAccepted(job.mailbox, proof, {
+      refused: isStored
+        ? `the new token is in ${tokenFile} for what it opens`
+        : "the new refresh token is kept, and the first line of the file stays as it was",
+      unreachable: `the new token is in ${tokenFile}, not proven yet`,
+    });
+    return outcomeOf(job, "refreshed", token.expiresAt, proof.findings);
   });
-  return outcomeOf(job, "refreshed", token.expiresAt, proof.findings);
 }
 
 /**

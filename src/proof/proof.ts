@@ -1,4 +1,4 @@
-import { MxtokenError } from "../errors.ts";
+import { Interrupted, MxtokenError } from "../errors.ts";
 import type { Finding } from "../finding.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { OAuthClient } from "../oauth/client.ts";
@@ -80,6 +80,17 @@ export function requireAccepted(
         ? `may ${mailbox.login} open ${mailbox.address.text}? An administrator gives that right (at Microsoft, FullAccess); and are both addresses right?`
         : failed.find(({ hint }) => hint !== undefined)?.hint,
   });
+}
+
+/** Does what follows a proof: whatever goes wrong there tells what the logins have shown. */
+export async function afterProof<T>({ findings }: Proof, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Interrupted) throw new Interrupted(error.signal, findings);
+    const isWithout = error instanceof MxtokenError && error.findings === undefined;
+    throw isWithout ? error.with({ findings }) : error;
+  }
 }
 
 /** @param after what else is to be said */

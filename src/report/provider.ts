@@ -1,4 +1,4 @@
-import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
+import type { Flow, PasswordOnlyRow, ProviderRow } from "../catalog/provider-row.ts";
 import { gatewayOf } from "../discover/mx.ts";
 import type { ProviderEvidence } from "../events.ts";
 import type { Endpoint } from "../mail-server.ts";
@@ -36,16 +36,6 @@ export function describeProvider({ row, evidence }: FoundProvider<ProviderRow>):
   ]);
 }
 
-/** Titles and values, one pair a line; what has no value is left out. */
-export function table(
-  pairs: readonly (readonly [title: string, value: string | undefined])[],
-): string {
-  return pairs
-    .filter(([, value]) => value !== undefined)
-    .map(([title, value]) => `${title.padEnd(13)}  ${value}`)
-    .join("\n");
-}
-
 /** The same as data. */
 export function providerDocument({ row, evidence }: FoundProvider<ProviderRow>): object {
   const { imap, smtp, pop, scopes } = row;
@@ -79,6 +69,36 @@ export function providerDocument({ row, evidence }: FoundProvider<ProviderRow>):
     unconfirmed: row.unconfirmed ?? [],
     sources: row.sources,
   };
+}
+
+/** What is known of a provider whose IMAP server takes no token, in lines for standard output. */
+export function describePasswordOnly({ row, evidence }: FoundProvider<PasswordOnlyRow>): string {
+  return table([
+    ["provider", `${row.name} (${row.title})`],
+    ["other names", row.aliases.join(", ")],
+    ["evidence", showEvidence(evidence)],
+    ["IMAP", showServer(row.imap)],
+    ["SMTP", showServer(row.smtp)],
+    ["POP", showServer(row.pop)],
+    ["OAuth 2.0", "none for IMAP"],
+    ["instead", row.instead],
+    ...(row.remarks ?? []).map((remark) => ["remark", remark] as const),
+  ]);
+}
+
+/** The same as data, to stand beside the error. */
+export function passwordOnlyDocument({ row, evidence }: FoundProvider<PasswordOnlyRow>): object {
+  const { name: provider, aliases, title, instead, remarks = [], sources } = row;
+  const servers = { imap: row.imap, smtp: row.smtp, pop: row.pop };
+  return { provider, aliases, title, evidence, ...servers, instead, remarks, sources };
+}
+
+/** Titles and values, one pair a line; what has no value is left out. */
+function table(pairs: readonly (readonly [title: string, value: string | undefined])[]): string {
+  return pairs
+    .filter(([, value]) => value !== undefined)
+    .map(([title, value]) => `${title.padEnd(13)}  ${value}`)
+    .join("\n");
 }
 
 /** What tells a provider, in a few words. */
@@ -115,7 +135,7 @@ function remarksOf(row: ProviderRow): readonly string[] {
 }
 
 /** `host:port`, and how TLS begins where it does not at once. */
-export function showServer(server: Endpoint | undefined): string | undefined {
+function showServer(server: Endpoint | undefined): string | undefined {
   if (server === undefined) return undefined;
   return `${showEndpoint(server)}${server.tls === "starttls" ? " (STARTTLS)" : ""}`;
 }

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { readShowOrder, type ShowOrder, showOptions } from "../../src/cli/show-options.ts";
 import { parsePlain, showQuickly } from "../../src/cli/show-quickly.ts";
 import { MxtokenError } from "../../src/errors.ts";
-import { printable } from "../../src/report/printable.ts";
+import { printable } from "../../src/report/line.ts";
 import type { Arguments } from "../../src/settings/options.ts";
 import { withDashes } from "../../src/settings/spelling.ts";
 import { temporaryDirectory } from "../scene/certificates.ts";

@@ -1,7 +1,6 @@
+import { MxtokenError, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
-import { isQrLine } from "./device-code.ts";
-import { fold } from "./fold.ts";
-import { printable } from "./printable.ts";
+import { type Line, printable, written } from "./line.ts";
 
 /** While so many bytes wait for somebody to take them, nothing is drawn, and more is left out. */
 const drawnUpTo = 16 * 1024;
@@ -22,14 +21,14 @@ export class Screen {
     return this.#stream.isTTY ? this.#stream.columns : undefined;
   }
 
-  say(lines: readonly string[]): void {
+  say(lines: readonly Line[]): void {
     if (lines.length === 0) return;
     if (this.#stream.writableLength > keptUpTo) {
       this.#leftOut += lines.length;
       return;
     }
     const { columns } = this;
-    const text = [...this.#gap(), ...lines].map((line) => fold(shown(line), columns)).join("\n");
+    const text = [...this.#gap(), ...lines].map((line) => written(line, columns)).join("\n");
     this.#stream.write(`${this.#withoutFoot}${text}\n${this.#footText}`);
   }
 
@@ -42,11 +41,11 @@ export class Screen {
   }
 
   /** What is said in the place of lines that nobody took. */
-  #gap(): string[] {
+  #gap(): Line[] {
     if (this.#leftOut === 0) return [];
-    const text = `mxtoken: ${this.#leftOut} lines are left out: nobody took them`;
+    const say = `${this.#leftOut} lines are left out: nobody took them`;
     this.#leftOut = 0;
-    return [text];
+    return [{ say }];
   }
 
   /** What takes the foot away: the cursor goes up to its first line, and clears from there on. */
@@ -59,7 +58,36 @@ export class Screen {
   }
 }
 
-/** All but what has colours of its own. */
-function shown(line: string): string {
-  return isQrLine(line) ? line : printable(line);
+/** Bytes that may wait on standard output. */
+const dataLimit = 16 * 1024 * 1024;
+
+/** Standard output: what was asked for, and nothing else. */
+export class Output {
+  readonly #stream: World["stdout"];
+
+  constructor(stream: World["stdout"]) {
+    this.#stream = stream;
+  }
+
+  /** A line of data; where nobody takes them, a month of them would fill the memory. */
+  line(line: string): void {
+    if (this.#stream.writableLength < dataLimit) this.#stream.write(`${line}\n`);
+  }
+
+  /**
+   * Resolves when it is written.
+   *
+   * @throws MxtokenError `unwritable`
+   */
+  write(text: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#stream.write(text, (cause) => {
+        if (!cause) resolve();
+        else {
+          const why = `cannot write to standard output: ${systemReason(cause)}`;
+          reject(new MxtokenError("unwritable", why, { cause }));
+        }
+      });
+    });
+  }
 }
