@@ -13,7 +13,7 @@ import {
   refreshAt,
   retryAt,
 } from "./schedule.ts";
-import { kindOf, ofLogin, passing, refusals, refusalsOfMailServer, troubleOf } from "./trouble.ts";
+import { ofLogin, passing, refusals, refusalsOfMailServer, troubleOf } from "./trouble.ts";
 
 /** An account that is to be kept fresh. */
 export interface AccountToKeep {
@@ -291,7 +291,7 @@ export class KeptAccount {
     { now, random }: Moment,
   ): AccountEvent | undefined {
     const former = this.#refusal;
-    const kind = kindOf(trouble);
+    const { kind } = trouble;
     const times = (former?.times ?? 0) + 1;
     const isByMailServer = refusalsOfMailServer.has(trouble.code);
     this.#refusal = { kind, times, tokens: identity, isByMailServer };
@@ -352,9 +352,8 @@ export class KeptAccount {
 
   /** The same failure is told once, and not at every attempt. */
   #isNews(trouble: Trouble): boolean {
-    const kind = kindOf(trouble);
-    const isNews = kind !== this.#lastKind;
-    this.#lastKind = kind;
+    const isNews = trouble.kind !== this.#lastKind;
+    this.#lastKind = trouble.kind;
     return isNews;
   }
 }

@@ -12,6 +12,8 @@ export interface Trouble {
   /** of the MxtokenError; `defect` where it is none */
   readonly code: string;
   readonly reason: string;
+  /** the same for failures that differ only in the times and serial numbers of a server's words */
+  readonly kind: string;
   readonly hint: string | undefined;
   /** command lines, ready to be copied */
   readonly commands: readonly string[];
