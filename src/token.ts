@@ -91,6 +91,8 @@ export interface TokenRecord {
   readonly accessToken: Secret | undefined;
   readonly refreshToken: Secret | undefined;
   readonly notes: TokenNotes;
+  /** when it was written down, ms since 1970; undefined for one that is not stored */
+  readonly writtenAt?: number;
 }
 
 /** The comments of a token file. */

@@ -1,38 +1,22 @@
 import type { ProviderRow } from "../catalog/provider-row.ts";
-import { providerByName, providers } from "../catalog/providers.ts";
+import { providers } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { OAuthClient } from "../oauth/client.ts";
 import type { Secret } from "../secret.ts";
-import { flowOf, isAppOnly } from "../settings/flow.ts";
+import { isAppOnly } from "../settings/flow.ts";
 import { customProvider } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
-import type { TokenNotes, TokenRecord } from "../token.ts";
+import { hostOf, type Owner } from "../store/owner.ts";
+import type { TokenRecord } from "../token.ts";
 
-/** A file that says nothing of its provider, like oauth2_imap's, belongs to whoever names it. */
-export function belongsTo(notes: TokenNotes | undefined, provider: string): boolean {
-  const former = notes?.provider;
-  return former === undefined || (providerByName(former)?.name ?? former) === provider;
-}
-
-/** Whose tokens they are. What is undefined is not compared. */
-export interface Owner {
-  readonly account: string;
-  readonly client: string | undefined;
-  readonly tenant: string | undefined;
-  /** host name of the token endpoint */
-  readonly tokenHost: string | undefined;
-  /** who signed in for somebody else's mailbox */
-  readonly login?: string | undefined;
-  /** whether the tokens are an application's own */
-  readonly isForApplication?: boolean | undefined;
-}
-
+/** Whose tokens an account's are. */
 export function ownerOf({ mailbox, client }: { mailbox: Mailbox; client: OAuthClient }): Owner {
   // Who names the endpoint decides where the tokens go; but a provider that has no name is told
   // from another one by its server alone.
   const isTheirChoice = client.isTokenEndpointNamed && mailbox.provider !== customProvider;
   return {
+    provider: mailbox.provider,
     account: mailbox.address.text,
     client: client.id,
     tenant: client.tenant,
@@ -52,64 +36,6 @@ export function ownerNamedBy({ address, clientId, tenant, login, flow }: Setting
     login,
     isForApplication: flow === undefined ? undefined : isAppOnly(flow),
   };
-}
-
-/**
- * Protects the tokens of another mailbox, person, client or tenant from being used or overwritten,
- * and from being sent to another server than the one that issued them; and a person's from being
- * replaced by an application's.
- *
- * @param canStartOver whether the command can replace the file on purpose
- * @throws MxtokenError `configuration`
- */
-export function checkSameOwner(
-  tokenFile: string,
-  notes: TokenNotes,
-  owner: Owner,
-  canStartOver = false,
-): void {
-  const differences = [
-    {
-      what: "the mailbox",
-      made: notes.account?.toLowerCase(),
-      wanted: owner.account.toLowerCase(),
-    },
-    {
-      what: "the sign-in of",
-      made: notes.login?.toLowerCase(),
-      wanted: owner.login?.toLowerCase(),
-    },
-    { what: "a token of", made: holderIn(notes), wanted: holder(owner.isForApplication) },
-    { what: "the client id", made: notes.client, wanted: owner.client },
-    { what: "the tenant", made: notes.tenant, wanted: owner.tenant },
-    {
-      what: "the token endpoint at",
-      made: hostOf(notes.tokenEndpoint),
-      wanted: owner.tokenHost,
-    },
-  ];
-  for (const { what, made, wanted } of differences) {
-    if (made === undefined || wanted === undefined || made === wanted) continue;
-    throw new MxtokenError(
-      "configuration",
-      `${tokenFile} was made for ${what} ${made}, not for ${wanted}`,
-      {
-        hint: `give the same options as when it was made, or pass another --token-file${canStartOver ? ", or --startover to replace it" : ""}`,
-      },
-    );
-  }
-}
-
-function holder(isForApplication: boolean | undefined): string | undefined {
-  if (isForApplication === undefined) return undefined;
-  return isForApplication ? "an application" : "a person";
-}
-
-/** A file that says nothing of its client says nothing of this either. */
-function holderIn(notes: TokenNotes): string | undefined {
-  const flow = flowOf(notes);
-  if (flow !== undefined) return holder(isAppOnly(flow));
-  return notes.client === undefined ? undefined : holder(false);
 }
 
 /**
@@ -154,8 +80,4 @@ function sentNowhere(what: string, row: ProviderRow): MxtokenError {
       hint: "pass --provider with the one that they are from, another --token-file, or --startover",
     },
   );
-}
-
-function hostOf(url: string | undefined): string | undefined {
-  return url !== undefined && URL.canParse(url) ? new URL(url).hostname : undefined;
 }

@@ -1,8 +1,8 @@
 import { Interrupted, MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { Event, Tell } from "../events.ts";
-import type { Outcome } from "../life/job.ts";
 import { readTokenFile } from "../store/read.ts";
-import { withBelievedEnd } from "../store/token-life.ts";
+import { believed } from "../store/token-life.ts";
+import type { Obtained } from "../tasks/get.ts";
 import type { TokenRecord } from "../token.ts";
 import { signalNumber } from "../world/builtins.ts";
 import type { Child, SignalName, World } from "../world/world.ts";
@@ -65,7 +65,7 @@ export class SupervisedCommand {
   readonly #world: World;
   readonly #supervision: Supervision;
   readonly #audience: RunAudience;
-  readonly #outcomes: readonly Outcome[];
+  readonly #outcomes: readonly Obtained[];
   readonly #keeper: Keeper;
   readonly #pool: ReturnType<World["httpPool"]>;
   /** ends the refreshing; signals do not, they are the command's */
@@ -84,7 +84,7 @@ export class SupervisedCommand {
     world: World,
     supervision: Supervision,
     audience: RunAudience,
-    outcomes: readonly Outcome[],
+    outcomes: readonly Obtained[],
   ) {
     this.#world = world;
     this.#supervision = supervision;
@@ -232,7 +232,7 @@ export class SupervisedCommand {
     return Promise.all(
       this.#outcomes.map(async ({ tokenFile }) => {
         const record = await readTokenFile(tokenFile).catch(() => undefined);
-        return withBelievedEnd(this.#world, tokenFile, record);
+        return believed(record, this.#world.now());
       }),
     );
   }

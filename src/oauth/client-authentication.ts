@@ -16,7 +16,7 @@ export function clientAuthentication(
   context: TokenRequestContext,
   byBasic: boolean,
 ): oauth.ClientAuth {
-  const { secret, certificate } = context.client;
+  const { secret, certificate } = context.credentials;
   if (certificate !== undefined) return byAssertion(context, certificate);
   if (secret === undefined) return oauth.None();
   return byBasic ? basic(secret) : oauth.ClientSecretPost(secret.reveal());

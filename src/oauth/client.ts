@@ -43,8 +43,17 @@ export interface ClientCredentials {
   readonly serviceAccount: ServiceAccount | undefined;
 }
 
+/**
+ * Fetches how the client proves itself, or hands out what was fetched before.
+ *
+ * @param refused the secret that the server has just refused: then it is fetched again
+ */
+export type CredentialsSource = (refused?: Secret) => Promise<ClientCredentials>;
+
 /** The OAuth client (RFC 6749 section 2) that asks for the token, and whom it asks. */
-export interface OAuthClient extends ServerEndpoints, ClientCredentials {
+export interface OAuthClient extends ServerEndpoints {
+  /** how it proves that it is that client (RFC 6749 section 2.3) */
+  readonly authentication: "secret" | "certificate" | "serviceAccount" | "none";
   readonly flow: Flow;
   /** name of the application's row, or `own` where the person gave a client id */
   readonly app: string;

@@ -109,12 +109,13 @@ const sentGrants: ReadonlyMap<string, SentGrant> = new Map([
 ]);
 
 /** Where a client is refused that has proven nothing, that may be all that is wrong. */
-function judged<T>({ client }: TokenRequestContext, judge: () => T): T {
+function judged<T>({ credentials }: TokenRequestContext, judge: () => T): T {
   try {
     return judge();
   } catch (error) {
     const isRefused = error instanceof MxtokenError && error.oauthError === "invalid_client";
-    if (!isRefused || client.secret !== undefined || client.certificate !== undefined) throw error;
+    if (!isRefused || credentials.secret !== undefined || credentials.certificate !== undefined)
+      throw error;
     throw error.with({
       hint: "no client secret was given: if the application has one, pass MXTOKEN_CLIENT_SECRET, --client-secret-file or --client-secret-command; nothing was changed",
     });

@@ -1,10 +1,10 @@
 import { MxtokenError, systemReason } from "../errors.ts";
 import type { Event } from "../events.ts";
 import type { RunEvent } from "../keep/supervised-command.ts";
-import type { Outcome } from "../life/job.ts";
 import { imapsyncOptions } from "../programs/imapsync.ts";
 import type { ListenerCertificate } from "../sign-in/listener-certificate.ts";
 import type { CheckOutcome } from "../tasks/check.ts";
+import type { Obtained } from "../tasks/get.ts";
 import type { FoundProvider } from "../tasks/identify-provider.ts";
 import type { Revoked } from "../tasks/revoke.ts";
 import { isoSeconds } from "../time.ts";
@@ -88,7 +88,7 @@ export class Report {
   }
 
   /** The result of `mxtoken <address>`. */
-  async obtained(outcome: Outcome): Promise<void> {
+  async obtained(outcome: Obtained): Promise<void> {
     const { mailbox, client, tokenFile } = outcome;
     const { platform } = this.#world;
     const sides =

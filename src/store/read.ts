@@ -2,6 +2,7 @@ import { readFileSync, type Stats, statSync } from "node:fs";
 import { MxtokenError, mayBeReadLater, systemCode, systemReason } from "../errors.ts";
 import type { TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
+import type { HeldLock } from "./lock.ts";
 import { identityOf, notATokenFile, readTokenText, type TokenIdentity } from "./token-file.ts";
 
 // A token file is small and is read several times in a row. Node takes thirty times as long to hand
@@ -9,28 +10,50 @@ import { identityOf, notATokenFile, readTokenText, type TokenIdentity } from "./
 
 const sizeLimit = 1024 * 1024;
 
+/** How a token file is read. */
+export interface TokenReading {
+  /**
+   * what becomes of a token file whose tokens cannot be read: with --startover it may be replaced, and
+   * holds nothing. A file that is no token file is refused in any case.
+   */
+  readonly damaged?: "refused" | "replaceable";
+  /** of that file, where it is held */
+  readonly lock?: HeldLock | undefined;
+}
+
 /**
  * Reads a token file, also through a symbolic link.
  *
- * @param damaged what becomes of a token file whose tokens cannot be read: with --startover it may be
- * replaced, and holds nothing. A file that is no token file is refused in any case.
  * @returns undefined when there is none, or one of 0 bytes
  * @throws MxtokenError `unreadable`; `unreachable` for one that cannot be read now
  */
 export async function readTokenFile(
   path: string,
-  damaged: "refused" | "replaceable" = "refused",
+  { damaged = "refused", lock }: TokenReading = {},
 ): Promise<TokenRecord | undefined> {
-  let text: string;
+  const found = readText(path, lock);
+  if (found === undefined || found.text === "") return undefined;
+  const read = readTokenText(found.text);
+  if ("record" in read) return { ...read.record, writtenAt: found.writtenAt };
+  if (read.is === "damaged" && damaged === "replaceable") return emptyRecord;
+  throw notATokenFile(path, read);
+}
+
+function readText(
+  path: string,
+  lock: HeldLock | undefined,
+): { text: string; writtenAt: number } | undefined {
   try {
     const found = statSync(path);
     // Reading a named pipe would wait for its writer.
-    if (!found.isFile())
+    if (!found.isFile()) {
       throw notATokenFile(path, { is: "other", why: "it is not a regular file" });
+    }
     if (found.size > sizeLimit) {
       throw notATokenFile(path, { is: "other", why: "it is over 1 MiB large" });
     }
-    text = readFileSync(path, "utf8");
+    const bytes = lock?.fileOf(found)?.read() ?? readFileSync(path);
+    return { text: bytes.toString("utf8"), writtenAt: found.mtimeMs };
   } catch (error) {
     if (error instanceof MxtokenError) throw error;
     const code = systemCode(error);
@@ -41,11 +64,6 @@ export async function readTokenFile(
       hint: "whose file is it? run mxtoken as that user, or pass another --token-file",
     });
   }
-  if (text === "") return undefined;
-  const read = readTokenText(text);
-  if ("record" in read) return read.record;
-  if (read.is === "damaged" && damaged === "replaceable") return emptyRecord;
-  throw notATokenFile(path, read);
 }
 
 const emptyRecord: TokenRecord = { accessToken: undefined, refreshToken: undefined, notes: {} };
@@ -58,7 +76,7 @@ function notReadNow(path: string, error: unknown): MxtokenError {
 }
 
 /** Whether everybody on this machine can read the file, as after a copy by hand. */
-export async function isReadableByEverybody(world: World, path: string): Promise<boolean> {
+export function isReadableByEverybody(world: World, path: string): boolean {
   // Windows protects by access lists, and its file modes tell nothing of them.
   if (world.user === undefined) return false;
   const found = look(path);

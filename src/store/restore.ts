@@ -1,8 +1,9 @@
 import { constants, lstatSync, renameSync, type Stats, unlinkSync } from "node:fs";
 import type { World } from "../world/world.ts";
-import { contentOf, markTrouble, putInPlace, temporaryPath } from "./atomic.ts";
+import { contentOf, markTrouble, putInPlace } from "./atomic.ts";
+import { checkTarget, OpenFile, unwritable } from "./disk.ts";
 import { keptPath, keptTexts } from "./kept-tokens.ts";
-import { OpenFile } from "./open-file.ts";
+import { temporaryPath } from "./places.ts";
 import {
   digestOfText,
   isSealed,
@@ -12,9 +13,7 @@ import {
   sealTokens,
   writtenPart,
 } from "./sealed-tokens.ts";
-import { checkTarget } from "./target.ts";
 import { readTokenText } from "./token-file.ts";
-import { unwritable } from "./unwritable.ts";
 
 /** What became of tokens that were found beside a token file. */
 export type Restored =

@@ -1,7 +1,7 @@
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { Secret } from "../secret.ts";
-import type { LineInput } from "../sign-in/line-input.ts";
+import { LineInput } from "../sign-in/line-input.ts";
 import { otherThanToken } from "../store/token-file-kind.ts";
 import { isTokenText } from "../token.ts";
 import type { World } from "../world/world.ts";
@@ -38,4 +38,14 @@ export async function readToken(
     throw new MxtokenError("usage", `what came on standard input is no ${what}${why}`);
   }
   return new Secret(text);
+}
+
+/** The same for a command that reads nothing else from standard input. */
+export async function tokenFromInput(world: World, tell: Tell, what: string): Promise<Secret> {
+  const input = new LineInput(world);
+  try {
+    return await readToken(world, tell, input, what);
+  } finally {
+    input.close();
+  }
 }

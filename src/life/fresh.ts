@@ -1,10 +1,9 @@
-import { belongsTo, checkSameOwner, ownerNamedBy } from "../account/owner.ts";
+import { ownerNamedBy } from "../account/owner.ts";
+import type { Stored } from "../account/peek.ts";
 import { providerByName } from "../catalog/providers.ts";
 import type { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
-import { readTokenFile } from "../store/read.ts";
-import { defaultTokenFile, tokenFileOf } from "../store/token-file-path.ts";
-import { withBelievedEnd } from "../store/token-life.ts";
+import { checkSameOwner } from "../store/owner.ts";
 import { missingScopes, type TokenNotes, type TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
 
@@ -34,19 +33,18 @@ export interface Freshness {
 }
 
 /**
- * The stored token, if it is good for long enough. This is what programs ask for every few minutes,
- * so it reads one file and loads nothing that the network needs.
+ * The stored token, if it is good for long enough.
  *
- * @throws MxtokenError `unreadable`; `configuration` for a file that belongs to something else
+ * @throws MxtokenError `configuration` for one that belongs to something else
  */
-export async function freshToken(
+export function fresh(
   world: World,
   { settings, minLife }: Freshness,
-): Promise<ShownToken | undefined> {
-  const { tokenFile, record } = await findRecord(world, settings);
+  { entry, record }: Stored,
+): ShownToken | undefined {
   if (record === undefined || !isFresh(world, record, minLife)) return undefined;
   if (isForImapAlone(record) && settings.access.some((each) => each !== "imap")) return undefined;
-  checkSameOwner(tokenFile, record.notes, ownerNamedBy(settings));
+  checkSameOwner(entry.place, record.notes, ownerNamedBy(settings));
   return shownToken(settings, record);
 }
 
@@ -89,23 +87,4 @@ function scopesMissing({ access }: Settings, { provider, scope, flow }: TokenNot
   // Whoever has asked for a scope of their own knows what it opens.
   if (!scope.split(" ").some((one) => known.has(one))) return [];
   return missingScopes(access.flatMap((each) => row.scopes[each] ?? []).join(" "), scope);
-}
-
-/** The token file of the mailbox at the provider that is named, or at any where none is. */
-export async function findRecord(
-  world: World,
-  settings: Settings,
-): Promise<{ tokenFile: string; record: TokenRecord | undefined }> {
-  const tokenFile = tokenFileOf(world, settings);
-  const record = withBelievedEnd(world, tokenFile, await readTokenFile(tokenFile));
-  const named = settings.provider === undefined ? undefined : providerByName(settings.provider);
-  if (settings.provider === undefined) return { tokenFile, record };
-  if (named === undefined) return { tokenFile, record: undefined };
-  if (belongsTo(record?.notes, named.name)) return { tokenFile, record };
-  if (settings.tokenFile !== undefined) return { tokenFile, record: undefined };
-  // The same address at two providers, in the middle of a move.
-  const second = defaultTokenFile(world, settings, named.name);
-  const other = withBelievedEnd(world, second, await readTokenFile(second));
-  const isTheirs = belongsTo(other?.notes, named.name);
-  return { tokenFile: second, record: isTheirs ? other : undefined };
 }

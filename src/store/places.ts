@@ -1,5 +1,5 @@
 import { existsSync, lstatSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import type { Address } from "../address.ts";
 import type { Settings } from "../settings/settings.ts";
 import { sha256 } from "../world/builtins.ts";
@@ -69,4 +69,22 @@ function percentEncoded(character: string): string {
   return [...Buffer.from(character)]
     .map((byte) => `%${byte.toString(16).padStart(2, "0")}`)
     .join("");
+}
+
+/**
+ * The directory that holds `certs/`: `--home`, or the per-user data directory. Never the current
+ * directory by itself: a key that somebody else left there would be trusted.
+ */
+export function certificateDirectory(world: World, home: string | undefined): string {
+  return join(home === undefined ? world.dataDirectory : resolve(world.cwd, home), "certs");
+}
+
+/** Where the next content of a file is prepared. */
+export function temporaryPath(path: string): string {
+  return join(dirname(path), `.${basename(path)}.tmp`);
+}
+
+/** Whether something is there, of a process that is at work or that died. */
+export function isLeftBeside(path: string): boolean {
+  return existsSync(temporaryPath(path));
 }

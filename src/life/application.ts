@@ -1,7 +1,8 @@
+import type { Account } from "../account/account.ts";
 import { MxtokenError } from "../errors.ts";
 import type { ApplicationAsking } from "../events.ts";
 import type { Finding } from "../finding.ts";
-import type { OAuthClient } from "../oauth/client.ts";
+import type { OAuthClient, ServiceAccount } from "../oauth/client.ts";
 import { requestClientCredentials } from "../oauth/client-credentials.ts";
 import { exchangePermissions } from "../oauth/exchange-permissions.ts";
 import { requestByAssertion } from "../oauth/jwt-bearer.ts";
@@ -9,11 +10,9 @@ import type { TokenRequestContext } from "../oauth/request-context.ts";
 import { withServerClock } from "../oauth/server-clock.ts";
 import { type Claims, readClaims } from "../proof/identity.ts";
 import { harmless } from "../secret.ts";
-import { rehearseReplacement } from "../store/atomic.ts";
-import { withTokenFileLock } from "../store/token-file-lock.ts";
 import { type Token, type TokenResponse, tokenFrom } from "../token.ts";
-import { type Job, type Outcome, withTokenRequest } from "./job.ts";
-import { proveAndStore } from "./new-token.ts";
+import { type Accepted, accept } from "./accept.ts";
+import type { Life } from "./life.ts";
 
 /**
  * Gets a token for the application itself, or by a service account's assertion; proves it and stores
@@ -21,21 +20,17 @@ import { proveAndStore } from "./new-token.ts";
  *
  * @throws MxtokenError; Interrupted
  */
-export async function obtainForApplication(job: Job): Promise<Outcome> {
-  const { world, tokenFile, gid } = job;
-  await withTokenFileLock(job, () => rehearseReplacement(world, tokenFile, gid));
-  job.tell({ is: "beforeSignIn", remarks: job.client.shortcomings });
-  const token = await requestForApplication(job);
-  let isBoxRefused = false;
-  const tell: Job["tell"] = (event) => {
-    if (event.is === "proven") isBoxRefused = event.findings.some(isRefusalOfMailbox);
-    job.tell(event);
-  };
+export async function issueAndProve(life: Life): Promise<Accepted> {
+  const { account, entry, tell } = life;
+  await entry.edit(account.owner, (open) => open.reserve());
+  tell({ is: "beforeSignIn", remarks: account.client.shortcomings });
+  const token = await requestForApplication(life);
   try {
-    return await proveAndStore({ ...job, tell }, token, "issued");
+    return await accept(life, token);
   } catch (error) {
-    if (!isBoxRefused) throw error;
-    throw withPermissions(job, error, readClaims(token.accessToken));
+    const isBoxRefused =
+      error instanceof MxtokenError && error.findings?.some(isRefusalOfMailbox) === true;
+    throw isBoxRefused ? withPermissions(account, error, readClaims(token.accessToken)) : error;
   }
 }
 
@@ -48,62 +43,66 @@ function isRefusalOfMailbox({ probe, result }: Finding): boolean {
  *
  * @throws MxtokenError `applicationRefused` also for a token that lacks the role it needs; Interrupted
  */
-export async function requestForApplication(job: Job): Promise<Token> {
-  const { client, tell, world } = job;
+export async function requestForApplication(life: Life): Promise<Token> {
+  const { account, requests, tell, world } = life;
+  const { client } = account;
   const { scope, alternativeScope } = client;
-  for (const path of [client.serviceAccount, client.certificate].map(exposed)) {
-    if (path !== undefined) tell({ is: "readableByEverybody", path });
-  }
-  tell({ is: "askingForApplication", who: whoAsks(client), scope });
+  const { serviceAccount } = await requests.prepare();
+  tell({ is: "askingForApplication", who: whoAsks(client, serviceAccount), scope });
   let asked = scope;
   let response: TokenResponse;
   try {
-    response = await request(job, scope);
+    response = await request(life, scope);
   } catch (error) {
     const isNotDelegated =
       error instanceof MxtokenError && error.oauthError === "unauthorized_client";
-    if (!isNotDelegated || alternativeScope === undefined) throw explained(job, error);
+    if (!isNotDelegated || alternativeScope === undefined)
+      throw explained(account, serviceAccount, error);
     tell({ is: "scopeNotDelegated", scope, instead: alternativeScope });
     asked = alternativeScope;
-    response = await request(job, asked).catch((again) => {
-      throw explained(job, again);
+    response = await request(life, asked).catch((again) => {
+      throw explained(account, serviceAccount, again);
     });
   }
   const { unechoedScopes } = client;
   const token = tokenFrom(response, world.now(), { scope: asked, unechoedScopes }, undefined);
   tell({ is: "issued" });
-  requireRoles(job, readClaims(token.accessToken));
+  requireRoles(life, readClaims(token.accessToken));
   // Whatever the server sent beside it, an application has no use for a refresh token.
   return { ...token, refreshToken: undefined };
 }
 
-function whoAsks({ id, certificate, serviceAccount }: OAuthClient): ApplicationAsking {
+function whoAsks(
+  { id, authentication }: OAuthClient,
+  serviceAccount: ServiceAccount | undefined,
+): ApplicationAsking {
   if (serviceAccount !== undefined) return { serviceAccount: serviceAccount.email };
-  return { application: id, by: certificate === undefined ? "secret" : "certificate" };
+  return { application: id, by: authentication === "certificate" ? "certificate" : "secret" };
 }
 
-function exposed(key: { readonly readableByEverybody: string | undefined } | undefined) {
-  return key?.readableByEverybody;
-}
-
-function request(job: Job, scope: string): Promise<TokenResponse> {
-  const { client, tell, mailbox } = job;
+function request({ account, requests, tell }: Life, scope: string): Promise<TokenResponse> {
+  const { client, mailbox } = account;
   const { host } = new URL(client.tokenEndpoint);
-  const send = (context: TokenRequestContext) =>
-    client.serviceAccount === undefined
+  const send = (context: TokenRequestContext) => {
+    const { serviceAccount } = context.credentials;
+    return serviceAccount === undefined
       ? requestClientCredentials(context)
-      : requestByAssertion(context, client.serviceAccount, mailbox.address.text, scope);
+      : requestByAssertion(context, serviceAccount, mailbox.address.text, scope);
+  };
   // A secret is right or wrong at any time.
-  const hasAssertion = client.serviceAccount !== undefined || client.certificate !== undefined;
-  if (!hasAssertion) return withTokenRequest(job, send);
-  return withTokenRequest(job, (context) =>
+  if (client.authentication === "secret") return requests.send(send);
+  return requests.send((context) =>
     withServerClock(context, send, (ahead) => tell({ is: "clockDiffers", ahead, host })),
   );
 }
 
 /** What an administrator has to do where a service account has no right to what it asks for. */
-function explained({ client, mailbox }: Job, error: unknown): unknown {
-  if (!(error instanceof MxtokenError) || client.serviceAccount === undefined) return error;
+function explained(
+  { client, mailbox }: Account,
+  serviceAccount: ServiceAccount | undefined,
+  error: unknown,
+): unknown {
+  if (!(error instanceof MxtokenError) || serviceAccount === undefined) return error;
   const { oauthError } = error;
   const scopes = [client.scope, client.alternativeScope].filter((scope) => scope !== undefined);
   if (oauthError === "unauthorized_client") {
@@ -115,7 +114,7 @@ function explained({ client, mailbox }: Job, error: unknown): unknown {
   if (oauthError !== "invalid_grant") return error;
   return error.with({
     code: "applicationRefused",
-    hint: `is ${mailbox.address.text} a user of the domain that delegates to ${client.serviceAccount.email}, and is this machine's clock right?`,
+    hint: `is ${mailbox.address.text} a user of the domain that delegates to ${serviceAccount.email}, and is this machine's clock right?`,
   });
 }
 
@@ -125,8 +124,8 @@ function explained({ client, mailbox }: Job, error: unknown): unknown {
  *
  * @throws MxtokenError `applicationRefused`
  */
-function requireRoles(job: Job, claims: Claims | undefined): void {
-  const { roles, access, tell } = job;
+function requireRoles({ account, tell }: Life, claims: Claims | undefined): void {
+  const { roles, access } = account;
   if (roles === undefined || claims === undefined) return;
   const given = stringsIn(claims["roles"]);
   const lacking = access.filter((protocol) => !given.includes(roles[protocol]));
@@ -142,8 +141,8 @@ function requireRoles(job: Job, claims: Claims | undefined): void {
     "applicationRefused",
     `the token has no role ${missing.join(", ")}, so ${boxes.length > 0 ? "no mailbox opens" : "nothing is sent"} with it (its roles: ${given.join(", ") || "none"})`,
     {
-      hint: `in Entra, give the application ${job.client.id} the application permission ${missing.join(", ")} of Office 365 Exchange Online and grant admin consent; then let it into the mailbox, in Exchange Online PowerShell:`,
-      commands: permissionsFor(job, claims),
+      hint: `in Entra, give the application ${account.client.id} the application permission ${missing.join(", ")} of Office 365 Exchange Online and grant admin consent; then let it into the mailbox, in Exchange Online PowerShell:`,
+      commands: permissionsFor(account, claims),
     },
   );
 }
@@ -154,16 +153,22 @@ function stringsIn(value: unknown): string[] {
 }
 
 /** Where the mailbox refuses an application's token, it is its permission that is missing. */
-function withPermissions(job: Job, error: unknown, claims: Claims | undefined): unknown {
-  const isRefused = error instanceof MxtokenError && error.code === "mailboxRefused";
-  if (!isRefused || job.roles === undefined) return error;
+function withPermissions(
+  account: Account,
+  error: MxtokenError,
+  claims: Claims | undefined,
+): MxtokenError {
+  if (error.code !== "mailboxRefused" || account.roles === undefined) return error;
   return error.with({
     hint: "the application needs a right to this mailbox, and its service principal in Exchange the Object ID of Enterprise applications, not of App registrations; an administrator gives it in Exchange Online PowerShell (and it takes a while to be in force):",
-    commands: permissionsFor(job, claims),
+    commands: permissionsFor(account, claims),
   });
 }
 
-function permissionsFor({ mailbox, client, access }: Job, claims: Claims | undefined): string[] {
+function permissionsFor(
+  { mailbox, client, access }: Account,
+  claims: Claims | undefined,
+): string[] {
   return exchangePermissions(mailbox.address.text, idsOf(client, claims), access.includes("smtp"));
 }
 

@@ -1,6 +1,8 @@
 import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
+import type { ServerEndpoints } from "../oauth/client.ts";
 import type { ServerMetadata } from "../oauth/server-metadata.ts";
+import type { Purpose } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Remembered } from "../token.ts";
 
@@ -119,4 +121,56 @@ export function checkIssuer(text: string): string {
     "usage",
     `--issuer: ${JSON.stringify(text)} must begin with https:// and have no query, no fragment and no user`,
   );
+}
+
+/** What tells the endpoints. */
+export interface EndpointRequest {
+  readonly settings: Settings;
+  readonly row: ProviderRow | undefined;
+  readonly metadata: ServerMetadata | undefined;
+  readonly tenant: string | undefined;
+  /** the flow or purpose without whose endpoints the run cannot begin */
+  readonly needed: Flow | Purpose;
+  /** the token endpoint of the stored token, where nobody else tells one */
+  readonly former: string | undefined;
+}
+
+/**
+ * The endpoints by option, else as the server tells them, else from the provider's row.
+ *
+ * @throws MxtokenError `usage`, `configuration`
+ */
+export function resolveEndpoints(request: EndpointRequest): ServerEndpoints {
+  const { settings, row, metadata, tenant, needed, former } = request;
+  // The server that is described by its metadata is another one than the row's.
+  const known = metadata ?? row;
+  const optional = (option: string, given: string | undefined, fallback: string | undefined) => {
+    const template = given ?? fallback;
+    return template === undefined ? undefined : endpointOf(option, template, tenant);
+  };
+  const required = (option: string, given: string | undefined, fallback: string | undefined) =>
+    endpointOf(option, given ?? fallback, tenant);
+  const { authorizeUri, tokenUri, deviceUri, revokeUri } = settings;
+  const authorize = needed === "code" ? required : optional;
+  const device = needed === "device" ? required : optional;
+  const isOtherServer = tokenUri !== undefined || metadata !== undefined;
+  return {
+    authorizationEndpoint: authorize("authorize-uri", authorizeUri, known?.authorizationEndpoint),
+    // Whoever revokes may know no more than where.
+    tokenEndpoint:
+      needed === "revoke"
+        ? (optional("token-uri", tokenUri, known?.tokenEndpoint) ?? revokeUri ?? "")
+        : required("token-uri", tokenUri, known?.tokenEndpoint ?? former),
+    deviceAuthorizationEndpoint: device(
+      "device-uri",
+      deviceUri,
+      known?.deviceAuthorizationEndpoint,
+    ),
+    revocationEndpoint: optional(
+      "revoke-uri",
+      revokeUri,
+      tokenUri === undefined || metadata !== undefined ? known?.revocationEndpoint : undefined,
+    ),
+    tokenInfoEndpoint: isOtherServer ? undefined : row?.tokenInfoEndpoint,
+  };
 }

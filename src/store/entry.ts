@@ -1,0 +1,116 @@
+import type { Secret } from "../secret.ts";
+import type { TokenRecord } from "../token.ts";
+import type { Owner } from "./owner.ts";
+import type { TokenIdentity } from "./token-file.ts";
+
+// What the tokens of an account are kept in, whatever that is. Nobody outside this room knows a path, a
+// lock, a rename or the times of files.
+
+/** Where accounts are kept. */
+export interface TokenStore {
+  /**
+   * The entry of the account that the store was opened for.
+   *
+   * @param provider where the same address is kept once more for another provider
+   */
+  entry(provider?: string): Entry;
+  /**
+   * Every entry here.
+   *
+   * @throws MxtokenError `unwritable` where that cannot be looked at
+   */
+  list(): Promise<readonly Entry[]>;
+}
+
+/** The tokens of one account. */
+export interface Entry {
+  /** where they are, for sentences and for programs: an absolute path */
+  readonly place: string;
+  /** whether others on this machine can read them */
+  readonly isExposed: boolean;
+  /**
+   * Makes sure, before anybody is asked for anything, that what the settings say of it can be done.
+   *
+   * @throws MxtokenError `configuration` for a group that does not exist, `unreachable`; Interrupted
+   */
+  checkSettings(): Promise<void>;
+  /**
+   * What is stored now, without waiting for anybody.
+   *
+   * @throws MxtokenError `unreadable`, `unreachable`
+   */
+  peek(): Promise<TokenRecord | undefined>;
+  /**
+   * What is stored now; what a process that died has left is put in its place before.
+   *
+   * @returns undefined where nothing is
+   * @throws MxtokenError `unreadable`, `unreachable`, `unwritable`; Interrupted
+   */
+  read(): Promise<TokenRecord | undefined>;
+  /**
+   * What tells these tokens from any others.
+   *
+   * @returns undefined where there are none, or nobody may look
+   * @throws MxtokenError `unreachable` where that cannot be told now
+   */
+  identity(): Promise<TokenIdentity | undefined>;
+  /**
+   * Runs `work` while no other process works at this entry; what is stored is read again before.
+   *
+   * @param owner whose tokens these must be, where there are some; what of it is undefined is not compared
+   * @param stop ends the wait; by default the signals that ask the process to end
+   * @throws MxtokenError `configuration` for another owner's, and as `read`; Interrupted
+   */
+  edit<T>(owner: Owner, work: (open: OpenEntry) => Promise<T>, stop?: AbortSignal): Promise<T>;
+  /**
+   * Keeps a text that may hold tokens, and is none of ours.
+   *
+   * @returns where, for sentences; undefined where nothing at all can be written
+   */
+  keepText(text: Secret): Promise<string | undefined>;
+  /** Where more tokens of this account are: such as were never proven, or could not be put in their place. */
+  beside(): Promise<readonly string[]>;
+}
+
+/** How a place is reserved. */
+export interface ReservedPlace {
+  /** of its own, beside what is stored */
+  readonly isBeside?: boolean;
+  /** it was replaced before, so that it need not be tried out */
+  readonly isKnown?: boolean;
+}
+
+/** An entry that this process alone works at. */
+export interface OpenEntry {
+  readonly record: TokenRecord | undefined;
+  /** whether what is stored was put there just now, where another process had left it */
+  readonly isRestored: boolean;
+  /**
+   * Makes sure that what follows cannot fail for want of room or rights. Whatever is reserved and not used
+   * is given back in the end.
+   *
+   * @throws MxtokenError `unwritable`
+   */
+  reserve(place?: ReservedPlace): Promise<void>;
+  /**
+   * Stores it. Whatever goes wrong from here on, it is kept, and the error says where.
+   *
+   * @throws MxtokenError `unwritable`; `unreachable` where somebody has replaced or removed what was
+   * stored, which stays as it is
+   */
+  commit(next: TokenRecord): Promise<void>;
+  /** Keeps it beside what is stored, for a person. @returns where, for sentences */
+  keepBeside(next: TokenRecord): Promise<string>;
+  /** Puts what is stored aside. @returns where it is now */
+  moveBeside(): Promise<string>;
+  /** Removes what was kept beside. */
+  removeBeside(place: string): Promise<void>;
+  /**
+   * Makes sure that what is stored can be removed.
+   *
+   * @throws MxtokenError `unwritable`
+   */
+  prepareRemoval(): Promise<void>;
+  /** @throws MxtokenError `unwritable` */
+  remove(): Promise<void>;
+}
