@@ -133,7 +133,8 @@ describe("killed at every call that is made after the answer", () => {
       test(`${action}, ${what}: nothing is lost that had come to the disk`, async () => {
         const all = join(scene.directory, "tokens", "*");
         const calls = await callsAfterAnswer(args, all);
-        assert.ok(calls.length > 4);
+        // Write, truncate, sync, rename.
+        assert.ok(calls.length >= 4);
         for (const [index, { call }] of calls.entries()) {
           if (action === "kill-within" && call !== "write") continue;
           scene.write(tokenFileText("old-access-token", scene.account.current));
