@@ -96,27 +96,49 @@ async function serviceAccountOf(
   return { application, authentication, fetch: async () => ({ ...none, serviceAccount }) };
 }
 
+/** A secret that was fetched. */
+interface Fetched {
+  readonly secret: Secret | undefined;
+  /** ms since 1970 */
+  readonly at: number;
+  /** it was fetched again because the former one was refused, and is no other */
+  readonly isSame: boolean;
+}
+
 /** What was fetched from each source, for as long as the settings live that name it. */
-const fetched = new WeakMap<ClientSecretSource, Promise<Secret | undefined>>();
+const fetched = new WeakMap<ClientSecretSource, Promise<Fetched>>();
+
+/** What is no other than the one that was refused is not fetched again for so many ms. */
+const againAfter = 60_000;
 
 /**
- * The secret as it was fetched before, by whomever; else, or where that very one was refused, it is
- * fetched now.
+ * The secret as it was fetched before, for whichever account; else, or where that very one was refused,
+ * it is fetched now.
  */
 async function keptSecret(
   world: World,
   source: ClientSecretSource,
   refused: Secret | undefined,
 ): Promise<Secret | undefined> {
-  const kept = await fetched.get(source);
-  if (kept !== undefined && kept !== refused) return kept;
-  const fetching = readClientSecret(world, source);
+  const before = fetched.get(source);
+  const kept = before === undefined ? undefined : await before;
+  // Another account has fetched it again meanwhile.
+  if (fetched.get(source) !== before) return keptSecret(world, source, refused);
+  if (kept !== undefined && kept.secret !== refused) return kept.secret;
+  if (kept?.isSame === true && world.now() - kept.at < againAfter) return kept.secret;
+  const fetching = readClientSecret(world, source).then((secret) => ({
+    secret,
+    at: world.now(),
+    isSame: secret?.equals(refused) === true,
+  }));
   fetched.set(source, fetching);
-  // A source that is gone for a while is asked again.
-  fetching.catch(() => {
+  try {
+    return (await fetching).secret;
+  } catch (error) {
+    // A source that is gone for a while is asked again.
     if (fetched.get(source) === fetching) fetched.delete(source);
-  });
-  return fetching;
+    throw error;
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import "../world/inspector.ts";
 import { withDashes } from "../settings/spelling.ts";
+import { rememberRead } from "../store/read.ts";
 import { prepareToLast } from "../world/lasting.ts";
 import { systemWorld } from "../world/system.ts";
 import { showQuickly } from "./show-quickly.ts";
@@ -8,9 +9,12 @@ import { showQuickly } from "./show-quickly.ts";
 // that takes is to load the program: so a token that is fresh is printed from here, and everything
 // else is left to the program as a whole.
 
-async function begin(argv: readonly string[]): Promise<void> {
+async function start(argv: readonly string[]): Promise<void> {
   if (argv.some((word) => word === "keep" || word === "run")) prepareToLast();
-  if (!(argv[0] === "show" && (await isShown(argv)))) await import("./cli.ts");
+  const memory = rememberRead();
+  if (argv[0] === "show" && (await isShown(argv))) return;
+  const program = await import("./cli.ts");
+  await program.begin(memory.read);
 }
 
 async function isShown(argv: readonly string[]): Promise<boolean> {
@@ -22,4 +26,4 @@ async function isShown(argv: readonly string[]): Promise<boolean> {
   });
 }
 
-void begin(process.argv.slice(2));
+void start(process.argv.slice(2));

@@ -51,7 +51,7 @@ export async function withLock<T>(
   work: (lock: HeldLock) => Promise<T>,
 ): Promise<T> {
   const locks = await nativeLocks();
-  const lockFile = lockPath(path);
+  const lockFile = join(dirname(path), `.${basename(path)}.lock`);
   const wait = waiter(world, path, onWait, stop);
   const file = await openLockFile(world, lockFile);
   const own = [file];
@@ -84,7 +84,11 @@ function heldLock(world: World, locks: Locks, own: OpenFile[]): HeldLock {
       }
       // Closed with the others in any case; without a lock, the lock file's has to do.
       own.push(next);
-      tryToLock(locks, next);
+      try {
+        locks.tryLock(next.fd);
+      } catch {
+        // What is to be stored now is stored all the same.
+      }
     },
   };
 }
@@ -104,14 +108,6 @@ function isLocked({ tryLock }: Locks, { fd }: OpenFile, path: string): boolean {
       cause: error,
       hint: "does this file system know locks?",
     });
-  }
-}
-
-function tryToLock({ tryLock }: Locks, { fd }: OpenFile): void {
-  try {
-    tryLock(fd);
-  } catch {
-    // What is to be stored now is stored all the same.
   }
 }
 
@@ -185,10 +181,6 @@ function nativeLocks(): Promise<Locks> {
     });
   });
   return loading;
-}
-
-function lockPath(tokenFile: string): string {
-  return join(dirname(tokenFile), `.${basename(tokenFile)}.lock`);
 }
 
 async function openLockFile(world: World, path: string): Promise<OpenFile> {

@@ -39,6 +39,29 @@ export async function readTokenFile(
   throw notATokenFile(path, read);
 }
 
+/** A file as it was read, to be handed on within a second. */
+export interface FileRead {
+  readonly path: string;
+  readonly text: string;
+  /** ms since 1970 */
+  readonly writtenAt: number;
+  /** what changes whenever it is replaced */
+  readonly signature: string;
+}
+
+/** What the part of the program that begins hands on to the whole of it. */
+let handedOn: { read: FileRead | undefined } | undefined;
+
+/**
+ * Begins to remember what is read, to be handed on.
+ *
+ * @param read what was handed on to here: as long as the file is the same, it is not read again
+ */
+export function rememberRead(read?: FileRead): { readonly read: FileRead | undefined } {
+  handedOn = { read };
+  return handedOn;
+}
+
 function readText(
   path: string,
   lock: HeldLock | undefined,
@@ -52,8 +75,14 @@ function readText(
     if (found.size > sizeLimit) {
       throw notATokenFile(path, { is: "other", why: "it is over 1 MiB large" });
     }
-    const bytes = lock?.fileOf(found)?.read() ?? readFileSync(path);
-    return { text: bytes.toString("utf8"), writtenAt: found.mtimeMs };
+    const signature = signatureIn(found);
+    const before = handedOn?.read;
+    if (before !== undefined) handedOn = undefined;
+    if (before?.path === path && before.signature === signature) return before;
+    const text = (lock?.fileOf(found)?.read() ?? readFileSync(path)).toString("utf8");
+    const read = { path, text, writtenAt: found.mtimeMs, signature };
+    if (handedOn !== undefined) handedOn.read = read;
+    return read;
   } catch (error) {
     if (error instanceof MxtokenError) throw error;
     const code = systemCode(error);
@@ -103,7 +132,11 @@ export async function identityIn(path: string): Promise<TokenIdentity | undefine
 /** What changes whenever a file is replaced; undefined where there is none, or nobody may look. */
 export function signatureOf(path: string): string | undefined {
   const found = look(path);
-  return found && `${found.mtimeMs} ${found.ino} ${found.size}`;
+  return found && signatureIn(found);
+}
+
+function signatureIn({ mtimeMs, ino, size }: Stats): string {
+  return `${mtimeMs} ${ino} ${size}`;
 }
 
 /** When the file was last written, ms since 1970; undefined where there is none, or nobody may look. */
