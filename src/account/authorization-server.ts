@@ -1,6 +1,6 @@
 import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
-import type { ServerMetadata } from "../oauth/server-metadata.ts";
+import type { ServerMetadata } from "../oauth/metadata.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Remembered } from "../token.ts";
 

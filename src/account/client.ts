@@ -1,7 +1,7 @@
 import type { ProviderRow } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import type { OAuthClient } from "../oauth/client.ts";
-import { judgeMetadata, type ServerMetadata, wantsBasic } from "../oauth/server-metadata.ts";
+import { judgeMetadata, type ServerMetadata, wantsBasic } from "../oauth/metadata.ts";
 import { flowOf, isAppOnly, resolveFlow } from "../settings/flow.ts";
 import type { Purpose } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";

@@ -3,7 +3,7 @@ import type { ProviderEvidence, Tell } from "../events.ts";
 import type { Protocol } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { OAuthClient } from "../oauth/client.ts";
-import type { ServerMetadata } from "../oauth/server-metadata.ts";
+import type { ServerMetadata } from "../oauth/metadata.ts";
 import type { Purpose } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { World } from "../world/world.ts";

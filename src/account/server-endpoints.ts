@@ -1,6 +1,6 @@
 import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
 import type { ServerEndpoints } from "../oauth/client.ts";
-import type { ServerMetadata } from "../oauth/server-metadata.ts";
+import type { ServerMetadata } from "../oauth/metadata.ts";
 import type { Purpose } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
 import { endpointOf } from "./authorization-server.ts";

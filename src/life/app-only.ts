@@ -1,12 +1,10 @@
 import { MxtokenError } from "../errors.ts";
 import type { ApplicationAsking } from "../events.ts";
 import type { Finding } from "../finding.ts";
-import type { OAuthClient } from "../oauth/client.ts";
-import { requestClientCredentials } from "../oauth/client-credentials.ts";
+import type { OAuthClient, TokenRequestContext } from "../oauth/client.ts";
 import { exchangePermissions } from "../oauth/exchange-permissions.ts";
-import { requestByAssertion } from "../oauth/jwt-bearer.ts";
-import type { TokenRequestContext } from "../oauth/request-context.ts";
-import { withServerClock } from "../oauth/server-clock.ts";
+import { requestClientCredentials } from "../oauth/grants.ts";
+import { requestByAssertion, withServerClock } from "../oauth/jwt-bearer.ts";
 import { type Claims, readClaims } from "../proof/identity.ts";
 import { harmless } from "../secret.ts";
 import { rehearseReplacement } from "../store/atomic.ts";

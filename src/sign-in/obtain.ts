@@ -2,7 +2,7 @@ import { MxtokenError } from "../errors.ts";
 import { type Job, withTokenRequest } from "../life/job.ts";
 import { keepingAnswer } from "../life/kept-answer.ts";
 import type { ExpectedAnswer } from "../oauth/authorization-response.ts";
-import { exchangeCode } from "../oauth/code.ts";
+import { exchangeCode } from "../oauth/grants.ts";
 import type { Proofs } from "../oauth/transport.ts";
 import type { Secret } from "../secret.ts";
 import { type Token, tokenFrom } from "../token.ts";

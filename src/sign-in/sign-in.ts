@@ -1,7 +1,7 @@
 import { Interrupted, MxtokenError } from "../errors.ts";
 import { type Job, type Outcome, tellMissingScopes } from "../life/job.ts";
 import { proveAndStore } from "../life/new-token.ts";
-import { authorizationUrl } from "../oauth/code.ts";
+import { authorizationUrl } from "../oauth/grants.ts";
 import { createProofs } from "../oauth/transport.ts";
 import { rehearseReplacement } from "../store/atomic.ts";
 import { withTokenFileLock } from "../store/token-file-lock.ts";
