@@ -1,9 +1,10 @@
+import { createSocket } from "node:dgram";
+import { createConnection, isIPv6 } from "node:net";
 import { MxtokenError, systemCode } from "../errors.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
 import type { Resolver } from "../settings/resolvers.ts";
 import type { World } from "../world/world.ts";
 import { type MxQuestion, type MxReply, mxQuestion } from "./dns-message.ts";
-import { askByTcp, askByUdp } from "./dns-transport.ts";
 
 type Found = Extract<MxReply, { is: "hosts" | "noSuchDomain" }>;
 type Failed = Extract<MxReply, { is: "failed" }>;
@@ -104,4 +105,69 @@ function describe(reply: MxReply): string {
   if (reply.is === "failed") return reply.reason;
   if (reply.is === "hosts") return reply.hosts.map(({ name }) => name || ".").join(" ") || "no MX";
   return reply.is === "truncated" ? "truncated" : "NXDOMAIN";
+}
+
+// dns2 has clients of its own. They cannot be stopped, so that after Ctrl-C or a deadline their
+// sockets would keep the program alive; they take the first message with the right id, whatever
+// question it answers; and they know no IPv6 resolver. Only its wire format is used.
+
+/**
+ * Asks by UDP. Whatever is no answer to this question is passed over, and the wait goes on: it may
+ * be a late answer to another one, or somebody's forgery.
+ *
+ * @param onUnusable called for each message that is passed over
+ * @throws whatever the socket says, or the signal's reason
+ */
+async function askByUdp(
+  { host, port }: Resolver,
+  question: MxQuestion,
+  signal: AbortSignal,
+  onUnusable: () => void,
+): Promise<MxReply> {
+  signal.throwIfAborted();
+  const socket = createSocket(isIPv6(host) ? "udp6" : "udp4");
+  try {
+    return await new Promise<MxReply>((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      socket.on("error", reject);
+      socket.on("message", (message) => {
+        const reply = question.read(message);
+        if (reply === undefined) onUnusable();
+        else resolve(reply);
+      });
+      // A connected socket hears only this address and port, and at once when nobody listens there.
+      socket.on("connect", () => socket.send(question.message));
+      socket.connect(port, host);
+    });
+  } finally {
+    socket.close();
+  }
+}
+
+/**
+ * Asks by TCP (RFC 7766), for an answer that is too long for UDP.
+ *
+ * @returns undefined when what came is no answer to this question
+ * @throws whatever the socket says, or the signal's reason
+ */
+async function askByTcp(
+  { host, port }: Resolver,
+  question: MxQuestion,
+  signal: AbortSignal,
+): Promise<MxReply | undefined> {
+  signal.throwIfAborted();
+  const { Packet } = await import("dns2");
+  const socket = createConnection({ host, port });
+  try {
+    const length = Buffer.alloc(2);
+    length.writeUInt16BE(question.message.length);
+    socket.write(Buffer.concat([length, question.message]));
+    const message = await new Promise<Buffer>((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      Packet.readStream(socket).then(resolve, reject);
+    });
+    return question.read(message);
+  } finally {
+    socket.destroy();
+  }
 }
