@@ -1,11 +1,11 @@
 import { rename, unlink } from "node:fs/promises";
-import { unprovenNote } from "../proof/notes.ts";
 import {
   isWorthStoring,
   opensMailbox,
   type Proof,
   requireAccepted,
   resultOf,
+  unprovenNote,
 } from "../proof/proof.ts";
 import type { Secret } from "../secret.ts";
 import { keptPath } from "../store/kept-tokens.ts";

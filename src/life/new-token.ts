@@ -1,11 +1,12 @@
 import { checkSameOwner, ownerOf } from "../account/owner.ts";
-import { unprovenNote, verifiedNote } from "../proof/notes.ts";
 import {
   isWorthStoring,
   opensMailbox,
   type Proof,
   requireAccepted,
   resultOf,
+  unprovenNote,
+  verifiedNote,
   wrongAccount,
 } from "../proof/proof.ts";
 import type { Secret } from "../secret.ts";

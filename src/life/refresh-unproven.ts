@@ -1,4 +1,4 @@
-import { unprovenNote } from "../proof/notes.ts";
+import { unprovenNote } from "../proof/proof.ts";
 import type { Secret } from "../secret.ts";
 import type { Token, TokenNotes, TokenRecord } from "../token.ts";
 import { type Job, recordOf, rehearse, requestRefresh, withTokenPlace } from "./job.ts";

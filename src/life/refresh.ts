@@ -1,6 +1,11 @@
 import { Interrupted, MxtokenError } from "../errors.ts";
-import { unprovenNote, verifiedNote } from "../proof/notes.ts";
-import { isWorthStoring, type Proof, requireAccepted } from "../proof/proof.ts";
+import {
+  isWorthStoring,
+  type Proof,
+  requireAccepted,
+  unprovenNote,
+  verifiedNote,
+} from "../proof/proof.ts";
 import type { Secret } from "../secret.ts";
 import { withTokenFileLock } from "../store/token-file-lock.ts";
 import type { Token, TokenRecord } from "../token.ts";

@@ -16,10 +16,9 @@ import {
   tlsOptions,
   withinTime,
 } from "./connection.ts";
-import { exchange, type Outcome } from "./exchange.ts";
 import { PopClient } from "./pop-client.ts";
 import { judgePopReply, type PopStage } from "./pop-failure.ts";
-import { initialResponse, sayWithout } from "./sasl.ts";
+import { exchange, initialResponse, type Outcome, sayWithout } from "./sasl.ts";
 import { errorOf, noStartTls, verdictOf } from "./verdict.ts";
 
 /** RFC 2449 section 4; RFC 5034 section 4 holds an initial response to it. */

@@ -20,8 +20,7 @@ import {
   tlsOptions,
   withinTime,
 } from "./connection.ts";
-import { type Carrier, exchange, type Outcome } from "./exchange.ts";
-import { initialResponse, sayWithout } from "./sasl.ts";
+import { type Carrier, exchange, initialResponse, type Outcome, sayWithout } from "./sasl.ts";
 import { judgeSmtpFailure, judgeSmtpReply } from "./smtp-failure.ts";
 import { errorOf } from "./verdict.ts";
 

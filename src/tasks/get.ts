@@ -6,7 +6,7 @@ import { adoptRefreshToken } from "../life/adopt.ts";
 import { obtainForApplication, refuseRefreshToken } from "../life/app-only.ts";
 import type { Job, Outcome } from "../life/job.ts";
 import { refreshStored } from "../life/refresh.ts";
-import { proveByEvery, serversToAsk } from "../proof/prove.ts";
+import { proveByEvery, serversToAsk } from "../proof/proof.ts";
 import { isAppOnly } from "../settings/flow.ts";
 import type { Settings } from "../settings/settings.ts";
 import { signInByDevice } from "../sign-in/by-device.ts";

@@ -141,7 +141,6 @@ test("secrets leave their type only where they are sent, stored or compared", ()
     // a private key is made use of, and stored
     "sign-in/certificate.ts",
     "sign-in/loopback-server.ts",
-    "proof/exchange.ts",
     "proof/imap.ts",
     "proof/sasl.ts",
     "store/token-file.ts",
