@@ -1,6 +1,6 @@
-import "../world/inspector.ts";
+import "../world/own-process.ts";
 import { withDashes } from "../settings/spelling.ts";
-import { prepareToLast } from "../world/lasting.ts";
+import { prepareToLast } from "../world/own-process.ts";
 import { systemWorld } from "../world/system.ts";
 import { showQuickly } from "./show-quickly.ts";
 
@@ -14,7 +14,7 @@ async function begin(argv: readonly string[]): Promise<void> {
 }
 
 async function isShown(argv: readonly string[]): Promise<boolean> {
-  const world = systemWorld();
+  const world = systemWorld({ ownsProcess: true });
   const shown = await showQuickly(argv.map(withDashes), world);
   if (shown === undefined) return false;
   return new Promise((resolve) => {

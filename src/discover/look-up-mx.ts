@@ -3,6 +3,7 @@ import { createConnection, isIPv6 } from "node:net";
 import { MxtokenError, systemCode } from "../errors.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
 import type { Resolver } from "../settings/resolvers.ts";
+import { within } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 import { type MxQuestion, type MxReply, mxQuestion } from "./dns-message.ts";
 
@@ -53,9 +54,9 @@ async function ask(world: World, domain: string, resolver: Resolver): Promise<Fo
   const place = showEndpoint(resolver);
   world.trace(`DNS ${place}: MX ${domain}?`);
   const onUnusable = () => world.trace(`DNS ${place}: something that is no answer, passed over`);
-  const reply = await within(world, (signal) => askByUdp(resolver, question, signal, onUnusable));
-  world.trace(`DNS ${place}: ${describe(reply)}`);
-  if (reply.is !== "truncated") return reply;
+  const first = await answered(world, (stop) => askByUdp(resolver, question, stop, onUnusable));
+  world.trace(`DNS ${place}: ${describe(first)}`);
+  if (first.is !== "truncated") return first;
   const whole = await byTcp(world, resolver, question);
   world.trace(`DNS ${place} by TCP: ${describe(whole)}`);
   return whole;
@@ -66,28 +67,24 @@ async function byTcp(
   resolver: Resolver,
   question: MxQuestion,
 ): Promise<Found | Failed> {
-  const reply = await within(world, (signal) => askByTcp(resolver, question, signal));
-  if (reply === undefined || reply.is === "truncated") {
+  const whole = await answered(world, (stop) => askByTcp(resolver, question, stop));
+  if (whole === undefined || whole.is === "truncated") {
     return { is: "failed", reason: "a truncated answer, and nothing better by TCP" };
   }
-  return reply.is === "failed" ? { ...reply, reason: `${reply.reason}, by TCP` } : reply;
+  return whole.is === "failed" ? { ...whole, reason: `${whole.reason}, by TCP` } : whole;
 }
 
 /** What goes wrong is an answer as well: the next resolver is asked. */
-async function within<Reply>(
+async function answered<Reply>(
   world: World,
-  send: (signal: AbortSignal) => Promise<Reply>,
+  send: (stop: AbortSignal) => Promise<Reply>,
 ): Promise<Reply | Failed> {
-  const answered = new AbortController();
-  const deadline = world.deadline(patience, answered.signal);
+  const failed = (reason: string) => ({ is: "failed", reason }) as const;
   try {
-    return await send(AbortSignal.any([deadline, world.interrupted]));
+    return await within(world, patience, send, () => failed("no answer in 3 seconds"));
   } catch (error) {
     world.interrupted.throwIfAborted();
-    if (deadline.aborted) return { is: "failed", reason: "no answer in 3 seconds" };
-    return { is: "failed", reason: reasons[systemCode(error) ?? ""] ?? "the connection failed" };
-  } finally {
-    answered.abort();
+    return failed(reasons[systemCode(error) ?? ""] ?? "the connection failed");
   }
 }
 

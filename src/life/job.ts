@@ -20,7 +20,7 @@ import {
   type TokenRecord,
   tokenFrom,
 } from "../token.ts";
-import { whenAborted } from "../world/when-aborted.ts";
+import { whenAborted } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 import { keepingAnswer } from "./kept-answer.ts";
 

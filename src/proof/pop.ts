@@ -3,7 +3,7 @@ import type { Finding } from "../finding.ts";
 import type { Endpoint, Mechanism } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
-import { whenAborted } from "../world/when-aborted.ts";
+import { whenAborted } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 import {
   chooseMechanism,
@@ -114,7 +114,8 @@ async function agree({ mailbox, where, say, client }: Login): Promise<Mechanism>
   const capabilities = isOk(await client.ask("CAPA")) ? await client.readMore() : [];
   const lists = capabilities.map((line) => line.toUpperCase().split(" "));
   const offered = lists.find(([name]) => name === "SASL")?.slice(1);
-  return chooseMechanism(offered ?? mailbox.mechanisms.slice(0, 1), mailbox, where, "POP", say);
+  const server = { where, protocol: "POP", say } as const;
+  return chooseMechanism(offered ?? mailbox.mechanisms.slice(0, 1), mailbox, server);
 }
 
 /** The token is proven: a server that is slow to say goodbye is not waited for. */

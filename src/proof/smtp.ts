@@ -8,7 +8,7 @@ import type { Finding } from "../finding.ts";
 import type { Endpoint, Mechanism } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
-import { whenAborted } from "../world/when-aborted.ts";
+import { whenAborted } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 import {
   chooseMechanism,
@@ -77,7 +77,11 @@ async function logIn(login: Login): Promise<{ result: "accepted"; mechanism: Mec
   const client = smtpClient(SMTPConnection, login, socket);
   try {
     await Promise.race([client.greet(), client.broken]);
-    const mechanism = chooseMechanism(client.offered(), mailbox, where, "SMTP", say);
+    const mechanism = chooseMechanism(client.offered(), mailbox, {
+      where,
+      protocol: "SMTP",
+      say,
+    });
     const response = initialResponse(mechanism, user, smtp, accessToken);
     const outcome = await Promise.race([client.authenticate(mechanism, response), client.broken]);
     if (!outcome.reply.startsWith("235")) {
@@ -109,21 +113,9 @@ function smtpClient(
     for (const line of text.split("\n")) world.trace(`SMTP ${direction} ${say(line)}`);
   };
   const connection = new SMTPConnection({
-    host: smtp.host,
-    port: smtp.port,
-    connection: socket,
-    secure: smtp.tls === "implicit",
-    secured: smtp.tls === "implicit",
-    requireTLS: smtp.tls === "starttls",
+    ...connectionOptions(smtp, socket),
     tls: tlsOptions(world, mailbox),
-    // The name of this machine is nobody's business (RFC 5321 section 4.1.4 allows an address).
-    name: "[127.0.0.1]",
-    connectionTimeout: connectTimeout,
-    greetingTimeout: connectTimeout,
-    socketCloseTimeout: 0,
-    maxResponseSize: maxReply,
     customAuth: { [ownMethod]: (context) => run?.((line) => sendBy(context, line)) },
-    transactionLog: true,
     logger: logger(trace),
   });
   const sendBy = async (context: SMTPConnectionCustomAuthContext, line: string) => {
@@ -165,6 +157,24 @@ function smtpClient(
       }),
     quit: () => connection.quit(),
     close: () => connection.close(),
+  };
+}
+
+function connectionOptions(smtp: Endpoint, socket: Socket) {
+  return {
+    host: smtp.host,
+    port: smtp.port,
+    connection: socket,
+    secure: smtp.tls === "implicit",
+    secured: smtp.tls === "implicit",
+    requireTLS: smtp.tls === "starttls",
+    // The name of this machine is nobody's business (RFC 5321 section 4.1.4 allows an address).
+    name: "[127.0.0.1]",
+    connectionTimeout: connectTimeout,
+    greetingTimeout: connectTimeout,
+    socketCloseTimeout: 0,
+    maxResponseSize: maxReply,
+    transactionLog: true,
   };
 }
 

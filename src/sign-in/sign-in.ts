@@ -5,7 +5,7 @@ import { authorizationUrl } from "../oauth/grants.ts";
 import { createProofs } from "../oauth/transport.ts";
 import { rehearseReplacement } from "../store/atomic.ts";
 import { withTokenFileLock } from "../store/token-file-lock.ts";
-import { isBrowserSeen, isOverSsh, sshTunnel } from "../world/browser.ts";
+import { isBrowserSeen, isOverSsh, sshTunnel } from "../world/run.ts";
 import type { SignInResult } from "./catcher.ts";
 import type { LineInput } from "./line-input.ts";
 import { type BrowserSettings, type Listening, listen, wantsListener } from "./listen.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { MxtokenError } from "../errors.ts";
-import { runWithin } from "../world/run-within.ts";
+import { runWithin } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 
 /**
