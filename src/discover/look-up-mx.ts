@@ -4,7 +4,7 @@ import { MxtokenError, systemCode } from "../errors.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
 import type { Resolver } from "../settings/resolvers.ts";
 import { within } from "../world/waiting.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Net, Stop } from "../world/world.ts";
 import { type MxQuestion, type MxReply, mxQuestion } from "./dns-message.ts";
 
 type Found = Extract<MxReply, { is: "hosts" | "noSuchDomain" }>;
@@ -25,7 +25,7 @@ const rounds = 2;
  * @throws MxtokenError `unreachable` when no resolver gives an answer; Interrupted
  */
 export async function lookUpMx(
-  world: World,
+  world: Clock & Net & Stop,
   domain: string,
   resolvers: readonly Resolver[],
 ): Promise<MxAnswer> {
@@ -48,7 +48,11 @@ export async function lookUpMx(
   );
 }
 
-async function ask(world: World, domain: string, resolver: Resolver): Promise<Found | Failed> {
+async function ask(
+  world: Clock & Net & Stop,
+  domain: string,
+  resolver: Resolver,
+): Promise<Found | Failed> {
   // A new id for every question, so that a late answer to a former one is not taken for this.
   const question = await mxQuestion(domain);
   const place = showEndpoint(resolver);
@@ -63,7 +67,7 @@ async function ask(world: World, domain: string, resolver: Resolver): Promise<Fo
 }
 
 async function byTcp(
-  world: World,
+  world: Clock & Stop,
   resolver: Resolver,
   question: MxQuestion,
 ): Promise<Found | Failed> {
@@ -76,7 +80,7 @@ async function byTcp(
 
 /** What goes wrong is an answer as well: the next resolver is asked. */
 async function answered<Reply>(
-  world: World,
+  world: Clock & Stop,
   send: (stop: AbortSignal) => Promise<Reply>,
 ): Promise<Reply | Failed> {
   const failed = (reason: string) => ({ is: "failed", reason }) as const;

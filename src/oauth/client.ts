@@ -1,6 +1,6 @@
 import type { Flow } from "../catalog/provider-row.ts";
 import type { Secret } from "../secret.ts";
-import type { HttpReply, World } from "../world/world.ts";
+import type { Clock, HttpReply, Net } from "../world/world.ts";
 
 /** The endpoints of an authorization server. */
 export interface ServerEndpoints {
@@ -87,7 +87,7 @@ export interface OAuthClient extends ServerEndpoints, ClientCredentials {
 
 /** What a request to the authorization server needs beside the client. */
 export interface TokenRequestContext {
-  readonly world: World;
+  readonly world: Clock & Net;
   readonly client: OAuthClient;
   readonly ca: string | undefined;
   readonly signal: AbortSignal;

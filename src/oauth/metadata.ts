@@ -2,7 +2,7 @@ import * as oauth from "oauth4webapi";
 import type { Flow } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import { harmless } from "../secret.ts";
-import type { HttpRequest, World } from "../world/world.ts";
+import type { Clock, HttpRequest, Net, Stop } from "../world/world.ts";
 
 /** What an authorization server says of itself (RFC 8414 section 2), as far as it is used here. */
 export interface ServerMetadata {
@@ -103,7 +103,7 @@ const places = ["oauth2", "oidc"] as const;
  * @throws MxtokenError `unreachable`, `notUnderstood`; `configuration` where there is none
  */
 export async function fetchMetadata(
-  world: World,
+  world: Clock & Net & Stop,
   issuer: string,
   ca: string | undefined,
 ): Promise<ServerMetadata> {
@@ -127,7 +127,7 @@ export async function fetchMetadata(
   });
 }
 
-async function get(world: World, request: HttpRequest): Promise<Response> {
+async function get(world: Net, request: HttpRequest): Promise<Response> {
   const { url } = request;
   world.trace(`GET ${url}`);
   const reply = await world.http(request);

@@ -5,7 +5,7 @@ import type { Endpoint, Mechanism } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
 import { within } from "../world/waiting.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Net, Stop } from "../world/world.ts";
 import { mechanismsByStrength } from "./sasl.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -22,7 +22,7 @@ export const goodbyeTimeout = 2_000;
  * @throws Interrupted; a defect, as it is
  */
 export async function withinTime<Accepted>(
-  world: World,
+  world: Clock & Stop,
   where: string,
   prove: (stop: AbortSignal) => Promise<Accepted>,
   judge: (error: unknown) => Verdict,
@@ -51,7 +51,7 @@ function tooLate(where: string): Verdict {
  * @throws Error of Node's or the proxy client's kind, for `networkError()`
  */
 export async function openConnection(
-  world: World,
+  world: Clock & Net,
   mailbox: Mailbox,
   endpoint: Endpoint,
   stop: AbortSignal,
@@ -89,7 +89,7 @@ export async function startTls(
 }
 
 /** Said aloud, because NODE_TLS_REJECT_UNAUTHORIZED=0 would switch verification off. */
-export function tlsOptions(world: World, mailbox: Mailbox) {
+export function tlsOptions(world: Net, mailbox: Mailbox) {
   const secureContext = world.trust(mailbox.ca);
   return { rejectUnauthorized: true, ...(secureContext === undefined ? {} : { secureContext }) };
 }

@@ -5,7 +5,7 @@ import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
 import { whenAborted } from "../world/waiting.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Net, Stop } from "../world/world.ts";
 import {
   chooseMechanism,
   connectTimeout,
@@ -40,7 +40,7 @@ const maxReceived = 4 * 1024 * 1024;
  * @throws Interrupted; a defect of ours, as it is; every other failure is a finding
  */
 export async function proveByImap(
-  world: World,
+  world: Clock & Net & Stop,
   mailbox: Mailbox,
   accessToken: Secret,
 ): Promise<Finding> {
@@ -148,7 +148,7 @@ async function provingClient(mailbox: Mailbox, say: (words: string) => string) {
  * server talk without an end, which imapflow by itself does.
  */
 async function imapClient(
-  world: World,
+  world: Net,
   mailbox: Mailbox,
   accessToken: Secret,
   say: (words: string) => string,

@@ -4,7 +4,7 @@ import type { Endpoint, Mechanism } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
 import { whenAborted } from "../world/waiting.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Net, Stop } from "../world/world.ts";
 import {
   chooseMechanism,
   connectionError,
@@ -35,7 +35,7 @@ const maxCommand = 255;
  * @throws Interrupted; a defect of ours, as it is; every other failure is a finding
  */
 export async function proveByPop(
-  world: World,
+  world: Clock & Net & Stop,
   mailbox: Mailbox,
   accessToken: Secret,
 ): Promise<Finding> {
@@ -63,7 +63,7 @@ export async function proveByPop(
 }
 
 interface Login {
-  readonly world: World;
+  readonly world: Clock & Net;
   readonly mailbox: Mailbox;
   readonly pop: Endpoint;
   readonly accessToken: Secret;
@@ -119,7 +119,7 @@ async function agree({ mailbox, where, say, client }: Login): Promise<Mechanism>
 }
 
 /** The token is proven: a server that is slow to say goodbye is not waited for. */
-async function goodbye(world: World, client: PopClient): Promise<void> {
+async function goodbye(world: Clock, client: PopClient): Promise<void> {
   const answered = client.ask("QUIT").catch(() => undefined);
   await Promise.race([answered, whenAborted(world.deadline(goodbyeTimeout))]);
 }

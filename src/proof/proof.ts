@@ -7,13 +7,13 @@ import type { Secret } from "../secret.ts";
 import { isAppOnly } from "../settings/flow.ts";
 import { isoSeconds } from "../time.ts";
 import type { Token } from "../token.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Net, Stop } from "../world/world.ts";
 import { accountsIn, askTokenInfo, otherAccount, readClaims } from "./identity.ts";
 import { proveByImap } from "./imap.ts";
 import { proveByPop } from "./pop.ts";
 import { proveBySmtp } from "./smtp.ts";
 
-type Probe = (world: World, mailbox: Mailbox, accessToken: Secret) => Promise<Finding>;
+type Probe = (world: Clock & Net & Stop, mailbox: Mailbox, accessToken: Secret) => Promise<Finding>;
 
 const probes: Readonly<Record<Protocol, Probe>> = {
   imap: proveByImap,
@@ -30,7 +30,7 @@ const probes: Readonly<Record<Protocol, Probe>> = {
  * a finding
  */
 export async function proveByEvery(
-  world: World,
+  world: Clock & Net & Stop,
   mailbox: Mailbox,
   accessToken: Secret,
 ): Promise<readonly Finding[]> {
@@ -137,7 +137,11 @@ export function wrongAccount(mailbox: Mailbox, account: string, after: string): 
  * @throws Interrupted
  */
 export async function findOtherAccount(
-  { world, mailbox, client }: { world: World; mailbox: Mailbox; client: OAuthClient | undefined },
+  {
+    world,
+    mailbox,
+    client,
+  }: { world: Clock & Net & Stop; mailbox: Mailbox; client: OAuthClient | undefined },
   token: Pick<Token, "accessToken" | "idToken">,
   asks: boolean,
 ): Promise<string | undefined> {

@@ -9,7 +9,7 @@ import type { Endpoint, Mechanism } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
 import { whenAborted } from "../world/waiting.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Net, Stop } from "../world/world.ts";
 import {
   chooseMechanism,
   connectionError,
@@ -39,7 +39,7 @@ const maxReply = 64 * 1024;
  * @throws Interrupted; a defect of ours, as it is; every other failure is a finding
  */
 export async function proveBySmtp(
-  world: World,
+  world: Clock & Net & Stop,
   mailbox: Mailbox,
   accessToken: Secret,
 ): Promise<Finding> {
@@ -59,7 +59,7 @@ export async function proveBySmtp(
 type SMTPConnectionClass = typeof SMTPConnectionType;
 
 interface Login {
-  readonly world: World;
+  readonly world: Clock & Net;
   readonly mailbox: Mailbox;
   readonly smtp: Endpoint;
   readonly accessToken: Secret;

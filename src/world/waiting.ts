@@ -30,7 +30,7 @@ export function whenAborted(signal: AbortSignal): Promise<void> {
  * @throws Interrupted; what the work throws by itself, and what `late` throws
  */
 export async function within<Done, Late>(
-  world: Pick<Clock & Stop, "deadline" | "interrupted">,
+  world: Clock & Stop,
   ms: number,
   work: (stop: AbortSignal) => Promise<Done>,
   late: () => Late,
