@@ -3,7 +3,7 @@ import type { ProviderEvidence, Tell } from "../events.ts";
 import type { Protocol } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { CredentialsSource, OAuthClient } from "../oauth/client.ts";
-import type { ServerMetadata } from "../oauth/server-metadata.ts";
+import type { ServerMetadata } from "../oauth/metadata.ts";
 import { checkSameOwner, type Owner } from "../store/owner.ts";
 import type { World } from "../world/world.ts";
 import { resolveClient } from "./client.ts";

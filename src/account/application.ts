@@ -1,6 +1,6 @@
 import type { ApplicationRow, ProviderRow } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
-import type { ServerMetadata } from "../oauth/server-metadata.ts";
+import type { ServerMetadata } from "../oauth/metadata.ts";
 import { Secret } from "../secret.ts";
 import type { Purpose } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";

@@ -2,7 +2,7 @@ import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Protocol } from "../mail-server.ts";
 import type { CredentialsSource, OAuthClient } from "../oauth/client.ts";
-import { judgeMetadata, wantsBasic } from "../oauth/server-metadata.ts";
+import { judgeMetadata, wantsBasic } from "../oauth/metadata.ts";
 import { flowOf, isAppOnly, resolveFlow } from "../settings/flow.ts";
 import type { Settings } from "../settings/settings.ts";
 import { proxyOf } from "../world/http.ts";

@@ -9,7 +9,7 @@ import type { ClientSecretSource, Settings } from "../settings/settings.ts";
 import type { Remembered } from "../token.ts";
 import { secretsIn } from "../world/environment.ts";
 import { readBounded } from "../world/read-bounded.ts";
-import { runWithin } from "../world/run-within.ts";
+import { runWithin, within } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 import {
   type Application,
@@ -159,20 +159,20 @@ async function readClientSecret(
 }
 
 async function readSecretFile(world: World, name: string): Promise<Secret> {
-  const patience = world.deadline(commandPatience);
-  const stop = AbortSignal.any([patience, world.interrupted]);
+  const read = (stop: AbortSignal) =>
+    readBounded(path, { limit: sizeLimit, mayBePipe: true, stop });
   const path = resolve(world.cwd, name);
   const what = `the client secret file ${path}`;
   try {
-    const found = await readBounded(path, { limit: sizeLimit, mayBePipe: true, stop });
+    const found = await within(world, commandPatience, read, () => undefined);
+    if (found === undefined) {
+      throw new MxtokenError("unreachable", `nothing came from ${what} within 5 minutes`);
+    }
     if (found.is === "read") return secretFrom(found.bytes.toString("utf8"), what);
     throw new MxtokenError("configuration", `${what} ${whyNot(found.is)}`);
   } catch (error) {
     world.interrupted.throwIfAborted();
     if (error instanceof MxtokenError) throw error;
-    if (patience.aborted) {
-      throw new MxtokenError("unreachable", `nothing came from ${what} within 5 minutes`);
-    }
     throw new MxtokenError(
       mayBeReadLater(error) ? "unreachable" : "configuration",
       `cannot read ${what}: ${systemReason(error)}`,

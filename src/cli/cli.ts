@@ -1,5 +1,5 @@
 import { type FileRead, rememberRead } from "../store/read.ts";
-import { shutInspector } from "../world/inspector.ts";
+import { shutInspector } from "../world/own-process.ts";
 import { systemWorld } from "../world/system.ts";
 import { main } from "./main.ts";
 
@@ -7,5 +7,5 @@ import { main } from "./main.ts";
 export async function begin(read: FileRead | undefined): Promise<void> {
   if (read !== undefined) rememberRead(read);
   shutInspector();
-  process.exitCode = await main(process.argv.slice(2), systemWorld());
+  process.exitCode = await main(process.argv.slice(2), systemWorld({ ownsProcess: true }));
 }

@@ -1,7 +1,7 @@
-import "../world/inspector.ts";
+import { prepareToLast } from "../world/own-process.ts";
+import "../world/own-process.ts";
 import { withDashes } from "../settings/spelling.ts";
 import { rememberRead } from "../store/read.ts";
-import { prepareToLast } from "../world/lasting.ts";
 import { systemWorld } from "../world/system.ts";
 import { showQuickly } from "./show-quickly.ts";
 
@@ -18,7 +18,7 @@ async function start(argv: readonly string[]): Promise<void> {
 }
 
 async function isShown(argv: readonly string[]): Promise<boolean> {
-  const world = systemWorld();
+  const world = systemWorld({ ownsProcess: true });
   const shown = await showQuickly(argv.map(withDashes), world);
   if (shown === undefined) return false;
   return new Promise((resolve) => {

@@ -6,7 +6,7 @@ import type { Evidence, ProviderEvidence } from "../events.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
 import { providerByHand, withoutOAuth } from "../settings/provider.ts";
 import { type Resolver, systemResolvers } from "../settings/resolvers.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Net, Stop } from "../world/world.ts";
 import type { MxHost } from "./dns-message.ts";
 import { lookUpMx, type MxAnswer } from "./look-up-mx.ts";
 import { judgeMx, type Match } from "./mx.ts";
@@ -28,7 +28,7 @@ export interface Discovered<Row = ProviderRow | PasswordOnlyRow, Why = Evidence>
  * @throws MxtokenError `noProvider`; `unreachable` when DNS gives no answer; Interrupted
  */
 export async function discover(
-  world: World,
+  world: Clock & Net & Stop,
   domain: string,
   resolver: Resolver | undefined,
   onLookUp: () => void,

@@ -5,7 +5,7 @@ import { believed } from "../store/token-life.ts";
 import type { Obtained } from "../tasks/get.ts";
 import type { TokenRecord } from "../token.ts";
 import { signalNumber } from "../world/builtins.ts";
-import type { Child, SignalName, World } from "../world/world.ts";
+import { type Child, type SignalName, type World, withWorld } from "../world/world.ts";
 import { type AccountToKeep, KeptAccount } from "./account.ts";
 import type { AccountPicture, KeepEvent, Trouble } from "./events.ts";
 import { Keeper } from "./keeper.ts";
@@ -91,10 +91,8 @@ export class SupervisedCommand {
     this.#audience = audience;
     this.#outcomes = outcomes;
     this.#pool = world.httpPool();
-    const keepersWorld = Object.create(world, {
-      interrupted: { value: this.#over.signal },
-      http: { value: this.#pool.http },
-    }) as World;
+    const { http } = this.#pool;
+    const keepersWorld = withWorld(world, { interrupted: this.#over.signal, http });
     const { policy } = supervision;
     this.#keeper = new Keeper(
       keepersWorld,

@@ -2,11 +2,16 @@ import type { Account } from "../account/account.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import type { Mailbox } from "../mailbox.ts";
-import { refreshToken } from "../oauth/refresh.ts";
+import { refreshToken } from "../oauth/grants.ts";
 import { TokenRequests } from "../oauth/token-requests.ts";
-import { unprovenNote, verifiedNote } from "../proof/notes.ts";
-import { findOtherAccount, type Proof } from "../proof/proof.ts";
-import { proveByEvery, serversToAsk } from "../proof/prove.ts";
+import {
+  findOtherAccount,
+  type Proof,
+  proveByEvery,
+  serversToAsk,
+  unprovenNote,
+  verifiedNote,
+} from "../proof/proof.ts";
 import type { Secret } from "../secret.ts";
 import type { Entry } from "../store/entry.ts";
 import {

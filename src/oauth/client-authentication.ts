@@ -2,8 +2,7 @@ import { createPrivateKey } from "node:crypto";
 import * as oauth from "oauth4webapi";
 import { MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
-import type { ClientCertificate } from "./client.ts";
-import type { TokenRequestContext } from "./request-context.ts";
+import type { ClientCertificate, TokenRequestContext } from "./client.ts";
 
 /** As long as Microsoft's documents have it; a clock may be that much off. */
 const assertionSeconds = 300;

@@ -1,5 +1,6 @@
 import type { Flow } from "../catalog/provider-row.ts";
 import type { Secret } from "../secret.ts";
+import type { Clock, HttpReply, Net } from "../world/world.ts";
 
 /** The endpoints of an authorization server. */
 export interface ServerEndpoints {
@@ -91,4 +92,17 @@ export interface OAuthClient extends ServerEndpoints {
   readonly consentName: string | undefined;
   /** what the server says that it cannot do; sentences without a full stop */
   readonly shortcomings: readonly string[];
+}
+
+/** What a request to the authorization server needs beside the client. */
+export interface TokenRequestContext {
+  readonly world: Clock & Net;
+  readonly client: OAuthClient;
+  readonly credentials: ClientCredentials;
+  readonly ca: string | undefined;
+  readonly signal: AbortSignal;
+  /** the time to write into assertions, ms since 1970; undefined: this machine's */
+  readonly now?: number;
+  /** told of every answer; its header Date shows the server's clock */
+  readonly onReply?: (reply: HttpReply) => void;
 }

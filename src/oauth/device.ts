@@ -2,8 +2,8 @@ import * as oauth from "oauth4webapi";
 import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
 import type { TokenResponse } from "../token.ts";
+import type { TokenRequestContext } from "./client.ts";
 import { slowDown } from "./reply.ts";
-import type { TokenRequestContext } from "./request-context.ts";
 import {
   granted,
   partiesOf,

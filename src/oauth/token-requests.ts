@@ -1,9 +1,13 @@
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
-import { whenAborted } from "../world/when-aborted.ts";
+import { whenAborted } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
-import type { ClientCredentials, CredentialsSource, OAuthClient } from "./client.ts";
-import type { TokenRequestContext } from "./request-context.ts";
+import type {
+  ClientCredentials,
+  CredentialsSource,
+  OAuthClient,
+  TokenRequestContext,
+} from "./client.ts";
 
 /** ms */
 const answerTimeout = 60_000;

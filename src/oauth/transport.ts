@@ -3,11 +3,10 @@ import { MxtokenError } from "../errors.ts";
 import { blackOut, harmless, Secret } from "../secret.ts";
 import type { TokenResponse } from "../token.ts";
 import { mayHaveArrived } from "../world/network-error.ts";
-import type { OAuthClient } from "./client.ts";
+import type { OAuthClient, TokenRequestContext } from "./client.ts";
 import { clientAuthentication } from "./client-authentication.ts";
 import type { SentGrant } from "./grant-words.ts";
 import { type Asked, judgeReply, tidyGrant } from "./reply.ts";
-import type { TokenRequestContext } from "./request-context.ts";
 
 /** A PKCE pair (RFC 7636) and a state, all from a cryptographic generator. */
 export interface Proofs {

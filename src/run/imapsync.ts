@@ -6,7 +6,7 @@ import { quoteForCmd, quoteForShell } from "../programs/quote.ts";
 import { sameMailbox } from "../programs/sign-in-command.ts";
 import type { Arguments } from "../settings/options.ts";
 import type { Obtained } from "../tasks/get.ts";
-import { runWithin } from "../world/run-within.ts";
+import { runWithin } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 
 /** An account of `mxtoken run`, and the options that it was named with. */

@@ -1,7 +1,7 @@
 import { MxtokenError } from "../errors.ts";
 import { keepingAnswer, type Life } from "../life/life.ts";
 import type { ExpectedAnswer } from "../oauth/authorization-response.ts";
-import { exchangeCode } from "../oauth/code.ts";
+import { exchangeCode } from "../oauth/grants.ts";
 import type { Proofs } from "../oauth/transport.ts";
 import type { Secret } from "../secret.ts";
 import { type Token, tokenFrom } from "../token.ts";

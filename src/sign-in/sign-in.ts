@@ -1,9 +1,9 @@
 import { Interrupted, MxtokenError } from "../errors.ts";
 import { type Accepted, accept } from "../life/accept.ts";
 import { type Life, tellMissingScopes } from "../life/life.ts";
-import { authorizationUrl } from "../oauth/code.ts";
+import { authorizationUrl } from "../oauth/grants.ts";
 import { createProofs } from "../oauth/transport.ts";
-import { isBrowserSeen, isOverSsh, sshTunnel } from "../world/browser.ts";
+import { isBrowserSeen, isOverSsh, sshTunnel } from "../world/run.ts";
 import type { SignInResult } from "./catcher.ts";
 import type { LineInput } from "./line-input.ts";
 import { type BrowserSettings, type Listening, listen, wantsListener } from "./listen.ts";

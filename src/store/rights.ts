@@ -2,7 +2,7 @@ import { existsSync, type Stats } from "node:fs";
 import { chmod, chown, lstat, mkdir, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
-import { runWithin } from "../world/run-within.ts";
+import { runWithin } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 import { type OpenFile, unwritable } from "./disk.ts";
 

@@ -6,8 +6,13 @@ import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import type { Finding } from "../finding.ts";
 import type { Mailbox } from "../mailbox.ts";
-import { findOtherAccount, opensMailbox, requireAccepted } from "../proof/proof.ts";
-import { proveByEvery, serversToAsk } from "../proof/prove.ts";
+import {
+  findOtherAccount,
+  opensMailbox,
+  proveByEvery,
+  requireAccepted,
+  serversToAsk,
+} from "../proof/proof.ts";
 import type { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
 import { isoSeconds } from "../time.ts";

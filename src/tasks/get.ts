@@ -12,7 +12,7 @@ import { type Life, lifeOf } from "../life/life.ts";
 import { renew } from "../life/renew.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { OAuthClient } from "../oauth/client.ts";
-import { proveByEvery, serversToAsk } from "../proof/prove.ts";
+import { proveByEvery, serversToAsk } from "../proof/proof.ts";
 import { isAppOnly } from "../settings/flow.ts";
 import type { Settings } from "../settings/settings.ts";
 import { signInByDevice } from "../sign-in/by-device.ts";

@@ -1,8 +1,7 @@
 import * as oauth from "oauth4webapi";
 import type { Secret } from "../secret.ts";
 import type { TokenResponse } from "../token.ts";
-import type { OAuthClient } from "./client.ts";
-import type { TokenRequestContext } from "./request-context.ts";
+import type { OAuthClient, TokenRequestContext } from "./client.ts";
 import { granted, type Proofs, partiesOf, resourceOf, tokenTransport } from "./transport.ts";
 
 /** What of the client stands in an authorization request. */
@@ -78,4 +77,54 @@ export async function exchangeCode(
     },
   );
   return granted(oauth.processAuthorizationCodeResponse(as, oauthClient, response));
+}
+
+/**
+ * Asks for a new access token (RFC 6749 section 6). The request is sent once and never again: a
+ * server that rotates refresh tokens may revoke everything at the second use of the old one.
+ *
+ * @param scope only where the provider wants it repeated: without it the scope is the one that was
+ * granted, and naming it fails at servers that granted a part of what was asked for
+ * @throws MxtokenError as `judgeReply` says
+ */
+export async function refreshToken(
+  context: TokenRequestContext,
+  token: Secret,
+  scope: string | undefined,
+): Promise<TokenResponse> {
+  const { as, oauthClient, authentication } = partiesOf(context);
+  const response = await oauth.refreshTokenGrantRequest(
+    as,
+    oauthClient,
+    authentication,
+    token.reveal(),
+    {
+      ...tokenTransport(context),
+      additionalParameters: {
+        ...(scope === undefined ? {} : { scope }),
+        ...resourceOf(context.client),
+      },
+    },
+  );
+  return granted(oauth.processRefreshTokenResponse(as, oauthClient, response));
+}
+
+/**
+ * Asks for a token of the application itself (RFC 6749 section 4.4), by its secret or certificate.
+ *
+ * @throws MxtokenError as `judgeReply` says, for an application
+ */
+export async function requestClientCredentials(
+  context: TokenRequestContext,
+): Promise<TokenResponse> {
+  const { client } = context;
+  const { as, oauthClient, authentication } = partiesOf(context);
+  const response = await oauth.clientCredentialsGrantRequest(
+    as,
+    oauthClient,
+    authentication,
+    { scope: client.scope, ...resourceOf(client) },
+    tokenTransport(context, true),
+  );
+  return granted(oauth.processClientCredentialsResponse(as, oauthClient, response));
 }
