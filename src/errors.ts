@@ -1,4 +1,4 @@
-import type { Finding } from "./finding.ts";
+import type { Finding } from "./mail-server.ts";
 import type { Secret } from "./secret.ts";
 
 /**

@@ -4,12 +4,14 @@ import type { Protocol } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { CredentialsSource, OAuthClient } from "../oauth/client.ts";
 import type { ServerMetadata } from "../oauth/metadata.ts";
-import { checkSameOwner, type Owner } from "../store/owner.ts";
+import { isAppOnly } from "../settings/flow.ts";
+import { customProvider } from "../settings/provider.ts";
+import { checkSameOwner, hostOf, type Owner } from "../store/entry.ts";
 import type { World } from "../world/world.ts";
 import { resolveClient } from "./client.ts";
 import { checkIssuer } from "./endpoints.ts";
 import { resolveMailbox } from "./mailbox.ts";
-import { ownerOf } from "./owner.ts";
+
 import type { Stored } from "./peek.ts";
 import { type AccountRequest, type Chosen, chooseStored } from "./stored.ts";
 
@@ -99,4 +101,20 @@ async function metadataFor(
   tell({ is: "askingIssuer", issuer: checkIssuer(issuer) });
   const { fetchMetadata } = await import("../oauth/metadata.ts");
   return fetchMetadata(world, issuer, mailbox.ca);
+}
+
+/** Whose tokens an account's are. */
+export function ownerOf({ mailbox, client }: { mailbox: Mailbox; client: OAuthClient }): Owner {
+  // Who names the endpoint decides where the tokens go; but a provider that has no name is told
+  // from another one by its server alone.
+  const isTheirChoice = client.isTokenEndpointNamed && mailbox.provider !== customProvider;
+  return {
+    provider: mailbox.provider,
+    account: mailbox.address.text,
+    client: client.id,
+    tenant: client.tenant,
+    tokenHost: isTheirChoice ? undefined : hostOf(client.tokenEndpoint),
+    login: mailbox.login,
+    isForApplication: isAppOnly(client.flow),
+  };
 }

@@ -85,15 +85,14 @@ async function serviceAccountOf(
   remembered: Remembered,
   purpose: Purpose,
 ): Promise<Credentials> {
-  const name = "service-account";
-  const authentication = "serviceAccount";
-  if (purpose === "revoke") {
-    const application = { name, clientId: remembered.client ?? "", row: undefined };
-    return { application, authentication, fetch: async () => none };
-  }
-  const serviceAccount = await readServiceAccount(world, serviceAccountKey);
-  const application = { name, clientId: serviceAccount.clientId, row: undefined };
-  return { application, authentication, fetch: async () => ({ ...none, serviceAccount }) };
+  const serviceAccount =
+    purpose === "revoke" ? undefined : await readServiceAccount(world, serviceAccountKey);
+  const clientId = serviceAccount?.clientId ?? remembered.client ?? "";
+  return {
+    application: { name: "service-account", clientId, row: undefined },
+    authentication: "serviceAccount",
+    fetch: async () => ({ ...none, serviceAccount }),
+  };
 }
 
 /** A secret that was fetched. */

@@ -1,8 +1,9 @@
 import { providerByName } from "../catalog/providers.ts";
 import type { Tell } from "../events.ts";
+import { isAppOnly } from "../settings/flow.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Entry, TokenStore } from "../store/entry.ts";
-import { belongsTo } from "../store/owner.ts";
+import { belongsTo, type Owner } from "../store/entry.ts";
 import { tokenFiles } from "../store/token-file-store.ts";
 import type { TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
@@ -38,4 +39,38 @@ export async function peekStored(world: World, settings: Settings, tell: Tell): 
   const other = await second.peek();
   const isTheirs = belongsTo(other?.notes, named.name);
   return { store, entry: second, record: isTheirs ? other : undefined };
+}
+
+/** What the settings alone say about the owner, where no client is needed. */
+export function ownerNamedBy({ address, clientId, tenant, login, flow }: Settings): Owner {
+  return {
+    account: address.text,
+    client: clientId,
+    tenant,
+    tokenHost: undefined,
+    login,
+    isForApplication: flow === undefined ? undefined : isAppOnly(flow),
+  };
+}
+
+/**
+ * The host of the token endpoint that is given, or that what is stored names, or of the provider that
+ * they name; undefined where neither does.
+ */
+export async function storedServer(world: World, settings: Settings): Promise<string | undefined> {
+  try {
+    const notes = (
+      await tokenFiles(world, settings, () => undefined)
+        .entry()
+        .peek()
+    )?.notes;
+    const name = settings.provider ?? notes?.provider;
+    const row = name === undefined ? undefined : providerByName(name);
+    const named = settings.provider === undefined ? notes?.tokenEndpoint : undefined;
+    const uri = settings.tokenUri ?? named ?? row?.tokenEndpoint;
+    return uri !== undefined && URL.canParse(uri) ? new URL(uri).host : undefined;
+  } catch {
+    // The turn will say what is wrong.
+    return undefined;
+  }
 }

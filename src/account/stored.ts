@@ -1,13 +1,16 @@
 import type { ProviderRow } from "../catalog/provider-row.ts";
+import { providers } from "../catalog/providers.ts";
 import { discover, requireOAuth } from "../discover/discover.ts";
 import { MxtokenError } from "../errors.ts";
 import type { ProviderEvidence, Tell } from "../events.ts";
+import type { Secret } from "../secret.ts";
 import { customProvider, explicitProvider, type Purpose } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
-import { belongsTo } from "../store/owner.ts";
+import { belongsTo } from "../store/entry.ts";
 import { tokenFiles } from "../store/token-file-store.ts";
+import type { TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
-import { checkStoredTokensFit } from "./owner.ts";
+
 import type { Stored } from "./peek.ts";
 
 /** What is to be done, and with which settings. */
@@ -101,4 +104,48 @@ async function chooseProvider(
   const found = requireOAuth(await discover(world, address.domain, dnsServer, onLookUp));
   tell({ is: "providerFound", provider: found.row.name, evidence: found.evidence });
   return found;
+}
+
+/**
+ * Protects the tokens of a file that does not say where they are from: the address tells the
+ * provider that it has today, which after a move is another one. Such files are oauth2_imap's,
+ * which knows Google and Microsoft only.
+ *
+ * @param row the provider that the address tells
+ * @throws MxtokenError `configuration` when a token is evidently not that provider's
+ */
+export function checkStoredTokensFit(
+  tokenFile: string,
+  { accessToken, refreshToken }: TokenRecord,
+  row: ProviderRow,
+): void {
+  const where = `the tokens in ${tokenFile}`;
+  checkTokenFits(where, accessToken, row);
+  checkTokenFits(where, refreshToken, row);
+  if (!row.isKnownToOauth2Imap) {
+    throw sentNowhere(`${where} do not say which provider they are from`, row);
+  }
+}
+
+/**
+ * Protects a token that came from elsewhere, as {@link checkStoredTokensFit}.
+ *
+ * @throws MxtokenError `configuration` when it is evidently not that provider's
+ */
+export function checkTokenFits(where: string, token: Secret | undefined, row: ProviderRow): void {
+  if (token === undefined) return;
+  const owner = providers.find(({ tokenPrefixes = [] }) => token.startsWithAny(tokenPrefixes));
+  if (owner === row || (owner === undefined && row.tokenPrefixes === undefined)) return;
+  const looks = owner === undefined ? `not like ${row.name}'s` : `like ${owner.name}'s`;
+  throw sentNowhere(`${where} look ${looks}`, row);
+}
+
+function sentNowhere(what: string, row: ProviderRow): MxtokenError {
+  return new MxtokenError(
+    "configuration",
+    `${what}, but the address tells ${row.name}: nothing is sent there`,
+    {
+      hint: "pass --provider with the one that they are from, another --token-file, or --startover",
+    },
+  );
 }

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { MxtokenError } from "../errors.ts";
 import { contentOf, replaceFile } from "../store/atomic.ts";
-import { isoSeconds } from "../time.ts";
+import { isoSeconds } from "../token.ts";
 import type { World } from "../world/world.ts";
 import type { AccountPicture, State } from "./events.ts";
 

@@ -1,9 +1,9 @@
 import { Interrupted, MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { Event, Tell } from "../events.ts";
 import { readTokenFile } from "../store/read.ts";
-import { believed } from "../store/token-life.ts";
 import type { Obtained } from "../tasks/get.ts";
 import type { TokenRecord } from "../token.ts";
+import { believed } from "../token.ts";
 import { signalNumber } from "../world/builtins.ts";
 import { type Child, type SignalName, type World, withWorld } from "../world/world.ts";
 import { type AccountToKeep, KeptAccount } from "./account.ts";

@@ -8,7 +8,7 @@ import {
 } from "../proof/proof.ts";
 import type { Secret } from "../secret.ts";
 import { isAppOnly } from "../settings/flow.ts";
-import { checkSameOwner } from "../store/owner.ts";
+import { checkSameOwner } from "../store/entry.ts";
 import type { Token, TokenRecord } from "../token.ts";
 import { type Life, prove, recordOf } from "./life.ts";
 

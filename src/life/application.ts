@@ -1,7 +1,7 @@
 import type { Account } from "../account/account.ts";
 import { MxtokenError } from "../errors.ts";
 import type { ApplicationAsking } from "../events.ts";
-import type { Finding } from "../finding.ts";
+import type { Finding } from "../mail-server.ts";
 import type { OAuthClient, ServiceAccount, TokenRequestContext } from "../oauth/client.ts";
 import { exchangePermissions } from "../oauth/exchange-permissions.ts";
 import { requestClientCredentials } from "../oauth/grants.ts";

@@ -1,9 +1,9 @@
-import { ownerNamedBy } from "../account/owner.ts";
 import type { Stored } from "../account/peek.ts";
+import { ownerNamedBy } from "../account/peek.ts";
 import { providerByName } from "../catalog/providers.ts";
 import type { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
-import { checkSameOwner } from "../store/owner.ts";
+import { checkSameOwner } from "../store/entry.ts";
 import { missingScopes, type TokenNotes, type TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
 

@@ -1,6 +1,6 @@
 import { MxtokenError } from "../errors.ts";
 import type { Proof } from "../proof/proof.ts";
-import { requireOwner } from "../store/owner.ts";
+import { requireOwner } from "../store/entry.ts";
 import type { Token, TokenRecord } from "../token.ts";
 import { type Life, recordOf } from "./life.ts";
 

@@ -1,6 +1,5 @@
 import { MxtokenError } from "../errors.ts";
-import type { Finding } from "../finding.ts";
-import type { Mechanism } from "../mail-server.ts";
+import type { Finding, Mechanism } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
 import { showEndpoint } from "../settings/endpoint.ts";

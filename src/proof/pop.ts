@@ -1,6 +1,5 @@
 import { MxtokenError } from "../errors.ts";
-import type { Finding } from "../finding.ts";
-import type { Endpoint, Mechanism } from "../mail-server.ts";
+import type { Endpoint, Finding, Mechanism } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
 import { whenAborted } from "../world/waiting.ts";

@@ -1,12 +1,11 @@
 import { MxtokenError } from "../errors.ts";
-import type { Finding } from "../finding.ts";
-import type { Endpoint, Protocol } from "../mail-server.ts";
+import type { Endpoint, Finding, Protocol } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { OAuthClient } from "../oauth/client.ts";
 import type { Secret } from "../secret.ts";
 import { isAppOnly } from "../settings/flow.ts";
-import { isoSeconds } from "../time.ts";
 import type { Token } from "../token.ts";
+import { isoSeconds } from "../token.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
 import { accountsIn, askTokenInfo, otherAccount, readClaims } from "./identity.ts";
 import { proveByImap } from "./imap.ts";

@@ -4,8 +4,7 @@ import type {
   default as SMTPConnectionType,
 } from "nodemailer/lib/smtp-connection";
 import { MxtokenError } from "../errors.ts";
-import type { Finding } from "../finding.ts";
-import type { Endpoint, Mechanism } from "../mail-server.ts";
+import type { Endpoint, Finding, Mechanism } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
 import { whenAborted } from "../world/waiting.ts";

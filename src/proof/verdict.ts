@@ -1,5 +1,5 @@
 import { MxtokenError } from "../errors.ts";
-import type { NotAccepted } from "../finding.ts";
+import type { NotAccepted } from "../mail-server.ts";
 import { mayHaveArrived, networkError } from "../world/network-error.ts";
 import { meaningOf, type ServerAnswer } from "./server-words.ts";
 

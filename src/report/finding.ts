@@ -1,4 +1,4 @@
-import type { Finding } from "../finding.ts";
+import type { Finding } from "../mail-server.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
 
 /** A login in one sentence without a full stop. */

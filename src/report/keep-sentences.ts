@@ -1,7 +1,7 @@
-import type { Finding } from "../finding.ts";
 import type { KeepEvent, Trouble } from "../keep/events.ts";
 import type { Counts } from "../keep/status-file.ts";
-import { isoSeconds } from "../time.ts";
+import type { Finding } from "../mail-server.ts";
+import { isoSeconds } from "../token.ts";
 import { count, showFinding } from "./finding.ts";
 
 /**

@@ -2,7 +2,7 @@ import type { Event } from "../events.ts";
 import type { AccountPicture, KeepEvent } from "../keep/events.ts";
 import type { KeepReport } from "../keep/keep.ts";
 import type { Counts } from "../keep/status-file.ts";
-import { isoSeconds } from "../time.ts";
+import { isoSeconds } from "../token.ts";
 import type { World } from "../world/world.ts";
 import { describeKeepEvent, summary, troubleOf } from "./keep-sentences.ts";
 import { tableOf } from "./live-table.ts";

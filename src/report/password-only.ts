@@ -1,5 +1,5 @@
 import type { PasswordOnlyRow } from "../catalog/provider-row.ts";
-import type { FoundProvider } from "../tasks/identify-provider.ts";
+import type { FoundProvider } from "../discover/discover.ts";
 import { showEvidence, showServer, table } from "./provider.ts";
 
 /** What is known of a provider whose IMAP server takes no token, in lines for standard output. */

@@ -1,3 +1,4 @@
+import type { FoundProvider } from "../discover/discover.ts";
 import { MxtokenError, systemReason } from "../errors.ts";
 import type { Event } from "../events.ts";
 import type { RunEvent } from "../keep/supervised-command.ts";
@@ -5,9 +6,8 @@ import { imapsyncOptions } from "../programs/imapsync.ts";
 import type { ListenerCertificate } from "../sign-in/listener-certificate.ts";
 import type { CheckOutcome } from "../tasks/check.ts";
 import type { Obtained } from "../tasks/get.ts";
-import type { FoundProvider } from "../tasks/identify-provider.ts";
 import type { Revoked } from "../tasks/revoke.ts";
-import { isoSeconds } from "../time.ts";
+import { isoSeconds } from "../token.ts";
 import type { World } from "../world/world.ts";
 import { failureOf } from "./failure.ts";
 import { neverQuiet, warnings } from "./importance.ts";

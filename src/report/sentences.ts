@@ -1,6 +1,6 @@
 import type { Event } from "../events.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
-import { isoSeconds } from "../time.ts";
+import { isoSeconds } from "../token.ts";
 import { askByDevice } from "./device-code.ts";
 import { count, showFinding } from "./finding.ts";
 import { showEvidence } from "./provider.ts";

@@ -1,6 +1,6 @@
 import { quoteForCmd, quoteForShell } from "../programs/quote.ts";
 import type { CertificateFacts } from "../sign-in/certificate.ts";
-import { isoSeconds } from "../time.ts";
+import { isoSeconds } from "../token.ts";
 
 /** The listener's certificate and how to make a browser trust it, for standard output. */
 export function describeCertificate(

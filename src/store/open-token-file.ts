@@ -13,9 +13,8 @@ import { keepElsewhere, keptPath, removeTokenFile } from "./kept-tokens.ts";
 import { type HeldLock, withLock } from "./lock.ts";
 import { temporaryPath } from "./places.ts";
 import { type Reservation, reserve } from "./reservation.ts";
-import { restore } from "./restore.ts";
+import { digestOf, digestOfText, noTokens, ofNoPlace, restore, sealTokens } from "./restore.ts";
 import { groupId, makeDirectory } from "./rights.ts";
-import { digestOf, digestOfText, noTokens, ofNoPlace, sealTokens } from "./sealed-tokens.ts";
 
 /** A token file that is to be worked at. */
 export interface UsedTokenFile {

@@ -3,15 +3,15 @@ import type { Tell } from "../events.ts";
 import type { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { TokenRecord } from "../token.ts";
+import { believed } from "../token.ts";
 import type { World } from "../world/world.ts";
 import type { Entry, OpenEntry, TokenStore } from "./entry.ts";
+import { type Owner, requireOwner } from "./entry.ts";
 import type { HeldLock } from "./lock.ts";
 import type { UsedTokenFile } from "./open-token-file.ts";
-import { type Owner, requireOwner } from "./owner.ts";
 import { defaultTokenFile, isLeftBeside } from "./places.ts";
 import { identityIn, isReadableByEverybody, readTokenFile } from "./read.ts";
 import type { TokenIdentity } from "./token-file.ts";
-import { believed } from "./token-life.ts";
 
 // Programs ask for a stored token every few minutes: what only a change needs is loaded when there is one.
 

@@ -1,10 +1,10 @@
-import { getFreshOne, noAccessToken, resolveMailboxToProve } from "../account/check-account.ts";
-import { checkTokenFits } from "../account/owner.ts";
+import { getFreshOne, noAccessToken, resolveMailboxToProve } from "../account/mailbox.ts";
 import type { Stored } from "../account/peek.ts";
+import { checkTokenFits } from "../account/stored.ts";
 import type { ProviderRow } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
-import type { Finding } from "../finding.ts";
+import type { Finding } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
 import {
   findOtherAccount,
@@ -15,7 +15,7 @@ import {
 } from "../proof/proof.ts";
 import type { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
-import { isoSeconds } from "../time.ts";
+import { isoSeconds } from "../token.ts";
 import type { World } from "../world/world.ts";
 import { tokenFromInput } from "./read-token.ts";
 

@@ -1,15 +1,14 @@
 import { resolveAccount } from "../account/account.ts";
-import { checkTokenFits } from "../account/owner.ts";
 import type { Stored } from "../account/peek.ts";
-import { readStored } from "../account/stored.ts";
+import { checkTokenFits, readStored } from "../account/stored.ts";
 import { MxtokenError, signInHint } from "../errors.ts";
 import type { ProviderEvidence, Tell } from "../events.ts";
-import type { Finding } from "../finding.ts";
 import type { Accepted } from "../life/accept.ts";
 import { issueAndProve, refuseRefreshToken } from "../life/application.ts";
 import { acceptBrought } from "../life/brought.ts";
 import { type Life, lifeOf } from "../life/life.ts";
 import { renew } from "../life/renew.ts";
+import type { Finding } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { OAuthClient } from "../oauth/client.ts";
 import { proveByEvery, serversToAsk } from "../proof/proof.ts";

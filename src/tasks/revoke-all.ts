@@ -5,7 +5,7 @@ import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { customProvider } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
-import { belongsTo } from "../store/owner.ts";
+import { belongsTo } from "../store/entry.ts";
 import { tokenFiles } from "../store/token-file-store.ts";
 import type { TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";

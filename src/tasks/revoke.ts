@@ -1,6 +1,5 @@
 import { resolveAccount } from "../account/account.ts";
-import { ownerNamedBy } from "../account/owner.ts";
-import { peekStored } from "../account/peek.ts";
+import { ownerNamedBy, peekStored } from "../account/peek.ts";
 import { readStored } from "../account/stored.ts";
 import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
@@ -10,7 +9,7 @@ import { revokeToken } from "../oauth/revocation.ts";
 import { isAppOnly } from "../settings/flow.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Entry } from "../store/entry.ts";
-import { belongsTo } from "../store/owner.ts";
+import { belongsTo } from "../store/entry.ts";
 import type { TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
 

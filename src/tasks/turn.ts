@@ -1,23 +1,21 @@
 import { type Account, resolveAccount } from "../account/account.ts";
 import type { Stored } from "../account/peek.ts";
 import { readStored } from "../account/stored.ts";
-import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
-import type { Finding } from "../finding.ts";
 import { issueAndProve } from "../life/application.ts";
 import { type Life, lifeOf as lifeOfAccount, prove, recordOf } from "../life/life.ts";
-import { renew } from "../life/renew.ts";
+import { noRefreshToken, nothingStored, renew } from "../life/renew.ts";
+import type { Finding } from "../mail-server.ts";
 import { requireAccepted, resultOf } from "../proof/proof.ts";
 import { flowWanted, isAppOnly } from "../settings/flow.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Entry } from "../store/entry.ts";
 import { identityOf, type TokenIdentity } from "../store/token-file.ts";
 import { tokenFiles } from "../store/token-file-store.ts";
-import { lifeOf, type TokenLife } from "../store/token-life.ts";
 import type { TokenRecord } from "../token.ts";
+import { lifeOf, type TokenLife } from "../token.ts";
 import type { World } from "../world/world.ts";
-import { noRefreshToken, nothingStored } from "./nothing.ts";
 
 /** What one turn of `mxtoken keep` for one mailbox is to do. Nobody is ever asked anything. */
 export interface TurnRequest {
@@ -196,27 +194,5 @@ async function lookAfter(
   } catch (error) {
     const isAway = error instanceof MxtokenError && error.code === "unreachable";
     return isAway ? { record: undefined, error } : { record: undefined };
-  }
-}
-
-/**
- * The host of the token endpoint that is given, or that what is stored names, or of the provider that
- * they name; undefined where neither does.
- */
-export async function storedServer(world: World, settings: Settings): Promise<string | undefined> {
-  try {
-    const notes = (
-      await tokenFiles(world, settings, () => undefined)
-        .entry()
-        .peek()
-    )?.notes;
-    const name = settings.provider ?? notes?.provider;
-    const row = name === undefined ? undefined : providerByName(name);
-    const named = settings.provider === undefined ? notes?.tokenEndpoint : undefined;
-    const uri = settings.tokenUri ?? named ?? row?.tokenEndpoint;
-    return uri !== undefined && URL.canParse(uri) ? new URL(uri).host : undefined;
-  } catch {
-    // The turn will say what is wrong.
-    return undefined;
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { readSealedTokens } from "../../src/store/sealed-tokens.ts";
+import { readSealedTokens } from "../../src/store/restore.ts";
 import { type FaultRule, faultEnvironment, loggedCalls } from "../scene/faults.ts";
 import { type Run, runProgram } from "../scene/program.ts";
 import { type Scene, setScene, tokenFileText, user } from "../scene/scene.ts";

@@ -3,7 +3,7 @@ import { readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import fc from "fast-check";
 import { Secret } from "../../src/secret.ts";
-import { isBelieved } from "../../src/store/token-life.ts";
+import { isBelieved } from "../../src/token.ts";
 import { accounts, hour, Keeping, minute, second } from "../scene/keeping.ts";
 import { type Scene, setScene, tokenFileText, user } from "../scene/scene.ts";
 import { noon } from "../scene/world.ts";

@@ -1,3 +1,10 @@
+// The package brings no types.
+declare module "fs-native-extensions" {
+  /** An exclusive lock on the open file: true when it was granted, false when another has it. */
+  export function tryLock(fd: number): boolean;
+  export function unlock(fd: number): void;
+}
+
 // The parts of undici that send a request, and ask a proxy for a tunnel. Its index loads all the others as well, fetch,
 // WebSocket and cache among them, which takes twice the time and the memory.
 
