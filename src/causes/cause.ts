@@ -1,4 +1,5 @@
-import type { Protocol } from "../mail-server.ts";
+/** What a mail server speaks; it stands here because the room of mail servers is below. */
+type Protocol = "imap" | "smtp" | "pop";
 
 /** What is known of a failure, as plain data (JSON). Words in it are fit to be shown, and hold no secret. */
 export interface Facts {

@@ -1,8 +1,9 @@
+import { storedServer } from "../account/peek.ts";
 import { Interrupted, MxtokenError } from "../errors.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { TokenIdentity } from "../store/token-file.ts";
-import type { TokenLife } from "../store/token-life.ts";
-import { storedServer, type Turn, type TurnRequest } from "../tasks/turn.ts";
+import type { Turn, TurnRequest } from "../tasks/turn.ts";
+import type { TokenLife } from "../token.ts";
 import type { World } from "../world/world.ts";
 import type { AccountEvent, AccountPicture, LastEvent, State, Trouble } from "./events.ts";
 import {

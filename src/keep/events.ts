@@ -1,5 +1,5 @@
-import type { Finding } from "../finding.ts";
-import type { TokenLife } from "../store/token-life.ts";
+import type { Finding } from "../mail-server.ts";
+import type { TokenLife } from "../token.ts";
 
 /** Which account an event is about. */
 export interface AccountName {

@@ -1,6 +1,6 @@
 import { MxtokenError } from "../errors.ts";
 import { ofAccount, type Told } from "../events.ts";
-import type { World } from "../world/world.ts";
+import { type World, withWorld } from "../world/world.ts";
 import { type AccountToKeep, KeptAccount } from "./account.ts";
 import { EventCommand } from "./event-command.ts";
 import type { AccountPicture, KeepEvent, KeeperEvent } from "./events.ts";
@@ -69,7 +69,7 @@ class Keeping {
     this.#command =
       onEvent === undefined ? undefined : new EventCommand(world, onEvent, commandFailed);
     this.#pool = world.httpPool();
-    const pooled = Object.create(world, { http: { value: this.#pool.http } }) as World;
+    const pooled = withWorld(world, { http: this.#pool.http });
     this.#keeper = new Keeper(
       pooled,
       { policy, concurrency, stop: world.interrupted, longestNap: () => this.#longestNap() },
