@@ -1,3 +1,4 @@
+import { MxtokenError, signInHint } from "../errors.ts";
 import type { Finding } from "../finding.ts";
 import type { TokenLife } from "../store/token-life.ts";
 
@@ -15,6 +16,24 @@ export interface Trouble {
   readonly hint: string | undefined;
   /** command lines, ready to be copied */
   readonly commands: readonly string[];
+}
+
+/**
+ * What can be told of a failure.
+ *
+ * @param signInCommand the command by which a person signs in, where the error names none
+ */
+export function troubleOf(error: unknown, signInCommand: () => string): Trouble {
+  if (!(error instanceof MxtokenError)) {
+    const name = error instanceof Error ? error.name : typeof error;
+    // The message of an unexpected error may quote anything, also a secret.
+    const reason = `this is a defect of mxtoken (${name})`;
+    const hint = "please report it, with what --verbose prints";
+    return { code: "defect", reason, hint, commands: [] };
+  }
+  const { code, message: reason, hint, commands } = error;
+  if (code !== "signInNeeded" || commands.length > 0) return { code, reason, hint, commands };
+  return { code, reason, hint: signInHint, commands: [signInCommand()] };
 }
 
 /** What happens to one account. Times are ms since 1970. */
