@@ -141,7 +141,8 @@ export type Event =
   | { is: "removed"; account: string; tokenFile: string; isRevoked: boolean }
   | { is: "nothingHere"; directory: string; provider: string | undefined }
   | { is: "tokensBeside"; path: string }
-  | { is: "notRevoked"; tokenFile: string; reason: string }
+  /** whether the reason names the file itself */
+  | { is: "notRevoked"; tokenFile: string; reason: string; isNamed: boolean }
   | { is: "proven"; findings: readonly Finding[] };
 
 export type Tell = (event: Event) => void;

@@ -1,4 +1,6 @@
-/** What a real login showed. Who reads it decides what follows; `report/sentences.ts` puts it into words. */
+/** What a real login showed. Who reads it decides what follows; `report/words.ts` puts it into words. */
+import type { Facts } from "./causes/cause.ts";
+import type { CauseId } from "./causes/diagnose.ts";
 import type { Mechanism } from "./mail-server.ts";
 export type Finding = Accepted | NotAccepted;
 
@@ -42,6 +44,9 @@ export interface NotAccepted extends Login {
   readonly result: "refused" | "unreachable";
   readonly reason: string;
   readonly hint?: string | undefined;
+  /** which known failure it is, and what is known of it */
+  readonly causeId?: CauseId | undefined;
+  readonly facts?: Facts | undefined;
   /** how many seconds the server asks us to wait, when it said so */
   readonly retryAfter?: number | undefined;
 }

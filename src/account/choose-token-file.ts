@@ -62,7 +62,10 @@ export async function chooseTokenFile(
   throw new MxtokenError(
     "configuration",
     `${first.tokenFile} belongs to ${notes?.provider}, not to ${provider}: its tokens are not sent there, and it is not overwritten`,
-    { hint: "pass another --token-file, or the --provider that it was made with" },
+    {
+      facts: { path: first.tokenFile },
+      hint: "pass another --token-file, or the --provider that it was made with",
+    },
   );
 }
 

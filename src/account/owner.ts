@@ -1,5 +1,6 @@
 import type { ProviderRow } from "../catalog/provider-row.ts";
 import { providerByName, providers } from "../catalog/providers.ts";
+import type { Facts } from "../causes/cause.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { OAuthClient } from "../oauth/client.ts";
@@ -94,6 +95,7 @@ export function checkSameOwner(
       "configuration",
       `${tokenFile} was made for ${what} ${made}, not for ${wanted}`,
       {
+        facts: { path: tokenFile },
         hint: `give the same options as when it was made, or pass another --token-file${canStartOver ? ", or --startover to replace it" : ""}`,
       },
     );
@@ -126,10 +128,11 @@ export function checkStoredTokensFit(
   row: ProviderRow,
 ): void {
   const where = `the tokens in ${tokenFile}`;
-  checkTokenFits(where, accessToken, row);
-  checkTokenFits(where, refreshToken, row);
+  const facts = { path: tokenFile };
+  checkTokenFits(where, accessToken, row, facts);
+  checkTokenFits(where, refreshToken, row, facts);
   if (!row.isKnownToOauth2Imap) {
-    throw sentNowhere(`${where} do not say which provider they are from`, row);
+    throw sentNowhere(`${where} do not say which provider they are from`, row, facts);
   }
 }
 
@@ -138,19 +141,25 @@ export function checkStoredTokensFit(
  *
  * @throws MxtokenError `configuration` when it is evidently not that provider's
  */
-export function checkTokenFits(where: string, token: Secret | undefined, row: ProviderRow): void {
+export function checkTokenFits(
+  where: string,
+  token: Secret | undefined,
+  row: ProviderRow,
+  facts: Facts = {},
+): void {
   if (token === undefined) return;
   const owner = providers.find(({ tokenPrefixes = [] }) => token.startsWithAny(tokenPrefixes));
   if (owner === row || (owner === undefined && row.tokenPrefixes === undefined)) return;
   const looks = owner === undefined ? `not like ${row.name}'s` : `like ${owner.name}'s`;
-  throw sentNowhere(`${where} look ${looks}`, row);
+  throw sentNowhere(`${where} look ${looks}`, row, facts);
 }
 
-function sentNowhere(what: string, row: ProviderRow): MxtokenError {
+function sentNowhere(what: string, row: ProviderRow, facts: Facts): MxtokenError {
   return new MxtokenError(
     "configuration",
     `${what}, but the address tells ${row.name}: nothing is sent there`,
     {
+      facts,
       hint: "pass --provider with the one that they are from, another --token-file, or --startover",
     },
   );

@@ -13,6 +13,8 @@ export interface Trouble {
   /** of the MxtokenError; `defect` where it is none */
   readonly code: string;
   readonly reason: string;
+  /** the same for failures that differ only in the times and serial numbers of a server's words */
+  readonly kind: string;
   readonly hint: string | undefined;
   /** command lines, ready to be copied */
   readonly commands: readonly string[];
@@ -29,11 +31,18 @@ export function troubleOf(error: unknown, signInCommand: () => string): Trouble 
     // The message of an unexpected error may quote anything, also a secret.
     const reason = `this is a defect of mxtoken (${name})`;
     const hint = "please report it, with what --verbose prints";
-    return { code: "defect", reason, hint, commands: [] };
+    return { code: "defect", reason, kind: `defect ${name}`, hint, commands: [] };
   }
   const { code, message: reason, hint, commands } = error;
-  if (code !== "signInNeeded" || commands.length > 0) return { code, reason, hint, commands };
-  return { code, reason, hint: signInHint, commands: [signInCommand()] };
+  const trouble = { code, reason, kind: kindOf(error) };
+  if (code !== "signInNeeded" || commands.length > 0) return { ...trouble, hint, commands };
+  return { ...trouble, hint: signInHint, commands: [signInCommand()] };
+}
+
+/** What a server has said, or how it failed, tells more than what we make of it. */
+function kindOf({ code, message, facts }: MxtokenError): string {
+  const said = facts.said?.replace(/[\da-f-]*\d[\da-f-]*/gi, "0") ?? facts.code;
+  return said === undefined ? `${code} ${message}` : `${code} ${facts.host ?? facts.path} ${said}`;
 }
 
 /** What happens to one account. Times are ms since 1970. */

@@ -10,30 +10,20 @@ import {
 import { type Trouble, troubleOf } from "./events.ts";
 import { askAgainAt, type Moment, proveAgainAt, refreshAt, retryAt } from "./schedule.ts";
 
-/** What a person has to see to. */
-const refusals: ReadonlySet<string> = new Set([
-  "signInNeeded",
-  "applicationRefused",
-  "mailboxRefused",
-  "wrongAccount",
-]);
-
-/** Those that a login has shown. */
-const refusalsOfMailServer: ReadonlySet<string> = new Set(["mailboxRefused", "wrongAccount"]);
-
-/** What a login may come to. */
-const ofLogin: ReadonlySet<string> = new Set([...refusalsOfMailServer, "unreachable"]);
-
 /**
- * Failures that pass: nobody was there, or the answer was a captive portal's, or the disk is full. A
- * defect of ours may be one too, and must not end the others.
+ * What failures of a kind mean. Those that pass: nobody was there, or the answer was a captive portal's, or
+ * the disk is full; a defect of ours may be one too, and must not end the others.
  */
-const passing: ReadonlySet<string> = new Set([
-  "unreachable",
-  "notUnderstood",
-  "unwritable",
-  "defect",
-]);
+const meaning: Readonly<Record<string, "refusal" | "refusal by the mail server" | "passes">> = {
+  signInNeeded: "refusal",
+  applicationRefused: "refusal",
+  mailboxRefused: "refusal by the mail server",
+  wrongAccount: "refusal by the mail server",
+  unreachable: "passes",
+  notUnderstood: "passes",
+  unwritable: "passes",
+  defect: "passes",
+};
 
 /** What a turn was taken for. */
 type Account = Pick<AccountToKeep, "signInCommand"> & {
@@ -66,7 +56,8 @@ export function settle(
   const failure = { trouble, retryAfter };
   const results = findings ?? [];
   const isOfLogin =
-    ofLogin.has(trouble.code) && results.some(({ result }) => result !== "accepted");
+    (isByMailServer(trouble) || trouble.code === "unreachable") &&
+    results.some(({ result }) => result !== "accepted");
   if (isOfLogin && results.some((each) => each.probe !== "smtp" && each.result === "accepted")) {
     const open = proven(worked(state), moment.now, moment);
     return { state: open, event: { is: "partlyRefused", trouble, life: open.life } };
@@ -129,7 +120,11 @@ function succeeded(
 
 /** A secret's source may be gone for a while; what was never right does not get right by itself. */
 function isPassing({ code }: Trouble, { hasWorked }: AccountState): boolean {
-  return passing.has(code) || (hasWorked && !refusals.has(code));
+  return meaning[code] === "passes" || (hasWorked && meaning[code] === undefined);
+}
+
+function isByMailServer({ code }: Trouble): boolean {
+  return meaning[code] === "refusal by the mail server";
 }
 
 function worked(state: AccountState): AccountState {
@@ -151,14 +146,13 @@ function refuse(
   { trouble, retryAfter }: Failure,
   { now, random }: Moment,
 ): Settled {
-  const kind = kindOf(trouble);
+  const { kind } = trouble;
   const times = (former.refused?.times ?? 0) + 1;
-  const isByMailServer = refusalsOfMailServer.has(trouble.code);
   // Where there is nothing to ask with, only the file is looked at.
   const at = isAskable ? askAgainAt(now, times, retryAfter, random()) : undefined;
   const state = {
     ...lookAgainAt(former, at),
-    refused: { kind, times, tokens: identity, isByMailServer },
+    refused: { kind, times, tokens: identity, isByMailServer: isByMailServer(trouble) },
     wasRefused: true,
     failures: 0,
   };
@@ -187,7 +181,7 @@ function leaveUnproven(
     failedProofs,
     isPlaceKnown: former.isPlaceKnown || isRenewed,
     proveAt,
-    failureKind: kindOf(trouble),
+    failureKind: trouble.kind,
   };
   if (state.failureKind === former.failureKind && !isRenewed) return { state };
   return { state, event: { is: "unproven", trouble, life: state.life, nextAt: proveAt } };
@@ -209,14 +203,9 @@ function retry(
     refreshAt: again,
     // A login can wait for the token.
     proveAt: Math.max(former.proveAt ?? again, again),
-    failureKind: kindOf(trouble),
+    failureKind: trouble.kind,
   };
   if (state.failureKind === former.failureKind) return { state };
   const is = trouble.code === "unreachable" ? "unreachable" : "failed";
   return { state, event: { is, trouble, life: state.life, nextAt: again } };
-}
-
-/** The same for failures that differ only in the times and serial numbers of a server's words. */
-function kindOf({ code, reason }: Trouble): string {
-  return `${code} ${reason.replace(/[\da-f-]*\d[\da-f-]*/gi, "0")}`;
 }

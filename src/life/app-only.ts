@@ -1,9 +1,10 @@
+import type { Facts } from "../causes/cause.ts";
+import { diagnosed, explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import type { ApplicationAsking } from "../events.ts";
 import type { Finding } from "../finding.ts";
 import type { OAuthClient } from "../oauth/client.ts";
 import { requestClientCredentials } from "../oauth/client-credentials.ts";
-import { exchangePermissions } from "../oauth/exchange-permissions.ts";
 import { requestByAssertion } from "../oauth/jwt-bearer.ts";
 import type { TokenRequestContext } from "../oauth/request-context.ts";
 import { withServerClock } from "../oauth/server-clock.ts";
@@ -26,15 +27,9 @@ export async function obtainForApplication(job: Job): Promise<Outcome> {
   await withTokenFileLock(job, () => rehearseReplacement(world, tokenFile, gid));
   job.tell({ is: "beforeSignIn", remarks: job.client.shortcomings });
   const token = await requestForApplication(job);
-  let isBoxRefused = false;
-  const tell: Job["tell"] = (event) => {
-    if (event.is === "proven") isBoxRefused = event.findings.some(isRefusalOfMailbox);
-    job.tell(event);
-  };
   try {
-    return await proveAndStore({ ...job, tell }, token, "issued");
+    return await proveAndStore(job, token, "issued");
   } catch (error) {
-    if (!isBoxRefused) throw error;
     throw withPermissions(job, error, readClaims(token.accessToken));
   }
 }
@@ -62,11 +57,11 @@ export async function requestForApplication(job: Job): Promise<Token> {
   } catch (error) {
     const isNotDelegated =
       error instanceof MxtokenError && error.oauthError === "unauthorized_client";
-    if (!isNotDelegated || alternativeScope === undefined) throw explained(job, error);
+    if (!isNotDelegated || alternativeScope === undefined) throw withDelegation(job, error);
     tell({ is: "scopeNotDelegated", scope, instead: alternativeScope });
     asked = alternativeScope;
     response = await request(job, asked).catch((again) => {
-      throw explained(job, again);
+      throw withDelegation(job, again);
     });
   }
   const { unechoedScopes } = client;
@@ -102,20 +97,17 @@ function request(job: Job, scope: string): Promise<TokenResponse> {
 }
 
 /** What an administrator has to do where a service account has no right to what it asks for. */
-function explained({ client, mailbox }: Job, error: unknown): unknown {
+function withDelegation({ client, mailbox }: Job, error: unknown): unknown {
   if (!(error instanceof MxtokenError) || client.serviceAccount === undefined) return error;
   const { oauthError } = error;
   const scopes = [client.scope, client.alternativeScope].filter((scope) => scope !== undefined);
-  if (oauthError === "unauthorized_client") {
-    return error.with({
-      code: "applicationRefused",
-      hint: `an administrator of the domain must delegate to the client ${client.id} one of the scopes ${scopes.join(" or ")} (Google's Admin console: Security, Access and data control, API controls, Domain-wide delegation); it may take a while to be in force`,
-    });
-  }
-  if (oauthError !== "invalid_grant") return error;
+  const isOfDelegation = oauthError === "unauthorized_client" || oauthError === "invalid_grant";
+  if (!isOfDelegation) return error;
+  const { email: serviceAccount } = client.serviceAccount;
+  const facts = { client: client.id, serviceAccount, scopes, mailbox: mailbox.address.text };
   return error.with({
     code: "applicationRefused",
-    hint: `is ${mailbox.address.text} a user of the domain that delegates to ${client.serviceAccount.email}, and is this machine's clock right?`,
+    ...diagnosed({ ...error.facts, ...facts }),
   });
 }
 
@@ -141,10 +133,7 @@ function requireRoles(job: Job, claims: Claims | undefined): void {
   throw new MxtokenError(
     "applicationRefused",
     `the token has no role ${missing.join(", ")}, so ${boxes.length > 0 ? "no mailbox opens" : "nothing is sent"} with it (its roles: ${given.join(", ") || "none"})`,
-    {
-      hint: `in Entra, give the application ${job.client.id} the application permission ${missing.join(", ")} of Office 365 Exchange Online and grant admin consent; then let it into the mailbox, in Exchange Online PowerShell:`,
-      commands: permissionsFor(job, claims),
-    },
+    explained("role-missing", { ...factsOf(job, claims), roles: missing }),
   );
 }
 
@@ -157,23 +146,22 @@ function stringsIn(value: unknown): string[] {
 function withPermissions(job: Job, error: unknown, claims: Claims | undefined): unknown {
   const isRefused = error instanceof MxtokenError && error.code === "mailboxRefused";
   if (!isRefused || job.roles === undefined) return error;
-  return error.with({
-    hint: "the application needs a right to this mailbox, and its service principal in Exchange the Object ID of Enterprise applications, not of App registrations; an administrator gives it in Exchange Online PowerShell (and it takes a while to be in force):",
-    commands: permissionsFor(job, claims),
-  });
-}
-
-function permissionsFor({ mailbox, client, access }: Job, claims: Claims | undefined): string[] {
-  return exchangePermissions(mailbox.address.text, idsOf(client, claims), access.includes("smtp"));
+  if (error.findings?.some(isRefusalOfMailbox) !== true) return error;
+  const facts = { ...error.facts, ...factsOf(job, claims) };
+  return error.with(explained("application-without-right-to-mailbox", facts));
 }
 
 /** The ids as the token has them; Microsoft's `oid` is the service principal's Object ID. */
-function idsOf({ id, tenant }: OAuthClient, claims: Claims | undefined) {
+function factsOf({ mailbox, client, access }: Job, claims: Claims | undefined): Facts {
   const text = (name: string) => {
     const value = claims?.[name];
     return typeof value === "string" ? value : undefined;
   };
-  return { tenant: text("tid") ?? tenant, application: id, servicePrincipal: text("oid") };
+  return {
+    ...{ mailbox: mailbox.address.text, client: client.id, access },
+    tenant: text("tid") ?? client.tenant,
+    servicePrincipal: text("oid"),
+  };
 }
 
 /** @throws MxtokenError `configuration` where a refresh token is brought for what is never refreshed */

@@ -92,7 +92,7 @@ export async function readAgain(
     throw new MxtokenError(
       "configuration",
       `${job.tokenFile} belongs to ${record.notes.provider} by now and is not overwritten`,
-      { hint: "pass another --token-file" },
+      { facts: { path: job.tokenFile }, hint: "pass another --token-file" },
     );
   }
   if (!job.startover) checkSameOwner(job.tokenFile, record.notes, ownerOf(job));

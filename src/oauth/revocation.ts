@@ -20,7 +20,7 @@ export async function revokeToken(
 ): Promise<boolean> {
   const { as, oauthClient, authentication } = partiesOf(context);
   const asked = {
-    endpoint: "a revocation endpoint",
+    endpoint: "revocation endpoint",
     member: undefined,
     isForApplication: true,
   };

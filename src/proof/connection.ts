@@ -1,12 +1,13 @@
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { explained } from "../causes/diagnose.ts";
 import { MxtokenError, systemCode } from "../errors.ts";
-import type { Endpoint, Mechanism } from "../mail-server.ts";
+import type { Endpoint, Mechanism, Protocol } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
 import type { World } from "../world/world.ts";
 import { mechanismsByStrength } from "./sasl.ts";
-import type { Verdict } from "./verdict.ts";
+import { unreachable, type Verdict } from "./verdict.ts";
 
 /** Milliseconds until the server has said its first word, until the end, and for the goodbye. */
 export const connectTimeout = 20_000;
@@ -38,10 +39,9 @@ export async function withinTime<Accepted>(
 
 /** The verdict on a server that did not come to an end. */
 export function tooLate(where: string): Verdict {
-  return {
-    result: "unreachable",
-    reason: `${where} did not finish within ${wholeTimeout / 1000} seconds`,
-  };
+  return unreachable(`${where} did not finish within ${wholeTimeout / 1000} seconds`, {
+    host: where,
+  });
 }
 
 /**
@@ -110,7 +110,7 @@ export function chooseMechanism(
   offered: readonly string[],
   { mechanisms }: Mailbox,
   where: string,
-  protocol: string,
+  protocol: Protocol,
   say: (words: string) => string,
 ): Mechanism {
   const mechanism = mechanismsByStrength.find(
@@ -120,7 +120,7 @@ export function chooseMechanism(
   throw new MxtokenError(
     "mailboxRefused",
     `${where} takes no OAuth 2.0 token by ${mechanisms.join(" or ")}; it offers ${say(offered.join(" ")) || "no mechanism at all"}`,
-    { hint: `is this the right ${protocol} server?` },
+    explained("no-token-taken-here", { host: where, protocol }),
   );
 }
 

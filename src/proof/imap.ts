@@ -1,3 +1,4 @@
+import { explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Finding } from "../finding.ts";
 import type { Mechanism } from "../mail-server.ts";
@@ -143,7 +144,7 @@ async function imapClient(
         throw new MxtokenError(
           "mailboxRefused",
           `${where} takes no OAuth 2.0 token by ${mechanisms.join(" or ")}; it offers ${say(offers.join(" ")) || "no mechanism at all"}`,
-          { hint: "is this the right IMAP server?" },
+          explained("no-token-taken-here", { host: where, protocol: "imap" }),
         );
       }
       for (const name of offered) {
@@ -169,8 +170,9 @@ async function imapClient(
     if (client.stats().received > maxReceived) giveUpFor(errorOf(endless(where, "IMAP")));
     if (entry.throttleDelay === undefined) return;
     const retryAfter = Math.ceil(entry.throttleDelay / 1000);
+    const facts = { host: where, code: "ETHROTTLE", retryAfter };
     const words = `${where} is throttling: it asks to wait ${retryAfter} seconds`;
-    giveUpFor(new MxtokenError("unreachable", words, { retryAfter }));
+    giveUpFor(new MxtokenError("unreachable", words, { retryAfter, facts }));
   };
   const note = (entry: Entry) => {
     try {

@@ -115,7 +115,7 @@ async function agree({ mailbox, where, say, client }: Login): Promise<Mechanism>
   const capabilities = isOk(await client.ask("CAPA")) ? await client.readMore() : [];
   const lists = capabilities.map((line) => line.toUpperCase().split(" "));
   const offered = lists.find(([name]) => name === "SASL")?.slice(1);
-  return chooseMechanism(offered ?? mailbox.mechanisms.slice(0, 1), mailbox, where, "POP", say);
+  return chooseMechanism(offered ?? mailbox.mechanisms.slice(0, 1), mailbox, where, "pop", say);
 }
 
 /** The token is proven: a server that is slow to say goodbye is not waited for. */

@@ -1,3 +1,4 @@
+import { explained } from "../causes/diagnose.ts";
 import { Interrupted, MxtokenError } from "../errors.ts";
 import type { Finding } from "../finding.ts";
 import type { Mailbox } from "../mailbox.ts";
@@ -72,13 +73,17 @@ export function requireAccepted(
     ({ probe, result: one }) => probe !== "smtp" && one === "refused",
   );
   const waits = failed.flatMap(({ retryAfter }) => (retryAfter === undefined ? [] : [retryAfter]));
+  const { login } = mailbox;
+  const said = failed.flatMap(({ facts }) => facts?.said ?? []).join("; ") || undefined;
+  const isDelegateRefused = isBoxRefused && login !== mailbox.address.text;
+  const known = failed.find(({ hint }) => hint !== undefined) ?? failed[0];
+  const { causeId, facts, hint } = isDelegateRefused
+    ? explained("no-right-to-mailbox", { ...known?.facts, login, mailbox: mailbox.address.text })
+    : { ...known };
   throw new MxtokenError(code, `${reasons}; ${consequence[result]}`, {
     findings: proof.findings,
     retryAfter: waits.length === 0 ? undefined : Math.max(...waits),
-    hint:
-      isBoxRefused && mailbox.login !== mailbox.address.text
-        ? `may ${mailbox.login} open ${mailbox.address.text}? An administrator gives that right (at Microsoft, FullAccess); and are both addresses right?`
-        : failed.find(({ hint }) => hint !== undefined)?.hint,
+    ...{ causeId, facts: { ...facts, said }, hint },
   });
 }
 
@@ -96,9 +101,9 @@ export async function afterProof<T>({ findings }: Proof, work: () => Promise<T>)
 /** @param after what else is to be said */
 export function wrongAccount(mailbox: Mailbox, account: string, after: string): MxtokenError {
   const wanted = [...new Set([mailbox.address.text, mailbox.login])].join(" or ");
-  return new MxtokenError("wrongAccount", `the token is ${account}'s, not ${wanted}'s: ${after}`, {
-    hint: `sign in again in a private browser window, or with --select-account; if ${account} has a right to the mailbox, pass --login ${account}`,
-  });
+  const facts = { mailbox: mailbox.address.text, login: mailbox.login, owner: account };
+  const message = `the token is ${account}'s, not ${wanted}'s: ${after}`;
+  return new MxtokenError("wrongAccount", message, explained("another-account-signed-in", facts));
 }
 
 /**

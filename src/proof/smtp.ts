@@ -78,7 +78,7 @@ async function logIn(login: Login): Promise<{ result: "accepted"; mechanism: Mec
   const client = smtpClient(SMTPConnection, login, socket);
   try {
     await Promise.race([client.greet(), client.broken]);
-    const mechanism = chooseMechanism(client.offered(), mailbox, where, "SMTP", say);
+    const mechanism = chooseMechanism(client.offered(), mailbox, where, "smtp", say);
     const response = initialResponse(mechanism, user, smtp, accessToken);
     const outcome = await Promise.race([client.authenticate(mechanism, response), client.broken]);
     if (!outcome.reply.startsWith("235")) {

@@ -1,5 +1,5 @@
 import { Interrupted, MxtokenError } from "../errors.ts";
-import type { Finding } from "../finding.ts";
+import { findingDocument } from "./words.ts";
 
 /** What is told of an error, and the status that the process ends with. */
 export interface Failure {
@@ -11,8 +11,8 @@ export interface Failure {
   readonly oauthError?: string | undefined;
   /** seconds */
   readonly retryAfter?: number | undefined;
-  /** what logins had shown before it */
-  readonly findings?: readonly Finding[] | undefined;
+  /** what logins had shown before it, as data */
+  readonly findings?: readonly object[] | undefined;
   readonly exitStatus: number;
   readonly stack: readonly string[];
 }
@@ -20,23 +20,23 @@ export interface Failure {
 /** @param interrupted says whether the process was asked to end, which then is what went wrong */
 export function failureOf(error: unknown, interrupted: AbortSignal): Failure {
   const stack: readonly string[] = [];
+  const isTold = error instanceof Interrupted || error instanceof MxtokenError;
+  const findings = isTold ? error.findings?.map(findingDocument) : undefined;
   const cause: unknown = interrupted.aborted ? interrupted.reason : error;
   if (cause instanceof Interrupted) {
     const { message: code, exitStatus } = cause;
-    if (error instanceof Interrupted) {
-      return { code, message: code, findings: error.findings, exitStatus, stack };
+    if (!(error instanceof MxtokenError)) {
+      return { code, message: code, findings, exitStatus, stack };
     }
-    if (!(error instanceof MxtokenError)) return { code, message: code, exitStatus, stack };
     // What went wrong on the way out is told as well: it may be a token that could not be saved.
-    const { hint, commands, findings } = error;
+    const { hint, commands } = error;
     const message = `${code}; ${error.message}`;
     return { code, message, hint, commands, findings, exitStatus, stack };
   }
   if (error instanceof MxtokenError) {
     const { code, message, hint, commands, reason, oauthError, retryAfter } = error;
-    const { findings, exitStatus } = error;
     const said = { code, message, hint, commands, reason, oauthError, retryAfter };
-    return { ...said, findings, exitStatus, stack };
+    return { ...said, findings, exitStatus: error.exitStatus, stack };
   }
   // The message of an unexpected error may quote anything, also a secret; where it happened cannot.
   const name = error instanceof Error ? error.name : typeof error;

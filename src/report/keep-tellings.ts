@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { Finding } from "../finding.ts";
-import type { KeepEvent, Trouble } from "../keep/events.ts";
+import type { KeepEvent } from "../keep/events.ts";
 import type { RunEvent } from "../keep/supervised-command.ts";
 import { isoSeconds } from "../time.ts";
 import { always, step, type Tellings } from "./telling.ts";
@@ -23,7 +23,7 @@ export const keepTellings = {
   worksAgain: step(({ life }) => `that works again; the stored token is ${until(life?.expiresAt)}`),
   unproven: always(
     ({ trouble, nextAt }) =>
-      `not proven: ${reasonOf(trouble)}; trying the login again at ${isoSeconds(nextAt)}`,
+      `not proven: ${withoutStop(trouble.reason)}; trying the login again at ${isoSeconds(nextAt)}`,
   ),
   partlyRefused: always(({ trouble }) => `the mailbox opens, but ${trouble.reason}`),
   unreachable: always(noNewToken),
@@ -33,7 +33,7 @@ export const keepTellings = {
   ),
   refused: always(
     ({ trouble, life, nextAt }, { now }) =>
-      `refused: ${reasonOf(trouble)}${old(life, now)}; ${nextAt === undefined ? "nothing is tried before its token file changes" : `trying again at ${isoSeconds(nextAt)}, and as soon as its token file changes`}`,
+      `refused: ${withoutStop(trouble.reason)}${old(life, now)}; ${nextAt === undefined ? "nothing is tried before its token file changes" : `trying again at ${isoSeconds(nextAt)}, and as soon as its token file changes`}`,
   ),
   triedAgain: step("trying it again"),
 
@@ -84,7 +84,7 @@ export const runTellings = {
 type NoNewToken = Extract<KeepEvent, { is: "unreachable" | "failed" }>;
 
 function noNewToken({ trouble, life, nextAt }: NoNewToken, { now }: { now: number }): string {
-  return `no new token now: ${reasonOf(trouble)}${old(life, now)}; trying again at ${isoSeconds(nextAt)}`;
+  return `no new token now: ${withoutStop(trouble.reason)}${old(life, now)}; trying again at ${isoSeconds(nextAt)}`;
 }
 
 function again(isAgain: boolean): string {
@@ -92,8 +92,8 @@ function again(isAgain: boolean): string {
 }
 
 /** A server's own sentence may end with a full stop. */
-function reasonOf({ reason }: Trouble): string {
-  return reason.replace(/\.$/, "");
+function withoutStop(text: string): string {
+  return text.replace(/\.$/, "");
 }
 
 function until(expiresAt: number | undefined): string {

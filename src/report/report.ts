@@ -195,7 +195,12 @@ export class Report {
       const data = errorDocument(failure);
       const document = this.#isOfLines
         ? { time: isoSeconds(this.#world.now()), event: "ended", message, error: data }
-        : { ok: false, error: data, ...this.#besideError, findings: failure.findings };
+        : {
+            ok: false,
+            error: data,
+            ...this.#besideError,
+            findings: failure.findings,
+          };
       const text = JSON.stringify(document, null, this.#isOfLines ? 0 : 2);
       // The status tells the failure even where standard output is gone.
       await this.#output.write(`${text}\n`).catch(() => undefined);

@@ -164,7 +164,7 @@ export const tellings = {
     as: "warning",
     says: ({ path }) => `${path} holds tokens too, and is left alone`,
   },
-  notRevoked: always(({ tokenFile, reason }) =>
-    reason.includes(tokenFile) ? reason : `${tokenFile}: ${reason}`,
+  notRevoked: always(({ tokenFile, reason, isNamed }) =>
+    isNamed ? reason : `${tokenFile}: ${reason}`,
   ),
 } as const satisfies Tellings<Event>;

@@ -3,6 +3,11 @@ import type { Counts } from "../keep/status-file.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
 import { isoSeconds } from "../time.ts";
 
+/** A login as data, without what an explanation was made of. */
+export function findingDocument(finding: Finding): object {
+  return { ...finding, causeId: undefined, facts: undefined };
+}
+
 /** A login in one sentence without a full stop. */
 export function showFinding(finding: Finding): string {
   if (finding.result !== "accepted") return finding.reason;

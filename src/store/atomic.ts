@@ -260,8 +260,10 @@ export function contentOf(path: string): Buffer | undefined {
     file = OpenFile.openExisting(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (file === undefined) return undefined;
     const found = file.stat();
-    if (!found.isFile()) throw new MxtokenError("unwritable", `${path} is not a regular file`);
-    if (found.size > sizeLimit) throw new MxtokenError("unwritable", `${path} is over 2 MiB large`);
+    if (!found.isFile())
+      throw new MxtokenError("unwritable", `${path} is not a regular file`, { facts: { path } });
+    if (found.size > sizeLimit)
+      throw new MxtokenError("unwritable", `${path} is over 2 MiB large`, { facts: { path } });
     return readFileSync(file.fd);
   } catch (error) {
     if (systemCode(error) === "ENOENT") return undefined;
@@ -273,6 +275,7 @@ export function contentOf(path: string): Buffer | undefined {
 
 function cannotReplace(path: string, error: unknown, hint: string): MxtokenError {
   return new MxtokenError("unwritable", `cannot replace ${path}: ${systemReason(error)}`, {
+    facts: { path, code: systemCode(error) },
     cause: error,
     hint,
   });

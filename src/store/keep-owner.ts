@@ -55,7 +55,10 @@ export async function requireTrustedOwner(
   throw new MxtokenError(
     "unwritable",
     `${path} belongs to another user (${uid}), in a directory where everybody can make files`,
-    { hint: "nothing is written there; name another --token-file, or remove the file" },
+    {
+      facts: { path },
+      hint: "nothing is written there; name another --token-file, or remove the file",
+    },
   );
 }
 

@@ -106,6 +106,7 @@ function waiter(world: World, tokenFile: string, onWait: () => void, stop: Abort
       isTold = true;
       if (world.now() >= end) {
         throw new MxtokenError("unreachable", `another process holds the lock of ${tokenFile}`, {
+          facts: { path: tokenFile },
           hint: "nothing was lost; try again when the other one is done",
         });
       }

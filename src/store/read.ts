@@ -37,6 +37,7 @@ export async function readTokenFile(
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     if (mayBeReadLater(error)) throw notReadNow(path, error);
     throw new MxtokenError("unreadable", `cannot read ${path}: ${systemReason(error)}`, {
+      facts: { path, code },
       cause: error,
       hint: "whose file is it? run mxtoken as that user, or pass another --token-file",
     });
@@ -52,6 +53,7 @@ const emptyRecord: TokenRecord = { accessToken: undefined, refreshToken: undefin
 
 function notReadNow(path: string, error: unknown): MxtokenError {
   return new MxtokenError("unreachable", `cannot read ${path} now: ${systemReason(error)}`, {
+    facts: { path, code: systemCode(error) },
     cause: error,
     hint: "nothing was changed; try again later",
   });

@@ -23,6 +23,7 @@ export async function checkTarget(path: string): Promise<Stats | undefined> {
       "unwritable",
       `${path} is a symbolic link, which is not written through`,
       {
+        facts: { path },
         hint:
           real === undefined
             ? "it leads nowhere; remove it"
@@ -30,13 +31,14 @@ export async function checkTarget(path: string): Promise<Stats | undefined> {
       },
     );
   }
-  if (!found.isFile()) throw new MxtokenError("unwritable", `${path} is not a regular file`);
+  if (!found.isFile())
+    throw new MxtokenError("unwritable", `${path} is not a regular file`, { facts: { path } });
   if (found.nlink > 1) {
     // Only this name would get the next tokens; under the other one, somebody would send the spent ones.
     throw new MxtokenError(
       "unwritable",
       `${path} has ${found.nlink} names (hard links), and only one of them can be replaced`,
-      { hint: `remove the others; find / -xdev -inum ${found.ino} finds them` },
+      { facts: { path }, hint: `remove the others; find / -xdev -inum ${found.ino} finds them` },
     );
   }
   return found;

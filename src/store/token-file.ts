@@ -78,9 +78,11 @@ export function readTokenText(text: string): TokenText {
 export function notATokenFile(path: string, { is, why }: Exclude<FileKind, { is: "tokenFile" }>) {
   return is === "other"
     ? new MxtokenError("unreadable", `${path} is no token file: ${why}`, {
+        facts: { path },
         hint: "nothing of it was sent, and it is left as it is; name another --token-file",
       })
     : new MxtokenError("unreadable", `${path}: ${why}`, {
+        facts: { path },
         hint: "move the file away, or sign in and replace it: mxtoken with --startover",
       });
 }

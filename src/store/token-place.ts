@@ -60,7 +60,10 @@ export async function reserveTokens(
       throw new MxtokenError(
         "unreachable",
         `${path} was ${existsSync(path) ? "replaced" : "removed"} while its tokens were refreshed: it stays as it is, and the new tokens are in ${beside}`,
-        { hint: "if they are what you want, move them there; else run the command again" },
+        {
+          facts: { path },
+          hint: "if they are what you want, move them there; else run the command again",
+        },
       );
     },
     release: () => reservation.release(),
@@ -85,6 +88,7 @@ function isStill(path: string, expected: string): boolean {
     return digestIn(path) === expected;
   } catch (error) {
     throw new MxtokenError("unreachable", `${path} cannot be looked at now`, {
+      facts: { path },
       cause: error,
       hint: `its new content is in ${temporaryPath(path)}: the next run puts it in its place, if it can`,
     });

@@ -41,7 +41,8 @@ export async function revokeAll(
       results.push({ is: "revoked", revoked });
     } catch (error) {
       if (!(error instanceof MxtokenError)) throw error;
-      tell({ is: "notRevoked", tokenFile, reason: error.message });
+      const isNamed = error.facts.path === tokenFile;
+      tell({ is: "notRevoked", tokenFile, reason: error.message, isNamed });
       results.push({ is: "failed", tokenFile, error });
     }
   }

@@ -133,9 +133,10 @@ async function revokeAtProvider(job: Job, record: TokenRecord): Promise<boolean>
 
 function kept({ tokenFile }: Job, error: unknown): unknown {
   if (!(error instanceof MxtokenError)) return error;
-  const { code, message, hint } = error;
+  const { code, message, facts, hint } = error;
   return error.with({
     message: `${message}; ${tokenFile} is kept`,
+    facts: { ...facts, path: tokenFile },
     hint:
       code === "unreachable"
         ? hint
@@ -150,6 +151,7 @@ function nothingToRevoke(tokenFile: string): MxtokenError {
     "configuration",
     `there are no tokens in ${tokenFile}, so nothing is revoked`,
     {
+      facts: { path: tokenFile },
       hint: "is the address right, and --home or --token-file the one that it was stored with?",
     },
   );

@@ -1,10 +1,11 @@
 import { setFlagsFromString } from "node:v8";
 import type { Pool as UndiciPool } from "undici";
+import { explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { trustAlso } from "./certificate-authorities.ts";
 import { decode } from "./content-coding.ts";
 import { withoutInterim } from "./interim-responses.ts";
-import { mayHaveArrived, networkError } from "./network-error.ts";
+import { networkError } from "./network-error.ts";
 import type { HttpPool, HttpReply, HttpRequest } from "./world.ts";
 
 /** Octets, as they come and decoded. */
@@ -148,9 +149,10 @@ async function sendThrough(
     return { status: response.statusCode, headers, body, truncated, undecoded };
   } catch (error) {
     if (request.signal.aborted) {
+      const facts = { host: where, code: "ETIMEDOUT", isInDoubt: true };
       throw new MxtokenError("unreachable", `cannot reach ${where}: nobody answered in time`, {
         cause: error,
-        hint: mayHaveArrived,
+        ...explained("no-answer-in-time", facts),
       });
     }
     throw networkError(where, error);
