@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { office365 } from "../src/catalog/microsoft.ts";
 import { exitStatus } from "../src/errors.ts";
 import { mark, written } from "../src/report/line.ts";
-import { isBrowserSeen } from "../src/world/browser.ts";
+import { isBrowserSeen } from "../src/world/run.ts";
 import type { AuthorizationServer } from "../test/scene/authorization-server.ts";
 import {
   type Certificates,

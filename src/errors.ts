@@ -1,6 +1,6 @@
 import type { Facts } from "./causes/cause.ts";
 import type { CauseId } from "./causes/diagnose.ts";
-import type { Finding } from "./finding.ts";
+import type { Finding } from "./mail-server.ts";
 import type { Secret } from "./secret.ts";
 
 /**

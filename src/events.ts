@@ -1,4 +1,4 @@
-import type { Finding } from "./finding.ts";
+import type { Finding } from "./mail-server.ts";
 
 /** What tells whose a mail domain is. */
 export type Evidence =

@@ -13,7 +13,7 @@ export const applicationRows = [
       { oauthError: "unauthorized_client", serviceAccount: "sa@project.iam.gserviceaccount.com" },
     ],
     who: "administrator",
-    cause: () => "the domain has not delegated the scope to the service account",
+    cause: "the domain has not delegated the scope to the service account",
     remedy: ({ client, scopes = [] }) => [
       `an administrator of the domain must delegate to the client ${client} one of the scopes ${scopes.join(" or ")} (Google's Admin console: Security, Access and data control, API controls, Domain-wide delegation); it may take a while to be in force`,
     ],
@@ -35,8 +35,6 @@ export const applicationRows = [
   },
   {
     id: "role-missing",
-    matches: [],
-    examples: [],
     who: "administrator",
     cause: ({ roles = [] }) => `the application's token has no role ${roles.join(", ")}`,
     remedy: (facts) => [
@@ -47,8 +45,6 @@ export const applicationRows = [
   },
   {
     id: "application-without-right-to-mailbox",
-    matches: [],
-    examples: [],
     who: "administrator",
     cause: ({ mailbox }) => `the application has no right to ${mailbox}`,
     remedy: (facts) => [

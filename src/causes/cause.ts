@@ -1,4 +1,5 @@
-import type { Protocol } from "../mail-server.ts";
+/** What a mail server speaks; it stands here because the room of mail servers is below. */
+type Protocol = "imap" | "smtp" | "pop";
 
 /** What is known of a failure, as plain data (JSON). Words in it are fit to be shown, and hold no secret. */
 export interface Facts {
@@ -47,7 +48,7 @@ export interface Facts {
 }
 
 /** What facts must be like, all of it. */
-export type Pattern = { readonly [Name in keyof Facts]?: string | boolean | RegExp };
+export type Pattern = { readonly [Name in keyof Facts]: Facts[Name] | RegExp };
 
 /** Who can do something about it. */
 export type Who = "you" | "administrator" | "applicationOwner" | "provider" | "program";
@@ -59,15 +60,15 @@ export type Step = string | { readonly command: string };
 export interface CauseRow {
   /** stable: scripts may see it */
   readonly id: string;
-  /** what it is recognised by, any of them */
-  readonly matches: readonly Pattern[];
-  /** what it must be recognised by: facts, or what people see of it */
-  readonly examples: readonly (Facts | string)[];
+  /** what it is recognised by, any of them; where there is nothing, only by who has met it */
+  readonly matches?: readonly Pattern[];
+  /** what it must be recognised by, where that are not the patterns themselves */
+  readonly examples?: readonly (Facts | string)[];
   readonly who: Who;
   /** in lower case, without a full stop */
-  cause(facts: Facts): string;
-  /** empty where nobody here can do anything but wait, or the cause itself asks what to look at */
-  remedy(facts: Facts): readonly Step[];
+  readonly cause: string | ((facts: Facts) => string);
+  /** left out where one can only wait for others, or where the cause itself asks what to look at */
+  readonly remedy?: string | ((facts: Facts) => readonly Step[]);
   /** where that is written */
   readonly source: string;
 }

@@ -2,6 +2,8 @@ import type { CauseRow, Facts, Who } from "./cause.ts";
 
 const paths = "RFC 5280 section 6.1";
 const validity = "RFC 5280 section 4.1.2.5";
+const ownAuthority =
+  "if this certificate authority is yours, pass it with --ca-file; otherwise somebody stands between you and the server";
 const connecting = "POSIX, connect and getaddrinfo";
 
 /** Certificates that cannot be trusted, by the names of OpenSSL and of Node. */
@@ -92,17 +94,10 @@ function coded<const Id extends string>(
   id: Id,
   codes: readonly string[],
   cause: string,
-  more: { who?: Who; remedy?: (facts: Facts) => readonly string[]; source: string },
-): CauseRow & { readonly id: Id } {
+  more: Pick<CauseRow, "remedy" | "source"> & { readonly who?: Who },
+) {
   const matches = codes.map((code) => ({ code }));
-  const own = { id, matches, examples: matches, cause: () => cause };
-  return { who: "provider", remedy: () => [], ...more, ...own };
-}
-
-function ownAuthority(): readonly string[] {
-  return [
-    "if this certificate authority is yours, pass it with --ca-file; otherwise somebody stands between you and the server",
-  ];
+  return { id, matches, cause, who: "provider", ...more } as const satisfies CauseRow;
 }
 
 /** A broken connection does not tell whether the other side had read the request. */

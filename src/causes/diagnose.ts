@@ -1,6 +1,6 @@
 import { applicationRows } from "./application-rows.ts";
 import { authorizationRows } from "./authorization-rows.ts";
-import type { CauseRow, Facts } from "./cause.ts";
+import type { CauseRow, Facts, Step } from "./cause.ts";
 import { certificateRows, networkRows } from "./connection-rows.ts";
 import { loginRows } from "./login-rows.ts";
 
@@ -41,13 +41,13 @@ export function diagnose(clue: Facts | string): readonly KnownCause[] {
 export function fitting<Row extends CauseRow>(rows: readonly Row[], facts: Facts): readonly Row[] {
   const known = new Map<string, unknown>(Object.entries(facts));
   return rows.filter(({ matches }) =>
-    matches.some((pattern) =>
+    matches?.some((pattern) =>
       Object.entries(pattern).every(([name, wanted]) => fits(known.get(name), wanted)),
     ),
   );
 }
 
-function fits(value: unknown, wanted: string | boolean | RegExp): boolean {
+function fits(value: unknown, wanted: unknown): boolean {
   if (!(wanted instanceof RegExp)) return value === wanted;
   return value !== undefined && wanted.test(String(value));
 }
@@ -55,18 +55,14 @@ function fits(value: unknown, wanted: string | boolean | RegExp): boolean {
 /** The explanation of a failure that is known, or at least its facts. */
 export function diagnosed(facts: Facts): Explanation {
   const [row] = diagnose(facts);
-  if (row !== undefined) return explanation(row.id, row, facts);
+  if (row !== undefined) return explained(row.id, facts);
   return { causeId: undefined, facts, hint: undefined, commands: undefined };
 }
 
 /** The explanation of a failure that whoever asks has recognised. */
 export function explained(causeId: CauseId, facts: Facts): Explanation {
-  const row = causeRows.find(({ id }) => id === causeId);
-  return explanation(causeId, row, facts);
-}
-
-function explanation(causeId: CauseId, row: CauseRow | undefined, facts: Facts): Explanation {
-  const steps = row?.remedy(facts) ?? [];
+  const row: CauseRow | undefined = causeRows.find(({ id }) => id === causeId);
+  const steps = row === undefined ? [] : remedyOf(row, facts);
   const words = steps.filter((step) => typeof step === "string");
   const commands = steps.flatMap((step) => (typeof step === "string" ? [] : [step.command]));
   return {
@@ -75,4 +71,13 @@ function explanation(causeId: CauseId, row: CauseRow | undefined, facts: Facts):
     hint: words.length === 0 ? undefined : words.join("; "),
     commands: commands.length === 0 ? undefined : commands,
   };
+}
+
+export function causeOf({ cause }: CauseRow, facts: Facts): string {
+  return typeof cause === "string" ? cause : cause(facts);
+}
+
+export function remedyOf({ remedy }: CauseRow, facts: Facts): readonly Step[] {
+  if (remedy === undefined) return [];
+  return typeof remedy === "string" ? [remedy] : remedy(facts);
 }

@@ -10,10 +10,9 @@ export const loginRows = [
     matches: [{ said: /authenticated but not connected/i }],
     examples: ["BAD User is authenticated but not connected."],
     who: "administrator",
-    cause: () => "the server takes the token, and opens no mailbox for it",
-    remedy: () => [
+    cause: "the server takes the token, and opens no mailbox for it",
+    remedy:
       "the account that signed in is not this mailbox and has no right to it, or the mailbox has no licence or IMAP is switched off for it",
-    ],
     source: microsoft,
   },
   {
@@ -24,10 +23,9 @@ export const loginRows = [
       { protocol: "imap", said: "AUTHENTICATE failed." },
     ],
     who: "you",
-    cause: () => "the IMAP server refuses the token",
-    remedy: () => [
+    cause: "the IMAP server refuses the token",
+    remedy:
       "did another account sign in than this mailbox's (a private browser window helps), and is IMAP switched on for the mailbox?",
-    ],
     source: "RFC 5530 section 3",
   },
   {
@@ -38,10 +36,9 @@ export const loginRows = [
       { protocol: "pop", said: "Authentication failure: unknown user name or bad password." },
     ],
     who: "you",
-    cause: () => "the POP server refuses the token",
-    remedy: () => [
+    cause: "the POP server refuses the token",
+    remedy:
       "did another account sign in than this mailbox's (a private browser window helps), is POP switched on for the mailbox, and was access by POP asked for (--access pop)?",
-    ],
     source: "RFC 3206 section 4",
   },
   {
@@ -51,7 +48,7 @@ export const loginRows = [
       "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled",
     ],
     who: "administrator",
-    cause: () => "SMTP AUTH is switched off for the whole organisation",
+    cause: "SMTP AUTH is switched off for the whole organisation",
     remedy: (facts) => [
       `an administrator must switch SMTP AUTH on: ${switchedOnFor(facts)}, or for everybody Set-TransportConfig -SmtpClientAuthenticationDisabled $false`,
     ],
@@ -64,7 +61,7 @@ export const loginRows = [
       "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.",
     ],
     who: "administrator",
-    cause: () => "SMTP AUTH is switched off for the mailbox",
+    cause: "SMTP AUTH is switched off for the mailbox",
     remedy: (facts) => [`an administrator must switch SMTP AUTH on: ${switchedOnFor(facts)}`],
     source: "https://aka.ms/smtp_auth_disabled",
   },
@@ -73,7 +70,7 @@ export const loginRows = [
     matches: [{ protocol: "smtp", said: /^535\b/ }],
     examples: [{ protocol: "smtp", said: "535-5.7.8 Username and Password not accepted" }],
     who: "you",
-    cause: () => "the SMTP server refuses the token",
+    cause: "the SMTP server refuses the token",
     remedy: ({ login = "this mailbox" }) => [
       `did another account sign in than ${login} (a private browser window helps), and was the right to send asked for (--access smtp)?`,
     ],
@@ -81,26 +78,20 @@ export const loginRows = [
   },
   {
     id: "no-starttls",
-    matches: [],
-    examples: [],
     who: "you",
-    cause: () => "the server begins no TLS, and a token is never sent without it",
+    cause: "the server begins no TLS, and a token is never sent without it",
     remedy: ({ port }) => [`is there a port with TLS at once, usually ${port}?`],
     source: "RFC 8314 section 3",
   },
   {
     id: "no-token-taken-here",
-    matches: [],
-    examples: [],
     who: "you",
-    cause: () => "the server takes no OAuth 2.0 token",
+    cause: "the server takes no OAuth 2.0 token",
     remedy: ({ protocol = "imap" }) => [`is this the right ${protocol.toUpperCase()} server?`],
     source: "RFC 7628 section 3",
   },
   {
     id: "no-right-to-mailbox",
-    matches: [],
-    examples: [],
     who: "administrator",
     cause: ({ login, mailbox }) => `${login} has no right to ${mailbox}`,
     remedy: ({ login, mailbox }) => [
@@ -110,8 +101,6 @@ export const loginRows = [
   },
   {
     id: "another-account-signed-in",
-    matches: [],
-    examples: [],
     who: "you",
     cause: ({ owner }) => `the token is ${owner}'s`,
     remedy: ({ owner }) => [

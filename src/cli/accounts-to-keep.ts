@@ -9,7 +9,7 @@ import { inPlace, type ListedAccount } from "../settings/account-list.ts";
 import type { Arguments } from "../settings/options.ts";
 import { readSettingsOfMany } from "../settings/read-settings.ts";
 import type { Settings } from "../settings/settings.ts";
-import { pause } from "../world/pause.ts";
+import { pause } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 
 /** What a file holds, not everybody on the machine can read. */

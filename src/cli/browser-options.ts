@@ -5,7 +5,7 @@ import { quoteForCmd, quoteForShell } from "../programs/quote.ts";
 import { signInPages } from "../report/page.ts";
 import { type Arguments, numberOption, textOption } from "../settings/options.ts";
 import type { BrowserSettings } from "../sign-in/listen.ts";
-import { certificateDirectory } from "../store/certificate-directory.ts";
+import { certificateDirectory } from "../store/places.ts";
 import type { World } from "../world/world.ts";
 
 /** Options of the commands that may let a person sign in. */

@@ -1,7 +1,7 @@
 import { MxtokenError } from "../errors.ts";
 import { homeOption, reportOptions, textOption } from "../settings/options.ts";
 import { listenerCertificate } from "../sign-in/listener-certificate.ts";
-import { certificateDirectory } from "../store/certificate-directory.ts";
+import { certificateDirectory } from "../store/places.ts";
 import type { Command } from "./command.ts";
 
 export const certCommand: Command = {

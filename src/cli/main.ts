@@ -6,7 +6,7 @@ import { ProcessEngine } from "../keep/process-engine.ts";
 import { Report } from "../report/report.ts";
 import { type Arguments, reportOptions } from "../settings/options.ts";
 import { withDashes } from "../settings/spelling.ts";
-import type { World } from "../world/world.ts";
+import { type World, withWorld } from "../world/world.ts";
 import { certCommand } from "./cert.ts";
 import { checkCommand } from "./check.ts";
 import type { Command } from "./command.ts";
@@ -59,9 +59,7 @@ export async function main(
       await new Promise((resolve) => world.stdout.write(`${output}\n`, resolve));
       return 0;
     }
-    const traced = Object.create(world, {
-      trace: { value: (line: string) => report.trace(line) },
-    }) as World;
+    const traced = withWorld(world, { trace: (line) => report.trace(line) });
     return (await chosen.command.run(traced, chosen.args, report, makeEngine)) ?? 0;
   } catch (error) {
     return report.failed(error);

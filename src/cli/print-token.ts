@@ -1,6 +1,6 @@
 import { resolveMailbox } from "../account/mailbox.ts";
 import { providerByName } from "../catalog/providers.ts";
-import type { ShownToken } from "../life/fresh-token.ts";
+import type { ShownToken } from "../life/fresh.ts";
 import { formatToken } from "../programs/token-formats.ts";
 import type { World } from "../world/world.ts";
 import type { ShowOrder } from "./show-options.ts";

@@ -1,8 +1,8 @@
 import { providers } from "../catalog/providers.ts";
 import { passwordOnlyProviders } from "../catalog/without-oauth.ts";
+import { identifyProvider, requireOAuth } from "../discover/discover.ts";
 import { MxtokenError } from "../errors.ts";
 import { dnsOption, dnsServerOption, onlyArgument, reportOptions } from "../settings/options.ts";
-import { identifyProvider, requireOAuth } from "../tasks/identify-provider.ts";
 import type { Command } from "./command.ts";
 
 const names = [...providers, ...passwordOnlyProviders].map(({ name }) => name).join(", ");

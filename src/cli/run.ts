@@ -1,7 +1,6 @@
 import type { Options } from "yargs";
 import { MxtokenError } from "../errors.ts";
 import { imapsyncStatuses, type RestartPolicy } from "../keep/restart.ts";
-import type { Outcome } from "../life/job.ts";
 import { isImapsync, type SideAccount, withImapsyncOptions } from "../run/imapsync.ts";
 import { run } from "../run/run.ts";
 import type { ListedAccount } from "../settings/account-list.ts";
@@ -15,6 +14,7 @@ import {
   textOption,
   verifyOption,
 } from "../settings/options.ts";
+import type { Obtained } from "../tasks/get.ts";
 import type { World } from "../world/world.ts";
 import { accountsToKeep, combined, requireOneFileEach } from "./accounts-to-keep.ts";
 import { browserOptions, readBrowserSettings } from "./browser-options.ts";
@@ -88,7 +88,7 @@ export const runCommand: Command = {
         qr: args["qr"] === true ? true : undefined,
         timeout: numberOption(args, world, "timeout"),
       },
-      complete: (given: readonly string[], outcomes: readonly Outcome[]) =>
+      complete: (given: readonly string[], outcomes: readonly Obtained[]) =>
         args["imapsync"] === true
           ? withImapsyncOptions(world, command, given, outcomes, accounts)
           : Promise.resolve(given),

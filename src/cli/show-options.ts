@@ -1,6 +1,5 @@
 import type { Options } from "yargs";
 import { MxtokenError } from "../errors.ts";
-import type { ShowRequest } from "../life/show-request.ts";
 import type { Protocol } from "../mail-server.ts";
 import { signInCommand } from "../programs/sign-in-command.ts";
 import { type TokenFormat, tokenFormats } from "../programs/token-formats.ts";
@@ -13,6 +12,7 @@ import {
   textOption,
 } from "../settings/options.ts";
 import { readSettings } from "../settings/read-settings.ts";
+import type { ShowRequest } from "../tasks/show.ts";
 import type { World } from "../world/world.ts";
 
 /** Options of `mxtoken show`. */

@@ -1,5 +1,6 @@
+import { peekStored } from "../account/peek.ts";
 import { MxtokenError } from "../errors.ts";
-import { freshToken } from "../life/fresh-token.ts";
+import { fresh } from "../life/fresh.ts";
 import type { Arguments } from "../settings/options.ts";
 import type { World } from "../world/world.ts";
 import { printedToken } from "./print-token.ts";
@@ -23,7 +24,8 @@ export async function showQuickly(
     const order = readShowOrder(args, world, notPlain);
     const { accessTokenFromInput, refreshTokenFromInput, nocache } = order.request;
     if (accessTokenFromInput || refreshTokenFromInput || nocache) return undefined;
-    const token = await freshToken(world, order.request);
+    const stored = await peekStored(world, order.request.settings, () => undefined);
+    const token = fresh(world, order.request, stored);
     // What it lacks, the command itself has to say.
     if (token === undefined || token.missingScopes.length > 0) return undefined;
     return printedToken(world, token, order);

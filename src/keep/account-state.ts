@@ -1,7 +1,7 @@
 import type { Settings } from "../settings/settings.ts";
 import type { TokenIdentity } from "../store/token-file.ts";
-import type { TokenLife } from "../store/token-life.ts";
 import type { TurnRequest } from "../tasks/turn.ts";
+import type { TokenLife } from "../token.ts";
 import type { AccountEvent, AccountPicture, LastEvent, State } from "./events.ts";
 import { isFromTheFuture, type Moment, proveAgainAt, refreshAt } from "./schedule.ts";
 

@@ -1,4 +1,4 @@
-import type { World } from "../world/world.ts";
+import type { Clock } from "../world/world.ts";
 import type { AccountKey, AccountState, Settled } from "./account-state.ts";
 
 /** An account whose turn it is. */
@@ -59,4 +59,4 @@ export interface Engine {
 }
 
 /** @param concurrency how many turns may be under way at one authorization server */
-export type MakeEngine = (world: World, concurrency: number) => Engine;
+export type MakeEngine = (clock: Clock, concurrency: number) => Engine;

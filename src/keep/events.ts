@@ -1,6 +1,6 @@
 import { MxtokenError, signInHint } from "../errors.ts";
-import type { Finding } from "../finding.ts";
-import type { TokenLife } from "../store/token-life.ts";
+import type { Finding } from "../mail-server.ts";
+import type { TokenLife } from "../token.ts";
 
 /** Which account an event is about. */
 export interface AccountName {

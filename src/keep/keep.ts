@@ -1,6 +1,6 @@
 import { MxtokenError } from "../errors.ts";
 import { ofAccount, type Told } from "../events.ts";
-import type { World } from "../world/world.ts";
+import { type World, withWorld } from "../world/world.ts";
 import type { AccountToKeep } from "./account-state.ts";
 import { EventCommand } from "./event-command.ts";
 import { type AccountPicture, type KeepEvent, troubleOf } from "./events.ts";
@@ -66,7 +66,7 @@ class KeepRun {
     this.#command =
       onEvent === undefined ? undefined : new EventCommand(world, onEvent, commandFailed);
     this.#pool = world.httpPool();
-    const pooled = Object.create(world, { http: { value: this.#pool.http } }) as World;
+    const pooled = withWorld(world, { http: this.#pool.http });
     this.#keeper = new Keeper(pooled, request, {
       event: (event, picture) => this.#tell(event, picture),
       detail: (told) => report.detail(told),

@@ -1,8 +1,9 @@
+import { storedServer } from "../account/peek.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Event, Told } from "../events.ts";
 import { identityIn } from "../store/read.ts";
-import { storedServer, type Turn, takeTurn } from "../tasks/turn.ts";
-import { withOwnSignal } from "../world/own-signal.ts";
+import { type Turn, takeTurn } from "../tasks/turn.ts";
+import { withOwnSignal } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 import {
   type AccountKey,

@@ -1,5 +1,5 @@
-import { pause } from "../world/pause.ts";
-import type { World } from "../world/world.ts";
+import { pause } from "../world/waiting.ts";
+import type { Clock } from "../world/world.ts";
 import {
   type AccountKey,
   type AccountState,
@@ -40,7 +40,7 @@ interface Job {
  * and naps until the next one.
  */
 export class ProcessEngine implements Engine {
-  readonly #clock: Pick<World, "now" | "sleep">;
+  readonly #clock: Clock;
   readonly #accounts = new Map<AccountKey, Account>();
   readonly #queue: TurnQueue<Account>;
   readonly #running = new Set<Promise<void>>();
@@ -60,7 +60,7 @@ export class ProcessEngine implements Engine {
   #begunInARow = 0;
 
   /** @param concurrency how many turns may be under way at one authorization server */
-  constructor(clock: Pick<World, "now" | "sleep">, concurrency: number) {
+  constructor(clock: Clock, concurrency: number) {
     this.#clock = clock;
     this.#queue = new TurnQueue(concurrency);
   }

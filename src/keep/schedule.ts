@@ -1,4 +1,4 @@
-import type { TokenLife } from "../store/token-life.ts";
+import type { TokenLife } from "../token.ts";
 
 // When the next step is due. All of it is pure: the clock and chance are arguments.
 

@@ -1,9 +1,8 @@
 import { resolve } from "node:path";
 import { MxtokenError } from "../errors.ts";
 import { ofAccount } from "../events.ts";
-import { contentOf } from "../store/atomic.ts";
-import { replaceFile } from "../store/replace-file.ts";
-import { isoSeconds } from "../time.ts";
+import { contentOf, replaceFile } from "../store/atomic.ts";
+import { isoSeconds } from "../token.ts";
 import type { World } from "../world/world.ts";
 import type { AccountPicture, State } from "./events.ts";
 

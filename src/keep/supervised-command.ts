@@ -1,11 +1,11 @@
 import { Interrupted, MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { Tell, Told } from "../events.ts";
-import type { Outcome } from "../life/job.ts";
 import { readTokenFile } from "../store/read.ts";
-import { withBelievedEnd } from "../store/token-life.ts";
+import type { Obtained } from "../tasks/get.ts";
 import type { TokenRecord } from "../token.ts";
+import { believed } from "../token.ts";
 import { signalNumber } from "../world/builtins.ts";
-import type { Child, SignalName, World } from "../world/world.ts";
+import { type Child, type SignalName, type World, withWorld } from "../world/world.ts";
 import type { AccountToKeep } from "./account-state.ts";
 import type { AccountPicture, KeepEvent, Trouble } from "./events.ts";
 import { Keeper, type Keeping } from "./keeper.ts";
@@ -64,7 +64,7 @@ export class SupervisedCommand {
   readonly #world: World;
   readonly #supervision: Supervision;
   readonly #audience: RunAudience;
-  readonly #outcomes: readonly Outcome[];
+  readonly #outcomes: readonly Obtained[];
   readonly #keeper: Keeper;
   readonly #pool: ReturnType<World["httpPool"]>;
   /** ends the refreshing; signals do not, they are the command's */
@@ -83,17 +83,15 @@ export class SupervisedCommand {
     world: World,
     supervision: Supervision,
     audience: RunAudience,
-    outcomes: readonly Outcome[],
+    outcomes: readonly Obtained[],
   ) {
     this.#world = world;
     this.#supervision = supervision;
     this.#audience = audience;
     this.#outcomes = outcomes;
     this.#pool = world.httpPool();
-    const keepersWorld = Object.create(world, {
-      interrupted: { value: this.#over.signal },
-      http: { value: this.#pool.http },
-    }) as World;
+    const { http } = this.#pool;
+    const keepersWorld = withWorld(world, { interrupted: this.#over.signal, http });
     this.#keeper = new Keeper(keepersWorld, supervision, {
       event: (event) => this.#heard(event),
       detail: (told) => audience.detail(told),
@@ -220,7 +218,7 @@ export class SupervisedCommand {
     return Promise.all(
       this.#outcomes.map(async ({ tokenFile }) => {
         const record = await readTokenFile(tokenFile).catch(() => undefined);
-        return withBelievedEnd(this.#world, tokenFile, record);
+        return believed(record, this.#world.now());
       }),
     );
   }

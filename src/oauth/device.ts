@@ -3,8 +3,8 @@ import { explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
 import type { TokenResponse } from "../token.ts";
+import type { TokenRequestContext } from "./client.ts";
 import { slowDown } from "./reply.ts";
-import type { TokenRequestContext } from "./request-context.ts";
 import {
   granted,
   partiesOf,

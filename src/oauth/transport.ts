@@ -3,11 +3,10 @@ import { diagnosed } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { blackOut, harmless, Secret } from "../secret.ts";
 import type { TokenResponse } from "../token.ts";
-import type { OAuthClient } from "./client.ts";
+import type { OAuthClient, TokenRequestContext } from "./client.ts";
 import { clientAuthentication } from "./client-authentication.ts";
 import type { SentGrant } from "./grant-words.ts";
 import { type Asked, judgeReply, tidyGrant } from "./reply.ts";
-import type { TokenRequestContext } from "./request-context.ts";
 
 /** A PKCE pair (RFC 7636) and a state, all from a cryptographic generator. */
 export interface Proofs {
@@ -92,7 +91,7 @@ export function transport(
       context.onReply?.(reply);
       const sent = secretsIn(init);
       const say = (words: string) => harmless(blackOut(words, sent));
-      const { secret, certificate } = context.client;
+      const { secret, certificate } = context.credentials;
       const isWithoutCredentials = secret === undefined && certificate === undefined;
       const of = { ...asked, host: new URL(url).host, sent: sentGrant, isWithoutCredentials };
       const members = judgeReply(reply, of, say);

@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import type { Address } from "../address.ts";
 import { type Arguments, textOption } from "../settings/options.ts";
-import { defaultTokenFile } from "../store/token-file-path.ts";
+import { defaultTokenFile } from "../store/places.ts";
 import type { World } from "../world/world.ts";
 import { quoteForCmd, quoteForShell } from "./quote.ts";
 

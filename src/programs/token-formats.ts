@@ -2,7 +2,7 @@ import { MxtokenError } from "../errors.ts";
 import type { Endpoint } from "../mail-server.ts";
 import { inBase64, initialResponse, xoauth2 } from "../proof/sasl.ts";
 import type { Secret } from "../secret.ts";
-import { isoSeconds } from "../time.ts";
+import { isoSeconds } from "../token.ts";
 
 /** The forms in which programs take a token; `--format` names them. */
 export const tokenFormats = [

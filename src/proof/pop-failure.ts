@@ -1,5 +1,4 @@
-import type { Outcome } from "./exchange.ts";
-import { statusIn } from "./sasl.ts";
+import { type Outcome, statusIn } from "./sasl.ts";
 import type { ServerAnswer } from "./server-words.ts";
 import { unreachable, type Verdict, verdictOn } from "./verdict.ts";
 

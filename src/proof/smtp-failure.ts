@@ -1,6 +1,5 @@
 import { connectionError } from "./connection.ts";
-import type { Outcome } from "./exchange.ts";
-import { statusIn } from "./sasl.ts";
+import { type Outcome, statusIn } from "./sasl.ts";
 import type { ServerAnswer } from "./server-words.ts";
 import { endless, noStartTls, unreachable, type Verdict, verdictOf, verdictOn } from "./verdict.ts";
 

@@ -1,7 +1,7 @@
 import type { Facts } from "../causes/cause.ts";
 import { type CauseId, diagnosed, type Explanation, explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
-import type { NotAccepted } from "../finding.ts";
+import type { NotAccepted } from "../mail-server.ts";
 import { networkError } from "../world/network-error.ts";
 import { meaningOf, type ServerAnswer } from "./server-words.ts";
 

@@ -2,7 +2,7 @@ import { encode } from "uqr";
 import type { Event } from "../events.ts";
 import { quoteForCmd, quoteForShell } from "../programs/quote.ts";
 import type { CertificateFacts } from "../sign-in/certificate.ts";
-import { isoSeconds } from "../time.ts";
+import { isoSeconds } from "../token.ts";
 import type { Reader, Sentence } from "./telling.ts";
 import { count } from "./words.ts";
 

@@ -2,7 +2,7 @@ import { ofAccount, type Told } from "../events.ts";
 import type { AccountPicture, KeepEvent, Trouble } from "../keep/events.ts";
 import type { KeepReport } from "../keep/keep.ts";
 import type { Counts } from "../keep/status-file.ts";
-import { isoSeconds } from "../time.ts";
+import { isoSeconds } from "../token.ts";
 import type { World } from "../world/world.ts";
 import { keepTellings } from "./keep-tellings.ts";
 import { remedy } from "./line.ts";

@@ -1,8 +1,8 @@
 import { basename } from "node:path";
-import type { Finding } from "../finding.ts";
 import type { KeepEvent } from "../keep/events.ts";
 import type { RunEvent } from "../keep/supervised-command.ts";
-import { isoSeconds } from "../time.ts";
+import type { Finding } from "../mail-server.ts";
+import { isoSeconds } from "../token.ts";
 import { always, step, type Tellings } from "./telling.ts";
 import { count, duration, showFinding } from "./words.ts";
 

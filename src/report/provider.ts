@@ -1,10 +1,10 @@
 import type { Flow, PasswordOnlyRow, ProviderRow } from "../catalog/provider-row.ts";
+import type { FoundProvider } from "../discover/discover.ts";
 import { gatewayOf } from "../discover/mx.ts";
 import type { ProviderEvidence } from "../events.ts";
 import type { Endpoint } from "../mail-server.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
 import { loopbackRedirect } from "../sign-in/redirect.ts";
-import type { FoundProvider } from "../tasks/identify-provider.ts";
 
 /** What is known of a provider, in lines for standard output. */
 export function describeProvider({ row, evidence }: FoundProvider<ProviderRow>): string {

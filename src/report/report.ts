@@ -1,12 +1,12 @@
+import type { FoundProvider } from "../discover/discover.ts";
 import type { Event } from "../events.ts";
 import type { RunEvent } from "../keep/supervised-command.ts";
-import type { Outcome } from "../life/job.ts";
 import { imapsyncOptions } from "../programs/imapsync.ts";
 import type { ListenerCertificate } from "../sign-in/listener-certificate.ts";
 import type { CheckOutcome } from "../tasks/check.ts";
-import type { FoundProvider } from "../tasks/identify-provider.ts";
+import type { Obtained } from "../tasks/get.ts";
 import type { Revoked } from "../tasks/revoke.ts";
-import { isoSeconds } from "../time.ts";
+import { isoSeconds } from "../token.ts";
 import type { World } from "../world/world.ts";
 import { errorDocument, failureOf } from "./failure.ts";
 import { describeCertificate } from "./how-to-sign-in.ts";
@@ -88,7 +88,7 @@ export class Report {
   }
 
   /** The result of `mxtoken <address>`. */
-  async obtained(outcome: Outcome): Promise<void> {
+  async obtained(outcome: Obtained): Promise<void> {
     const { mailbox, client, tokenFile } = outcome;
     const { platform } = this.#world;
     const side = (of: 1 | 2) => imapsyncOptions(mailbox, tokenFile, of, platform);
@@ -195,12 +195,7 @@ export class Report {
       const data = errorDocument(failure);
       const document = this.#isOfLines
         ? { time: isoSeconds(this.#world.now()), event: "ended", message, error: data }
-        : {
-            ok: false,
-            error: data,
-            ...this.#besideError,
-            findings: failure.findings,
-          };
+        : { ok: false, error: data, ...this.#besideError, findings: failure.findings };
       const text = JSON.stringify(document, null, this.#isOfLines ? 0 : 2);
       // The status tells the failure even where standard output is gone.
       await this.#output.write(`${text}\n`).catch(() => undefined);

@@ -1,6 +1,6 @@
 import type { Event } from "../events.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
-import { isoSeconds } from "../time.ts";
+import { isoSeconds } from "../token.ts";
 import { askByDevice, askToSignIn } from "./how-to-sign-in.ts";
 import { showEvidence } from "./provider.ts";
 import { always, note, step, type Tellings, warning } from "./telling.ts";

@@ -1,7 +1,7 @@
-import type { Finding } from "../finding.ts";
 import type { Counts } from "../keep/status-file.ts";
+import type { Finding } from "../mail-server.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
-import { isoSeconds } from "../time.ts";
+import { isoSeconds } from "../token.ts";
 
 /** A login as data, without what an explanation was made of. */
 export function findingDocument(finding: Finding): object {

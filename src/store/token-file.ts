@@ -1,7 +1,7 @@
 import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
-import { isoSeconds } from "../time.ts";
 import type { TokenNotes, TokenRecord } from "../token.ts";
+import { isoSeconds } from "../token.ts";
 import { sha256 } from "../world/builtins.ts";
 import { type FileKind, judgeLines, readComment } from "./token-file-kind.ts";
 

@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import type { CauseRow } from "../causes/cause.ts";
 import { certificateRows, networkRows } from "../causes/connection-rows.ts";
-import { explained, fitting } from "../causes/diagnose.ts";
+import { causeOf, explained, fitting } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 
 /** Codes of undici that say it was not asked as it wants to be. */
@@ -46,14 +46,14 @@ export function networkError(where: string, error: unknown): MxtokenError {
   if (certificate !== undefined) {
     const { code, row } = certificate;
     const facts = { host: where, code };
-    const message = `the certificate of ${where} cannot be trusted: ${row.cause(facts)} (${code})`;
+    const message = `the certificate of ${where} cannot be trusted: ${causeOf(row, facts)} (${code})`;
     return new MxtokenError("unreachable", message, { cause: error, ...explained(row.id, facts) });
   }
   const network = firstKnown(networkRows, codes);
   if (network !== undefined) {
     const { code, row } = network;
     const facts = { host: where, code, isInDoubt: row.id === "connection-dropped" };
-    const message = `cannot reach ${where}: ${row.cause(facts)}`;
+    const message = `cannot reach ${where}: ${causeOf(row, facts)}`;
     return new MxtokenError("unreachable", message, { cause: error, ...explained(row.id, facts) });
   }
   const code = codes.find(isOfNetwork);
