@@ -1,8 +1,9 @@
+import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { parseAddress } from "../address.ts";
 import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
-import type { AccountToKeep } from "../keep/account.ts";
+import type { AccountToKeep } from "../keep/account-state.ts";
 import { signInCommand } from "../programs/sign-in-command.ts";
 import { inPlace, type ListedAccount } from "../settings/account-list.ts";
 import type { Arguments } from "../settings/options.ts";
@@ -36,13 +37,14 @@ interface SharedSettings {
   /** their own options and the common ones */
   readonly own: Arguments;
   readonly others: Omit<Settings, "address">;
-  /** the same as text, for comparisons */
+  /** a digest of them, for comparisons; of secrets, only that they are there */
   readonly asked: string;
 }
 
 function share(own: Arguments, world: World, warn: (text: string) => void): SharedSettings {
   const others = readSettingsOfMany(own, world, warn);
-  return { own, others, asked: JSON.stringify(others) };
+  const asked = createHash("sha256").update(JSON.stringify(others)).digest("base64url");
+  return { own, others, asked };
 }
 
 /** Accounts, of which there may be very many. */
@@ -84,7 +86,8 @@ export async function accountsToKeep(
         );
       }
       const signIn = () => signInCommand(own, world, address);
-      const account = { settings, label: address.text, signInCommand: signIn };
+      const label = address.text;
+      const account = { key: `${label} ${asked}`, settings, label, signInCommand: signIn };
       accounts.set(key, { account, settings: asked, place });
     });
   }

@@ -1,4 +1,5 @@
 import type { Options } from "yargs";
+import type { MakeEngine } from "../keep/engine.ts";
 import type { Report } from "../report/report.ts";
 import type { Arguments } from "../settings/options.ts";
 import type { World } from "../world/world.ts";
@@ -16,8 +17,14 @@ export interface Command {
   readonly usageHint?: string;
   readonly options: Readonly<Record<string, Options>>;
   /**
+   * @param makeEngine makes what works accounts off, for those that are to be kept fresh
    * @returns the exit status, where it is another program's
    * @throws MxtokenError; Interrupted
    */
-  run(world: World, args: Arguments, report: Report): Promise<number | undefined>;
+  run(
+    world: World,
+    args: Arguments,
+    report: Report,
+    makeEngine: MakeEngine,
+  ): Promise<number | undefined>;
 }

@@ -66,7 +66,7 @@ export const keepCommand: Command = {
       describe: "command to run for every event, with MXTOKEN_EVENT, _ACCOUNT and _MESSAGE",
     },
   },
-  async run(world, args, report) {
+  async run(world, args, report, makeEngine) {
     const list = textOption(args, world, "list");
     const given = addressArguments(args);
     if (given.length === 0 && list === undefined) {
@@ -88,7 +88,7 @@ export const keepCommand: Command = {
     const request = {
       readAccounts,
       policy: readPolicy(args, world),
-      concurrency: numberOption(args, world, "concurrency", 1000) ?? 64,
+      engine: makeEngine(world, numberOption(args, world, "concurrency", 1000) ?? 64),
       statusFile: textOption(args, world, "status-file"),
       onEvent: textOption(args, world, "on-event"),
     };

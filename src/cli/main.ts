@@ -1,6 +1,8 @@
 import yargs, { type Argv, type Options } from "yargs";
 import manifest from "../../package.json" with { type: "json" };
 import { MxtokenError } from "../errors.ts";
+import type { MakeEngine } from "../keep/engine.ts";
+import { ProcessEngine } from "../keep/process-engine.ts";
 import { Report } from "../report/report.ts";
 import { type Arguments, reportOptions } from "../settings/options.ts";
 import { withDashes } from "../settings/spelling.ts";
@@ -26,12 +28,19 @@ const commands: readonly Command[] = [
   certCommand,
 ];
 
+const makeProcessEngine: MakeEngine = (world, concurrency) => new ProcessEngine(world, concurrency);
+
 /**
  * The program: one function of its arguments and a world.
  *
+ * @param makeEngine makes what works accounts off, where many are kept fresh
  * @returns the exit status
  */
-export async function main(argv: readonly string[], world: World): Promise<number> {
+export async function main(
+  argv: readonly string[],
+  world: World,
+  makeEngine: MakeEngine = makeProcessEngine,
+): Promise<number> {
   const { words, rest } = atDoubleDash(argv);
   const has = (...names: string[]) => words.some((word) => names.includes(word));
   const report = new Report(world, {
@@ -51,7 +60,7 @@ export async function main(argv: readonly string[], world: World): Promise<numbe
       return 0;
     }
     const traced = withWorld(world, { trace: (line) => report.trace(line) });
-    return (await chosen.command.run(traced, chosen.args, report)) ?? 0;
+    return (await chosen.command.run(traced, chosen.args, report, makeEngine)) ?? 0;
   } catch (error) {
     return report.failed(error);
   }

@@ -73,7 +73,7 @@ export const runCommand: Command = {
     ...scheduleOptions,
     ...browserOptions,
   },
-  async run(world, args, report) {
+  async run(world, args, report, makeEngine) {
     const warn = (text: string) => report.warning(text);
     const command = commandOf(args);
     const accounts = await accountsOf(args, world, warn);
@@ -92,13 +92,17 @@ export const runCommand: Command = {
         args["imapsync"] === true
           ? withImapsyncOptions(world, command, given, outcomes, accounts)
           : Promise.resolve(given),
+      engine: makeEngine(world, 2),
       policy: readPolicy(args, world),
       restart: restartOf(args, world, command),
     };
     return run(world, request, {
       tell: (event) => report.event(event),
       event: (event) => report.running(event),
-      keeping: (event) => keeping.event(event, undefined),
+      keeping(event) {
+        keeping.event(event, undefined);
+        return keeping.describe(event);
+      },
       detail: (told) => keeping.detail(told),
     });
   },

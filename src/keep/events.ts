@@ -1,3 +1,4 @@
+import { MxtokenError, signInHint } from "../errors.ts";
 import type { Finding } from "../mail-server.ts";
 import type { TokenLife } from "../token.ts";
 
@@ -17,6 +18,31 @@ export interface Trouble {
   readonly hint: string | undefined;
   /** command lines, ready to be copied */
   readonly commands: readonly string[];
+}
+
+/**
+ * What can be told of a failure.
+ *
+ * @param signInCommand the command by which a person signs in, where the error names none
+ */
+export function troubleOf(error: unknown, signInCommand: () => string): Trouble {
+  if (!(error instanceof MxtokenError)) {
+    const name = error instanceof Error ? error.name : typeof error;
+    // The message of an unexpected error may quote anything, also a secret.
+    const reason = `this is a defect of mxtoken (${name})`;
+    const hint = "please report it, with what --verbose prints";
+    return { code: "defect", reason, kind: `defect ${name}`, hint, commands: [] };
+  }
+  const { code, message: reason, hint, commands } = error;
+  const trouble = { code, reason, kind: kindOf(error) };
+  if (code !== "signInNeeded" || commands.length > 0) return { ...trouble, hint, commands };
+  return { ...trouble, hint: signInHint, commands: [signInCommand()] };
+}
+
+/** What a server has said, or how it failed, tells more than what we make of it. */
+function kindOf({ code, message, facts }: MxtokenError): string {
+  const said = facts.said?.replace(/[\da-f-]*\d[\da-f-]*/gi, "0") ?? facts.code;
+  return said === undefined ? `${code} ${message}` : `${code} ${facts.host ?? facts.path} ${said}`;
 }
 
 /** What happens to one account. Times are ms since 1970. */

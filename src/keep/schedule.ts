@@ -12,6 +12,15 @@ export interface Policy {
   readonly proveEvery: number;
 }
 
+/** What a decision goes by, beside what it is about. */
+export interface Moment {
+  /** ms since 1970 */
+  readonly now: number;
+  readonly policy: Policy;
+  /** from 0 up to, and without, 1 */
+  random(): number;
+}
+
 const minute = 60_000;
 
 /** A token is refreshed this long before its end at the latest. */

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { MxtokenError } from "../errors.ts";
-import type { AccountToKeep } from "../keep/account.ts";
+import type { AccountToKeep } from "../keep/account-state.ts";
 import { imapsyncArguments, sidesOf } from "../programs/imapsync.ts";
 import { quoteForCmd, quoteForShell } from "../programs/quote.ts";
 import { sameMailbox } from "../programs/sign-in-command.ts";
