@@ -1,8 +1,7 @@
 import "../world/inspector.ts";
-import { withDashes } from "../settings/spelling.ts";
 import { prepareToLast } from "../world/lasting.ts";
 import { systemWorld } from "../world/system.ts";
-import { showQuickly } from "./show-quickly.ts";
+import { showQuickly } from "./show-token.ts";
 
 // Where the built program begins. Mail programs run `mxtoken show` for every login, and most of what
 // that takes is to load the program: so a token that is fresh is printed from here, and everything
@@ -15,7 +14,7 @@ async function begin(argv: readonly string[]): Promise<void> {
 
 async function isShown(argv: readonly string[]): Promise<boolean> {
   const world = systemWorld();
-  const shown = await showQuickly(argv.map(withDashes), world);
+  const shown = await showQuickly(argv, world);
   if (shown === undefined) return false;
   return new Promise((resolve) => {
     world.stdout.write(shown, (error) => resolve(!error));

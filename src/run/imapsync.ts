@@ -5,7 +5,7 @@ import type { Outcome } from "../life/job.ts";
 import { imapsyncArguments, sidesOf } from "../programs/imapsync.ts";
 import { quoteForCmd, quoteForShell } from "../programs/quote.ts";
 import { sameMailbox } from "../programs/sign-in-command.ts";
-import type { Arguments } from "../settings/options.ts";
+import type { Arguments } from "../settings/given.ts";
 import { runWithin } from "../world/run-within.ts";
 import type { World } from "../world/world.ts";
 
