@@ -64,7 +64,9 @@ export async function parseCommandLine(
         command.about,
         (options) => {
           named = command;
-          return withPositional(options, command).options(yargsOptions(ownRows(command)));
+          return withPositional(options, command).options(
+            yargsOptions(ownRows(command), command.name),
+          );
         },
         (args) => {
           refusePositionalAsOption(words);
@@ -114,15 +116,16 @@ function ownRows({ name }: Command): readonly OptionRow[] {
   return rowsOf(name).filter(({ group }) => group !== "report");
 }
 
-function yargsOptions(rows: readonly OptionRow[]): Record<string, Options> {
-  return Object.fromEntries(rows.map((row) => [row.name, yargsOption(row)]));
+function yargsOptions(rows: readonly OptionRow[], command?: CommandName): Record<string, Options> {
+  return Object.fromEntries(rows.map((row) => [row.name, yargsOption(row, command)]));
 }
 
-function yargsOption({ kind, alias, help, isHidden = false }: OptionRow): Options {
+function yargsOption(row: OptionRow, command: CommandName | undefined): Options {
+  const { kind, alias, help, helpOf, isHidden = false } = row;
   return {
     ...(kind === "flag" ? { type: "boolean" } : { type: "string", requiresArg: true }),
     ...(alias === undefined ? {} : { alias }),
-    describe: help,
+    describe: (command && helpOf?.[command]) ?? help,
     hidden: isHidden,
   };
 }

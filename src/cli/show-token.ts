@@ -49,11 +49,11 @@ export function readShowOrder(given: Given, world: World, warn: (text: string) =
       nocache: given.flag("nocache"),
       accessTokenFromInput,
       refreshTokenFromInput,
-      signInCommand: signInCommand(
-        named.includes(protocol) ? args : { ...args, access: access.join(",") },
-        world,
-        settings.address,
-      ),
+      // Most of the time nobody has to sign in.
+      get signInCommand() {
+        const used = named.includes(protocol) ? args : { ...args, access: access.join(",") };
+        return signInCommand(used, world, settings.address);
+      },
     },
   };
 }

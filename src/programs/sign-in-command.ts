@@ -1,16 +1,19 @@
 import { dirname, resolve } from "node:path";
 import type { Address } from "../address.ts";
 import { type Arguments, Given } from "../settings/given.ts";
-import { optionGroups } from "../settings/option-row.ts";
+import { type OptionRow, optionGroups } from "../settings/option-row.ts";
 import { optionRows } from "../settings/option-rows.ts";
 import { defaultTokenFile } from "../store/token-file-path.ts";
 import type { World } from "../world/world.ts";
 import { quoteForCmd, quoteForShell } from "./quote.ts";
 
 /** By which the token that is missing is got. */
-const rowsForSignIn = optionGroups.flatMap((group) =>
-  optionRows.filter((row) => row.group === group && row.isForSignIn === true),
-);
+function rowsForSignIn(): OptionRow[] {
+  const place = ({ group }: OptionRow) => optionGroups.indexOf(group);
+  return optionRows
+    .filter(({ isForSignIn }) => isForSignIn === true)
+    .toSorted((one, other) => place(one) - place(other));
+}
 
 /** The directory whose `tokens/` are used because they are here. */
 function homeHere(world: World, address: Address): string | undefined {
@@ -30,7 +33,7 @@ export function sameMailbox(args: Arguments, world: World, address: Address): st
   const isPlaceGiven = [given.text("home"), given.text("token-file")].some(
     (path) => path !== undefined,
   );
-  const options = rowsForSignIn.flatMap((row) => {
+  const options = rowsForSignIn().flatMap((row) => {
     const { name, kind } = row;
     if (kind === "flag") return args[name] === true ? [`--${name}`] : [];
     // Whoever types the command may be somewhere else.

@@ -7,7 +7,6 @@ import {
   type OptionName,
   optionRows,
   type WordOf,
-  wordsOf,
 } from "./option-rows.ts";
 
 /** Options by their names, as a command line, a line of a list or a side gives them. */
@@ -101,8 +100,9 @@ export class Given {
   word<N extends NameOf<"word">>(name: N): WordOf<N> | undefined {
     const given = this.#find(name);
     if (given === undefined) return undefined;
-    const words = wordsOf(name);
-    const word = words.find((each) => each === given.trim().toLowerCase());
+    const words = rowsByName.get(name)?.words ?? [];
+    const text = given.trim().toLowerCase();
+    const word = words.find((each): each is WordOf<N> => each === text);
     if (word !== undefined) return word;
     throw wrongValue(name, given, `is no ${name}`, `known are ${words.join(", ")}`);
   }

@@ -101,17 +101,14 @@ const revokeTable = {
   all: flag("every account here; with --provider, those of that one"),
 } as const satisfies OptionTable;
 
-const tabled = {
-  ...reportTable,
-  ...certTable,
-  ...accountTable,
-  ...tokenTable,
-  ...commandTable,
-  ...keepTable,
-  ...signInTable,
-  ...revokeTable,
-};
-type Tabled = typeof tabled;
+type Tabled = typeof reportTable &
+  typeof certTable &
+  typeof accountTable &
+  typeof tokenTable &
+  typeof commandTable &
+  typeof keepTable &
+  typeof signInTable &
+  typeof revokeTable;
 
 export type OptionName = keyof Tabled;
 export type AccountOptionName = keyof typeof accountTable;
@@ -121,10 +118,6 @@ export type NameOf<K extends OptionKind> = {
 }[OptionName];
 /** What `--format` and the like may be. */
 export type WordOf<N extends NameOf<"word">> = Tabled[N]["words"][number];
-
-export function wordsOf<N extends NameOf<"word">>(name: N): readonly WordOf<N>[] {
-  return tabled[name].words;
-}
 
 function rowsIn(table: OptionTable, group: OptionGroup, of: readonly CommandName[]): OptionRow[] {
   const isOwn = table === accountTable;
@@ -163,11 +156,10 @@ export function sideRows(side: Side): OptionRow[] {
   }));
 }
 
-/** The options of a command in the order of its help text, and with its help. */
-export function rowsOf(command: CommandName): OptionRow[] {
-  const afterAccounts = optionRows.findLastIndex(({ isOwn }) => isOwn) + 1;
-  return optionRows
-    .toSpliced(afterAccounts, 0, ...sides.flatMap(sideRows))
-    .filter(({ of }) => of.includes(command))
-    .map((row) => ({ ...row, help: row.helpOf?.[command] ?? row.help }));
+/** The options of a command in the order of its help text. */
+export function rowsOf(command: CommandName): readonly OptionRow[] {
+  const rows = optionRows.filter(({ of }) => of.includes(command));
+  if (command !== "run") return rows;
+  const afterAccount = rows.findLastIndex(({ isOwn }) => isOwn) + 1;
+  return rows.toSpliced(afterAccount, 0, ...sides.flatMap(sideRows));
 }

@@ -14,7 +14,7 @@ export function withDashes(word: string): string {
 
 /** How an option can be written, its own name first. */
 export function spellingsOf({ name, alias }: OptionRow): string[] {
-  return [name, ...(alias === undefined ? [] : [alias])].map((each) => `--${each}`);
+  return alias === undefined ? [`--${name}`] : [`--${name}`, `--${alias}`];
 }
 
 /** Whether a flag stands among words that nobody has read yet. */
@@ -25,7 +25,11 @@ export function isFlagIn(words: readonly string[], name: NameOf<"flag">): boolea
 
 /** Rows by each way to write them. */
 export function bySpelling(rows: readonly OptionRow[]): ReadonlyMap<string, OptionRow> {
-  return new Map(rows.flatMap((row) => spellingsOf(row).map((spelling) => [spelling, row])));
+  const found = new Map<string, OptionRow>();
+  for (const row of rows) {
+    for (const spelling of spellingsOf(row)) found.set(spelling, row);
+  }
+  return found;
 }
 
 /**
