@@ -47,11 +47,6 @@ export class Given {
     this.#env = env;
   }
 
-  /** The same with other options. */
-  with(args: Arguments): Given {
-    return new Given(args, this.#env, this.words, this.behind);
-  }
-
   /** Whether it is given as an option: the environment's value is there for all commands. */
   isOption(name: OptionName): boolean {
     return this.args[name] !== undefined;

@@ -39,9 +39,9 @@ export type OptionGroup = (typeof optionGroups)[number];
 export type OptionKind = "flag" | "text" | "path" | "number" | "duration" | "word" | "protocols";
 
 /** One option of the program. */
-export interface OptionRow<Name extends string = string> {
+export interface OptionRow {
   /** as on the command line, without dashes; in snake case it is the key of a configuration */
-  readonly name: Name;
+  readonly name: string;
   readonly alias?: string;
   readonly kind: OptionKind;
   /** for `word`: what it may be */
