@@ -6,31 +6,13 @@ import { MxtokenError } from "../errors.ts";
 import type { AccountToKeep } from "../keep/account-state.ts";
 import { signInCommand } from "../programs/sign-in-command.ts";
 import { inPlace, type ListedAccount } from "../settings/account-list.ts";
-import type { Arguments } from "../settings/options.ts";
-import { readSettingsOfMany } from "../settings/read-settings.ts";
-import type { Settings } from "../settings/settings.ts";
+import { type Arguments, combined, Given } from "../settings/given.ts";
+import { resolveCommonSettings, type Settings } from "../settings/settings.ts";
 import { pause } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 
 /** What a file holds, not everybody on the machine can read. */
 const unheard = () => undefined;
-
-/** Options that stand for each other: one of them in a line takes the place of all of them. */
-const alternatives = [
-  [
-    ...["client-secret", "client-secret-file", "client-secret-command"],
-    ...["client-certificate", "client-key"],
-  ],
-  ["app", "thunderbird"],
-  ["flow", "service-account-key"],
-];
-
-/** Options of all accounts, with one account's own in their place. */
-export function combined(common: Arguments, own: Arguments): Arguments {
-  const replaced = alternatives.filter((group) => group.some((name) => name in own)).flat();
-  const kept = Object.entries(common).filter(([name]) => !replaced.includes(name));
-  return { ...Object.fromEntries(kept), ...own };
-}
 
 /** What is the same for all accounts with the same options. */
 interface SharedSettings {
@@ -42,7 +24,7 @@ interface SharedSettings {
 }
 
 function share(own: Arguments, world: World, warn: (text: string) => void): SharedSettings {
-  const others = readSettingsOfMany(own, world, warn);
+  const others = resolveCommonSettings(new Given(own, world.env), warn);
   const asked = createHash("sha256").update(JSON.stringify(others)).digest("base64url");
   return { own, others, asked };
 }

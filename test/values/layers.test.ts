@@ -17,7 +17,7 @@ const rooms = [
   { name: "events.ts", packages: [] },
   { name: "world", packages: ["undici", "open"] },
   { name: "catalog", packages: [] },
-  { name: "settings", packages: ["yargs"] },
+  { name: "settings", packages: [] },
   { name: "discover", packages: ["dns2"] },
   { name: "oauth", packages: ["oauth4webapi", "jose"] },
   { name: "proof", packages: ["imapflow", "nodemailer"] },
