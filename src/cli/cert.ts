@@ -1,6 +1,6 @@
 import { MxtokenError } from "../errors.ts";
 import { homeOption, reportOptions, textOption } from "../settings/options.ts";
-import { listenerCertificate } from "../sign-in/listener-certificate.ts";
+import { listenerCertificate } from "../sign-in/certificate.ts";
 import { certificateDirectory } from "../store/certificate-directory.ts";
 import type { Command } from "./command.ts";
 

@@ -3,7 +3,7 @@ import type { Event } from "../events.ts";
 import type { RunEvent } from "../keep/supervised-command.ts";
 import type { Outcome } from "../life/job.ts";
 import { imapsyncOptions } from "../programs/imapsync.ts";
-import type { ListenerCertificate } from "../sign-in/listener-certificate.ts";
+import type { ListenerCertificate } from "../sign-in/certificate.ts";
 import type { CheckOutcome } from "../tasks/check.ts";
 import type { FoundProvider } from "../tasks/identify-provider.ts";
 import type { Revoked } from "../tasks/revoke.ts";

@@ -6,7 +6,7 @@ import {
   type CertificateForThisRun,
   certificateForThisRun,
   type ListenerCertificate,
-} from "./listener-certificate.ts";
+} from "./certificate.ts";
 import type { ListenerSettings, LoopbackRedirect } from "./redirect.ts";
 
 /** How the person signs in and how the answer comes back. */
