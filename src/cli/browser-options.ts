@@ -4,7 +4,7 @@ import { MxtokenError } from "../errors.ts";
 import { quoteForCmd, quoteForShell } from "../programs/quote.ts";
 import { signInPages } from "../report/page.ts";
 import { type Arguments, numberOption, textOption } from "../settings/options.ts";
-import type { BrowserSettings } from "../sign-in/listen.ts";
+import type { BrowserSettings } from "../sign-in/request.ts";
 import { certificateDirectory } from "../store/certificate-directory.ts";
 import type { World } from "../world/world.ts";
 

@@ -246,4 +246,6 @@ export interface Outcome {
   readonly expiresAt: number | undefined;
   /** empty where no proof was wanted */
   readonly findings: readonly Finding[];
+  /** the account that signed in just now, where that is another than the mailbox's */
+  readonly otherAccount?: string | undefined;
 }

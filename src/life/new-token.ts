@@ -99,7 +99,8 @@ export async function proveAndStore(job: Job, token: Token, source: Source): Pro
         : `${tokenFile} stays as it was, and the new token is in ${path}, because it is not proven`,
   });
   world.interrupted.throwIfAborted();
-  return outcomeOf(job, source, token.expiresAt, proof.findings);
+  const { findings, otherAccount } = proof;
+  return { ...outcomeOf(job, source, token.expiresAt, findings), otherAccount };
 }
 
 /**

@@ -8,7 +8,10 @@ import type { World } from "../world/world.ts";
 /** A server on 127.0.0.1 and, where there is IPv6, on ::1, with one port on both. */
 export interface LoopbackServer {
   readonly port: number;
-  readonly connections: Connections;
+  /** Keeps a connection whose answer takes its time. */
+  hold(socket: Socket): void;
+  /** @throws MxtokenError `configuration` where 127.0.0.1 is all that there is */
+  requireIpv6(): void;
   /** Refuses new connections and ends the open ones. */
   close(): Promise<void>;
 }
@@ -18,8 +21,6 @@ export interface LoopbackOptions {
   readonly keyPair: KeyPair | undefined;
   /** undefined: any free one */
   readonly port: number | undefined;
-  /** whether 127.0.0.1 alone would not do */
-  readonly needsIpv6: boolean;
 }
 
 /** Room for codes of several kilobytes; Node's own limit is 16 KiB for all headers together. */
@@ -33,7 +34,7 @@ const attempts = 20;
  */
 export async function listenOnLoopback(
   world: World,
-  { keyPair, port, needsIpv6 }: LoopbackOptions,
+  { keyPair, port }: LoopbackOptions,
   onRequest: RequestListener,
 ): Promise<LoopbackServer> {
   const connections = new Connections(world);
@@ -53,12 +54,21 @@ export async function listenOnLoopback(
     });
     const chosen = (first.address() as AddressInfo).port;
     try {
+      let withoutIpv6: unknown;
       // `localhost` may lead to either address: on both it has to be us who answers.
       const second = await start("::1", chosen).catch((error) => {
-        if (needsIpv6 || !isWithoutIpv6(error)) throw error;
+        if (!isWithoutIpv6(error)) throw error;
+        withoutIpv6 = error;
       });
       const servers = second === undefined ? [first] : [first, second];
-      return { port: chosen, connections, close: () => closeAll(servers, connections) };
+      return {
+        port: chosen,
+        hold: (socket) => connections.hold(socket),
+        requireIpv6() {
+          if (second === undefined) throw cannotListen(port, withoutIpv6);
+        },
+        close: () => closeAll(servers, connections),
+      };
     } catch (error) {
       await closeAll([first], connections);
       const isTaken = systemCode(error) === "EADDRINUSE" && port === undefined;

@@ -4,19 +4,25 @@ import { MxtokenError, signInHint } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { adoptRefreshToken } from "../life/adopt.ts";
 import { obtainForApplication, refuseRefreshToken } from "../life/app-only.ts";
-import type { Job, Outcome } from "../life/job.ts";
+import { type Job, type Outcome, tellMissingScopes, withTokenRequest } from "../life/job.ts";
+import { keepingAnswer } from "../life/kept-answer.ts";
+import { proveAndStore } from "../life/new-token.ts";
 import { refreshStored } from "../life/refresh.ts";
+import type { TokenRequestContext } from "../oauth/request-context.ts";
 import { proveByEvery, serversToAsk } from "../proof/prove.ts";
 import { isAppOnly } from "../settings/flow.ts";
 import type { Settings } from "../settings/settings.ts";
+import { signInByCode } from "../sign-in/by-code.ts";
 import { signInByDevice } from "../sign-in/by-device.ts";
 import { LineInput } from "../sign-in/line-input.ts";
-import type { BrowserSettings } from "../sign-in/listen.ts";
-import { loopbackRedirect } from "../sign-in/redirect.ts";
-import { signIn } from "../sign-in/sign-in.ts";
+import { type LoopbackRedirect, loopbackRedirect } from "../sign-in/redirect.ts";
+import type { BrowserSettings } from "../sign-in/request.ts";
+import { SignInDesk } from "../sign-in/sign-in-desk.ts";
+import { rehearseReplacement } from "../store/atomic.ts";
 import { groupId } from "../store/group.ts";
 import { isReadableByEverybody } from "../store/read.ts";
-import type { TokenRecord } from "../token.ts";
+import { withTokenFileLock } from "../store/token-file-lock.ts";
+import type { Token, TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
 import { readToken } from "./read-token.ts";
 
@@ -89,10 +95,7 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
     const renewed = await renew(job, record);
     if (typeof renewed !== "string") return renewed;
     await requireSomebody(world, input, request, renewed);
-    const { timeout, qr } = request;
-    if (client.flow === "device") return await signInByDevice(job, { why: renewed, timeout, qr });
-    const patience = timeout ?? signInTimeout;
-    return await signIn(job, input, { why: renewed, timeout: patience, redirect, browser });
+    return await signIn(job, request, { input, redirect, why: renewed });
   } finally {
     input.close();
   }
@@ -124,6 +127,43 @@ async function proveStored(job: Job, record: TokenRecord): Promise<void> {
   job.tell({ is: "proving", servers: serversToAsk(job.mailbox) });
   const findings = await proveByEvery(job.world, job.mailbox, accessToken);
   job.tell({ is: "storedProven", findings });
+}
+
+/** What is known of a sign-in when a person is asked for it. */
+interface Occasion {
+  readonly input: LineInput;
+  /** undefined: the redirect URI is not on this machine */
+  readonly redirect: LoopbackRedirect | undefined;
+  /** why a person is needed */
+  readonly why: string;
+}
+
+/** Lets a person sign in, proves the token and stores it. */
+async function signIn(
+  job: Job,
+  { browser, timeout, qr }: GetRequest,
+  { input, redirect, why }: Occasion,
+): Promise<Outcome> {
+  const { world, client, tell, tokenFile, beforeSignIn } = job;
+  // Before the person is troubled: what was consented to must find its place on the disk.
+  await withTokenFileLock(job, () => rehearseReplacement(world, tokenFile, job.gid));
+  const ask = <T>(send: (context: TokenRequestContext) => Promise<T>) =>
+    keepingAnswer(job, () => withTokenRequest(job, send));
+  const asked = { world, client, tell, why, beforeSignIn, ask };
+  const use = async (token: Token) => {
+    if (token.refreshToken === undefined) tell({ is: "noRefreshToken" });
+    tellMissingScopes(job, token, false);
+    return proveAndStore(job, token, "signed in");
+  };
+  if (client.flow === "device") return use(await signInByDevice({ ...asked, timeout, qr }));
+  const desk = new SignInDesk(world, browser);
+  try {
+    const patience = timeout ?? signInTimeout;
+    const byCode = { ...asked, timeout: patience, redirect, browser };
+    return await signInByCode(desk, input, byCode, use);
+  } finally {
+    await desk.close();
+  }
 }
 
 /** Under cron and in CI nobody can sign in: then nothing is begun. */
