@@ -4,7 +4,7 @@ import { identifyProvider, requireOAuth } from "../discover/discover.ts";
 import { MxtokenError } from "../errors.ts";
 import { signInCommand } from "../programs/sign-in-command.ts";
 import { dnsServerOf, resolveCommonSettings, resolveSettings } from "../settings/settings.ts";
-import { listenerCertificate } from "../sign-in/listener-certificate.ts";
+import { listenerCertificate } from "../sign-in/certificate.ts";
 import { certificateDirectory } from "../store/places.ts";
 import { check } from "../tasks/check.ts";
 import { get } from "../tasks/get.ts";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { CatcherPages, SignInResult } from "../sign-in/catcher.ts";
+import type { SignInPages, SignInResult } from "../sign-in/result-page.ts";
 
 const style = `
 :root { color-scheme: light dark; --ink: #1c2733; --paper: #f5f7f9; --card: #ffffff; --line: #d5dce3; --good: #14683c; --bad: #a11d2b; --wait: #2a5a8c; }
@@ -28,7 +28,7 @@ const policy = [
 ].join("; ");
 
 /** The pages that the person sees in the browser after the sign-in. */
-export const signInPages: CatcherPages = {
+export const signInPages: SignInPages = {
   policy,
   waiting: () =>
     beginning +
@@ -37,6 +37,7 @@ export const signInPages: CatcherPages = {
     ]),
   result: (result) => resultSection(result) + end,
   noAnswer: (reason) => beginning + noAnswerSection(reason) + end,
+  ended: () => beginning + endedSection() + end,
   refusal: (refusal) => refusals[refusal],
 };
 
@@ -69,6 +70,13 @@ function noAnswerSection(reason: string | undefined): string {
   return section("bad", "Another sign-in's page", [
     "This page does not belong to the sign-in that is waited for here: begin at the address that mxtoken shows in the terminal.",
     "Where another mxtoken waits for this very page, copy its address and paste it there.",
+  ]);
+}
+
+function endedSection(): string {
+  return section("bad", "This sign-in has ended", [
+    "Nobody waits for this page any more, and what came with it was not used: begin anew at the address that mxtoken shows.",
+    "You can close this window.",
   ]);
 }
 

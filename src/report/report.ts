@@ -2,7 +2,7 @@ import type { FoundProvider } from "../discover/discover.ts";
 import type { Event } from "../events.ts";
 import type { RunEvent } from "../keep/supervised-command.ts";
 import { imapsyncOptions } from "../programs/imapsync.ts";
-import type { ListenerCertificate } from "../sign-in/listener-certificate.ts";
+import type { ListenerCertificate } from "../sign-in/certificate.ts";
 import type { CheckOutcome } from "../tasks/check.ts";
 import type { Obtained } from "../tasks/get.ts";
 import type { Revoked } from "../tasks/revoke.ts";

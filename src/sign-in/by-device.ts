@@ -1,18 +1,12 @@
 import { MxtokenError } from "../errors.ts";
-import { type Accepted, accept } from "../life/accept.ts";
-import { keepingAnswer, type Life, tellMissingScopes } from "../life/life.ts";
-import { type DeviceAuthorization, pollDeviceCode, requestDeviceCode } from "../oauth/device.ts";
-import { type Token, type TokenResponse, tokenFrom } from "../token.ts";
-
-/** How a person is asked to sign in on another device. */
-export interface DeviceSignInRequest {
-  /** why a person is needed */
-  readonly why: string;
-  /** seconds; undefined: as long as the codes last */
-  readonly timeout: number | undefined;
-  /** whether a QR code is wanted; undefined: where there is room for it */
-  readonly qr: boolean | undefined;
-}
+import {
+  type DeviceAuthorization,
+  type DevicePoll,
+  pollDeviceCode,
+  requestDeviceCode,
+} from "../oauth/device.ts";
+import { type Token, tokenFrom } from "../token.ts";
+import type { DeviceSignInRequest } from "./request.ts";
 
 /** How many codes are fetched after the first one has expired. */
 const renewals = 3;
@@ -21,37 +15,28 @@ const slowDownBy = 5000;
 const longestPause = 60_000;
 
 /**
- * Lets a person sign in on any device (device authorization grant, RFC 8628), then proves the token
- * and stores it.
+ * Lets a person sign in on any device (device authorization grant, RFC 8628).
  *
- * @throws MxtokenError `signInNeeded` when nobody signs in, `signInDeclined`, `mailboxRefused` …;
+ * @throws MxtokenError `signInNeeded` when nobody signs in, `signInDeclined`, and as the requests do;
  * Interrupted
  */
-export async function signInByDevice(job: Life, request: DeviceSignInRequest): Promise<Accepted> {
-  // Before the person is troubled: what was consented to must find its place on the disk.
-  const { account, entry, tell } = job;
-  await entry.edit(account.owner, (open) => open.reserve());
-  tell({ is: "beforeSignIn", remarks: account.beforeSignIn });
-  const token = await keepingAnswer(job, () => obtainByDevice(job, request));
-  tell({ is: "deviceCodeUsed" });
-  if (token.refreshToken === undefined) tell({ is: "noRefreshToken" });
-  tellMissingScopes(job, token, false);
-  return accept(job, token);
-}
-
-async function obtainByDevice(job: Life, request: DeviceSignInRequest): Promise<Token> {
-  const { world, account: life, tell } = job;
-  const { client } = life;
-  const { timeout } = request;
+export async function signInByDevice(request: DeviceSignInRequest): Promise<Token> {
+  const { world, client, tell, why, qr, timeout } = request;
+  tell({ is: "beforeSignIn", remarks: request.beforeSignIn });
   const end = timeout === undefined ? Number.POSITIVE_INFINITY : world.now() + timeout * 1000;
   for (let renewed = 0; renewed <= renewals; renewed += 1) {
     if (renewed > 0) tell({ is: "deviceCodeExpired" });
-    const authorization = await fetchCode(job, renewed);
+    const authorization = await fetchCode(request, renewed);
     if (authorization === undefined) continue;
     const { consentName, loginHint: account } = client;
-    tell({ ...request, ...authorization, is: "deviceCode", account, consentName });
-    const response = await waitForPerson(job, authorization, end);
-    if (response !== undefined) return tokenFrom(response, world.now(), client, undefined);
+    const { userCode, verificationUri, verificationUriComplete, expiresIn } = authorization;
+    const shown = { userCode, verificationUri, verificationUriComplete, expiresIn };
+    tell({ is: "deviceCode", account, consentName, why, qr, ...shown });
+    const token = await waitForPerson(request, authorization, end);
+    if (token !== undefined) {
+      tell({ is: "deviceCodeUsed" });
+      return token;
+    }
     if (world.now() >= end) {
       throw new MxtokenError("signInNeeded", `nobody signed in within ${timeout} seconds`, {
         hint: "run the command again; --timeout gives more time",
@@ -64,25 +49,28 @@ async function obtainByDevice(job: Life, request: DeviceSignInRequest): Promise<
 }
 
 /** @returns undefined where another one could not be had, which is no end of the wait */
-async function fetchCode(job: Life, renewed: number): Promise<DeviceAuthorization | undefined> {
+async function fetchCode(
+  { world, tell, ask }: DeviceSignInRequest,
+  renewed: number,
+): Promise<DeviceAuthorization | undefined> {
   try {
-    return await job.requests.send(requestDeviceCode);
+    return await ask(requestDeviceCode);
   } catch (error) {
     const isUnreachable = error instanceof MxtokenError && error.code === "unreachable";
     if (!isUnreachable || renewed === 0) throw error;
-    job.tell({ is: "pollFailed", reason: error.message });
-    await job.world.sleep(longestPause);
+    tell({ is: "pollFailed", reason: error.message });
+    await world.sleep(longestPause);
     return undefined;
   }
 }
 
 /** @returns undefined when the code has expired, or it is the end of the wait */
 async function waitForPerson(
-  job: Life,
+  request: DeviceSignInRequest,
   authorization: DeviceAuthorization,
   end: number,
-): Promise<TokenResponse | undefined> {
-  const { world, tell } = job;
+): Promise<Token | undefined> {
+  const { world, tell } = request;
   const until = Math.min(end, world.now() + authorization.expiresIn * 1000);
   let interval = authorization.interval * 1000;
   let pause = interval;
@@ -92,9 +80,8 @@ async function waitForPerson(
     // Asked once more at the very end: somebody may have signed in since the last time.
     if (left <= 0) return undefined;
     await world.sleep(Math.min(pause, left));
-    const { deviceCode } = authorization;
-    const poll = await job.requests.send((context) => pollDeviceCode(context, deviceCode));
-    if (poll.is === "granted") return poll.response;
+    const poll = await askOnce(request, authorization);
+    if (poll.is === "granted") return poll.token;
     if (poll.is === "expired") return undefined;
     if (poll.is === "slowDown") interval += slowDownBy;
     if (poll.is === "unreachable") {
@@ -106,4 +93,15 @@ async function waitForPerson(
     }
     isReachable = poll.is !== "unreachable";
   }
+}
+
+async function askOnce(
+  { world, client, ask }: DeviceSignInRequest,
+  { deviceCode }: DeviceAuthorization,
+): Promise<Exclude<DevicePoll, { is: "granted" }> | { is: "granted"; token: Token }> {
+  return ask(async (context) => {
+    const poll = await pollDeviceCode(context, deviceCode);
+    if (poll.is !== "granted") return poll;
+    return { is: poll.is, token: tokenFrom(poll.response, world.now(), client, undefined) };
+  });
 }

@@ -1,15 +1,17 @@
 import { createServer as createHttpServer, type RequestListener, type Server } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { KeyPair } from "../store/certificate-files.ts";
 import type { World } from "../world/world.ts";
-import { Connections } from "./connections.ts";
 
 /** A server on 127.0.0.1 and, where there is IPv6, on ::1, with one port on both. */
 export interface LoopbackServer {
   readonly port: number;
-  readonly connections: Connections;
+  /** Keeps a connection whose answer takes its time. */
+  hold(socket: Socket): void;
+  /** @throws MxtokenError `configuration` where 127.0.0.1 is all that there is */
+  requireIpv6(): void;
   /** Refuses new connections and ends the open ones. */
   close(): Promise<void>;
 }
@@ -19,8 +21,6 @@ export interface LoopbackOptions {
   readonly keyPair: KeyPair | undefined;
   /** undefined: any free one */
   readonly port: number | undefined;
-  /** whether 127.0.0.1 alone would not do */
-  readonly needsIpv6: boolean;
 }
 
 /** Room for codes of several kilobytes; Node's own limit is 16 KiB for all headers together. */
@@ -34,7 +34,7 @@ const attempts = 20;
  */
 export async function listenOnLoopback(
   world: World,
-  { keyPair, port, needsIpv6 }: LoopbackOptions,
+  { keyPair, port }: LoopbackOptions,
   onRequest: RequestListener,
 ): Promise<LoopbackServer> {
   const connections = new Connections(world);
@@ -54,12 +54,21 @@ export async function listenOnLoopback(
     });
     const chosen = (first.address() as AddressInfo).port;
     try {
+      let withoutIpv6: unknown;
       // `localhost` may lead to either address: on both it has to be us who answers.
       const second = await start("::1", chosen).catch((error) => {
-        if (needsIpv6 || !isWithoutIpv6(error)) throw error;
+        if (!isWithoutIpv6(error)) throw error;
+        withoutIpv6 = error;
       });
       const servers = second === undefined ? [first] : [first, second];
-      return { port: chosen, connections, close: () => closeAll(servers, connections) };
+      return {
+        port: chosen,
+        hold: (socket) => connections.hold(socket),
+        requireIpv6() {
+          if (second === undefined) throw cannotListen(port, withoutIpv6);
+        },
+        close: () => closeAll(servers, connections),
+      };
     } catch (error) {
       await closeAll([first], connections);
       const isTaken = systemCode(error) === "EADDRINUSE" && port === undefined;
@@ -109,4 +118,67 @@ async function closeAll(servers: readonly Server[], connections: Connections): P
   const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
   connections.closeAll();
   await Promise.all(closed);
+}
+
+/** A browser is done within a second, also through a tunnel. */
+const connectionPatience = 15_000;
+const connectionLimit = 200;
+
+/**
+ * The open connections of a listener. None of them can keep others out: one that does not come to
+ * its point is cut off after 15 s, and when there are too many, the oldest makes room.
+ */
+class Connections {
+  readonly #world: World;
+  /** the oldest first */
+  readonly #open = new Map<string, Socket>();
+  readonly #held = new Set<string>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** @param socket as it was accepted, before any TLS */
+  add(socket: Socket): void {
+    const name = nameOf(socket);
+    const closed = new AbortController();
+    this.#open.set(name, socket);
+    // A peer that goes away in the middle is nobody's trouble.
+    socket.on("error", () => undefined);
+    socket.once("close", () => {
+      closed.abort();
+      // The peer may be back from the same port already.
+      if (this.#open.get(name) !== socket) return;
+      this.#open.delete(name);
+      this.#held.delete(name);
+    });
+    const cutOff = () => {
+      if (!this.#held.has(name)) socket.destroy();
+    };
+    this.#world.deadline(connectionPatience, closed.signal).addEventListener("abort", cutOff);
+    this.#makeRoom();
+  }
+
+  /** Keeps a connection whose answer takes its time. */
+  hold(socket: Socket): void {
+    this.#held.add(nameOf(socket));
+  }
+
+  closeAll(): void {
+    for (const socket of this.#open.values()) socket.destroy();
+  }
+
+  #makeRoom(): void {
+    for (const [name, socket] of this.#open) {
+      if (this.#open.size <= connectionLimit) return;
+      if (this.#held.has(name)) continue;
+      this.#open.delete(name);
+      socket.destroy();
+    }
+  }
+}
+
+/** The same for a connection and for the TLS connection inside it, while they are open. */
+function nameOf(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
 }

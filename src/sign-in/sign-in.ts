@@ -1,137 +1,201 @@
-import { Interrupted, MxtokenError } from "../errors.ts";
-import { type Accepted, accept } from "../life/accept.ts";
-import { type Life, tellMissingScopes } from "../life/life.ts";
-import { authorizationUrl } from "../oauth/grants.ts";
-import { createProofs } from "../oauth/transport.ts";
-import { isBrowserSeen, isOverSsh, sshTunnel } from "../world/run.ts";
-import type { SignInResult } from "./catcher.ts";
-import type { LineInput } from "./line-input.ts";
-import { type BrowserSettings, type Listening, listen, wantsListener } from "./listen.ts";
-import { type AuthorizationRequest, obtain } from "./obtain.ts";
-import type { LoopbackRedirect } from "./redirect.ts";
+import { MxtokenError } from "../errors.ts";
+import {
+  type AnswerVerdict,
+  type ExpectedAnswer,
+  judgeAnswer,
+} from "../oauth/authorization-response.ts";
+import type { Secret } from "../secret.ts";
+import type { World } from "../world/world.ts";
+import type { AnswerTaker } from "./listener.ts";
+import { readPaste } from "./paste.ts";
+import { ResultPage, type SignInPages, type SignInResult } from "./result-page.ts";
 
-/** For the tunnel of a run that does not listen; any other would do. */
-const suggestedPort = 8765;
-
-/** How a person is asked to sign in. */
-export interface SignInRequest {
-  /** why a person is needed */
-  readonly why: string;
-  /** seconds */
-  readonly timeout: number;
-  /** undefined: the redirect URI is not on this machine */
-  readonly redirect: LoopbackRedirect | undefined;
-  readonly browser: BrowserSettings;
+/** A code that came back, with what its exchange needs (RFC 6749 section 4.1.3, RFC 7636 section 4.5). */
+export interface CaughtCode {
+  readonly is: "code";
+  readonly from: "browser" | "paste";
+  readonly code: Secret;
+  readonly verifier: Secret;
+  readonly redirectUri: string;
+  /** Says in the browser that brought it why it is of no use; another one may come. */
+  refuse(reason: string): void;
 }
 
-/**
- * Lets a person sign in (authorization code grant with PKCE, RFC 6749 section 4.1, RFC 7636), then
- * proves the token and stores it. The answer comes back to a listener on this machine, or by
- * paste, whichever is first.
- *
- * @throws MxtokenError `signInNeeded` when nobody answers, `signInDeclined`, `mailboxRefused` …
- */
-export async function signIn(
-  job: Life,
-  input: LineInput,
-  request: SignInRequest,
-): Promise<Accepted> {
-  // Before the person is troubled: what was consented to must find its place on the disk.
-  const { account, redirect, browser } = { ...job, ...request };
-  const { client } = account;
-  const { authorizationEndpoint } = client;
-  if (authorizationEndpoint === undefined) throw new MxtokenError("defect", "nowhere to sign in");
-  await job.entry.edit(account.owner, (open) => open.reserve());
-  await job.requests.prepare();
-  const proofs = await createProofs();
-  const { issuer, isIssuerInAnswer } = client;
-  const { state } = proofs;
-  const expected = { state, issuer, isIssuerInAnswer, authorizationEndpoint };
-  const listening = await listen(job, redirect, browser, expected);
-  const catcher = listening?.catcher;
-  let result: SignInResult | undefined;
-  try {
-    const redirectUri = catcher?.redirectUri ?? redirect?.uri ?? client.redirectUri;
-    const sent = { job, proofs, expected, redirectUri, timeout: request.timeout };
-    input.open();
-    job.tell({ is: "beforeSignIn", remarks: account.beforeSignIn });
-    ask(sent, request, listening);
-    const token = await obtain(sent, input, catcher);
-    if (token.refreshToken === undefined) job.tell({ is: "noRefreshToken" });
-    tellMissingScopes(job, token, false);
-    let otherAccount: string | undefined;
-    const tell: Life["tell"] = (event) => {
-      if (event.is === "otherAccount") otherAccount = event.account;
-      job.tell(event);
+/** The listener that a sign-in comes back to, for who is asked to sign in. */
+export interface ListenerFacts {
+  readonly port: number;
+  /** of its certificate, for HTTPS */
+  readonly fingerprint: string | undefined;
+  /** shows how to trust the certificate, where it is kept */
+  readonly certificateCommand: string | undefined;
+}
+
+/** What the person was asked for, and what an answer must match. */
+export interface AuthorizationRequest {
+  /** where the person signs in (RFC 6749 section 4.1.1) */
+  readonly url: string;
+  /** as it stands in the request */
+  readonly redirectUri: string;
+  readonly verifier: Secret;
+  readonly expected: ExpectedAnswer;
+  /** undefined: nobody listens, the answer must be pasted */
+  readonly listener: ListenerFacts | undefined;
+}
+
+/** What came back, and the page where its browser waits. */
+type Answer = (
+  | { readonly is: "code"; readonly code: Secret; readonly stateChecked: boolean }
+  /** the server, or the person there, said no */
+  | { readonly is: "declined"; readonly error: MxtokenError }
+) & { readonly page?: ResultPage };
+
+type Rubbish = Extract<AnswerVerdict, { is: "rubbish" }>;
+
+/** Told of a sign-in's end. */
+export interface SignInOwner {
+  /** no other answer is taken */
+  ended(): void;
+  /** its pages have been taken, or nobody has come for them in time */
+  finished(pages: readonly ResultPage[]): Promise<void>;
+}
+
+/** How long the browser has to ask for the page that the answer was redirected to. */
+const pagePatience = 3000;
+/** Tabs of one sign-in, each with a code of its own. */
+const answerLimit = 20;
+
+/** A sign-in that a person is asked for: its answers come back by its listener and by paste. */
+export class SignIn implements AnswerTaker {
+  readonly request: AuthorizationRequest;
+  readonly #world: World;
+  readonly #looks: SignInPages;
+  readonly #owner: SignInOwner;
+  readonly #pages: ResultPage[] = [];
+  readonly #answers: Answer[] = [];
+  #wake: (() => void) | undefined;
+  #end: Promise<void> | undefined;
+
+  constructor(world: World, looks: SignInPages, request: AuthorizationRequest, owner: SignInOwner) {
+    this.#world = world;
+    this.#looks = looks;
+    this.request = request;
+    this.#owner = owner;
+  }
+
+  get expected(): ExpectedAnswer {
+    return this.request.expected;
+  }
+
+  /** Whether a browser waits for the result. */
+  get isWatched(): boolean {
+    return this.#pages.some((page) => !page.hasEnd);
+  }
+
+  /**
+   * The next code that comes back, whichever way. One at a time.
+   *
+   * @param stop ends the wait
+   * @throws the signal's reason; MxtokenError `signInDeclined` or `unreachable` for `error=…`,
+   * `signInNeeded` when the sign-in has ended
+   */
+  async code(stop: AbortSignal): Promise<CaughtCode> {
+    for (;;) {
+      stop.throwIfAborted();
+      const answer = this.#answers.shift();
+      if (answer?.is === "declined") throw answer.error;
+      if (answer !== undefined) return this.#caught(answer.code, answer.page);
+      if (this.#end !== undefined) throw new MxtokenError("signInNeeded", "the sign-in has ended");
+      await this.#somethingNew(stop);
+    }
+  }
+
+  /**
+   * Takes what a person pasted, as {@link code} gives it out.
+   *
+   * @returns `rubbish` for what is no answer, with half a sentence; else whether it had a state
+   */
+  paste(text: string): { readonly is: "taken"; readonly stateChecked: boolean } | Rubbish {
+    const answer = orDeclined(() => readPaste(text, this.expected));
+    if (answer.is === "rubbish") return answer;
+    this.#push(answer);
+    return { is: "taken", stateChecked: answer.is === "declined" || answer.stateChecked };
+  }
+
+  take(parameters: URLSearchParams): { readonly is: "taken"; readonly page: ResultPage } | Rubbish {
+    const answer = orDeclined(() => judgeAnswer(parameters, this.expected));
+    if (answer.is === "rubbish") return answer;
+    const last = this.#pages.at(-1);
+    if (last !== undefined && this.#pages.length >= answerLimit) return { is: "taken", page: last };
+    const page = new ResultPage();
+    this.#pages.push(page);
+    this.#push({ ...answer, page });
+    return { is: "taken", page };
+  }
+
+  /**
+   * Takes no other answer, shows the result in every browser that waits for it, and gives them a
+   * moment to take it. What is said at first counts.
+   *
+   * @param result undefined where there is nothing to tell
+   */
+  end(result?: SignInResult): Promise<void> {
+    this.#end ??= this.#finish(result);
+    return this.#end;
+  }
+
+  async #finish(result: SignInResult | undefined): Promise<void> {
+    this.#owner.ended();
+    this.#wake?.();
+    const waiting = this.#pages.filter((page) => !page.hasEnd);
+    for (const page of waiting) page.end(result === undefined ? "" : this.#looks.result(result));
+    if (result !== undefined) await this.#taken(waiting);
+    await this.#owner.finished(this.#pages);
+  }
+
+  async #taken(pages: readonly ResultPage[]): Promise<void> {
+    const taken = new AbortController();
+    const deadline = this.#world.deadline(pagePatience, taken.signal);
+    await Promise.all(pages.map((page) => page.taken(deadline)));
+    taken.abort("taken");
+  }
+
+  #caught(code: Secret, page: ResultPage | undefined): CaughtCode {
+    const { verifier, redirectUri } = this.request;
+    return {
+      is: "code",
+      ...{ code, verifier, redirectUri },
+      from: page === undefined ? "paste" : "browser",
+      refuse: (message) =>
+        page?.end(this.#looks.result({ is: "failed", message, hint: undefined })),
     };
-    const outcome = await accept({ ...job, tell }, token);
-    const { mailbox } = account;
-    const { findings } = outcome.proof;
-    const hosts = [...new Set(findings.map(({ host }) => host))];
-    result = { is: "signedIn", account: mailbox.address.text, hosts, otherAccount };
-    return outcome;
+  }
+
+  #push(answer: Answer): void {
+    this.#answers.push(answer);
+    this.#wake?.();
+  }
+
+  #somethingNew(stop: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        stop.removeEventListener("abort", done);
+        this.#wake = undefined;
+        resolve();
+      };
+      this.#wake = done;
+      stop.addEventListener("abort", done, { once: true });
+    });
+  }
+}
+
+/** A verdict, or the error of an answer that is `error=…`. */
+function orDeclined<T>(
+  judge: () => T,
+): T | { readonly is: "declined"; readonly error: MxtokenError } {
+  try {
+    return judge();
   } catch (error) {
-    result = failure(error);
+    if (error instanceof MxtokenError) return { is: "declined", error };
     throw error;
-  } finally {
-    await catcher?.close(result);
   }
-}
-
-function ask(
-  { job, proofs, expected, redirectUri, timeout }: AuthorizationRequest,
-  { why, redirect, browser }: SignInRequest,
-  listening: Listening | undefined,
-): void {
-  const { world, tell, account } = job;
-  const { client } = account;
-  const url = authorizationUrl({ ...client, ...expected }, redirectUri, proofs);
-  const opensBrowser = browser.open && isBrowserSeen(world.platform, world.env);
-  tell({
-    is: "signIn",
-    account: client.loginHint,
-    why,
-    url,
-    redirectUri,
-    consentName: client.consentName,
-    isTerminal: world.stdin.isTTY === true,
-    timeout,
-    opensBrowser,
-    listener: listening && {
-      fingerprint: listening.certificate?.facts.fingerprint,
-      certificateCommand: listening.isCertificateKept ? browser.certificateCommand : undefined,
-    },
-    tunnel: tunnelFor(job, redirect, browser, listening),
-  });
-  if (!opensBrowser) return;
-  world.openBrowser(url).catch((error: Error) => {
-    tell({ is: "browserNotOpened", reason: error.message });
-  });
-}
-
-/** How a browser on another machine could come back, where that is where it is. */
-function tunnelFor(
-  { world }: Life,
-  redirect: LoopbackRedirect | undefined,
-  browser: BrowserSettings,
-  listening: Listening | undefined,
-): { port: number; command: string } | undefined {
-  const isElsewhere = browser.isRemote || isOverSsh(world.env);
-  // One that was wanted and cannot be is no use to a tunnel.
-  const isMissing = listening === undefined && wantsListener(browser);
-  if (redirect === undefined || !isElsewhere || isMissing) return undefined;
-  const port = listening?.catcher.port ?? redirect.port ?? suggestedPort;
-  return { port, command: sshTunnel(world.env, port) };
-}
-
-/** For the page in the browser; an unexpected error's own words may quote anything. */
-function failure(error: unknown): SignInResult {
-  if (error instanceof Interrupted) {
-    return { is: "unfinished", message: `the program was ${error.message}`, hint: undefined };
-  }
-  if (!(error instanceof MxtokenError)) {
-    return { is: "unfinished", message: "the program has a defect", hint: undefined };
-  }
-  const { code, message, hint } = error;
-  return { is: code === "unreachable" ? "unfinished" : "failed", message, hint };
 }

@@ -14,35 +14,25 @@ import type { OAuthClient } from "../oauth/client.ts";
 import { proveByEvery, serversToAsk } from "../proof/proof.ts";
 import { isAppOnly } from "../settings/flow.ts";
 import type { Settings } from "../settings/settings.ts";
-import { signInByDevice } from "../sign-in/by-device.ts";
 import { LineInput } from "../sign-in/line-input.ts";
-import type { BrowserSettings } from "../sign-in/listen.ts";
 import { loopbackRedirect } from "../sign-in/redirect.ts";
-import { signIn } from "../sign-in/sign-in.ts";
 import type { TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
 import { readToken } from "./read-token.ts";
+import { type SignInWishes, signIn } from "./sign-in.ts";
 
 /** What the person wants of one run. */
-export interface GetRequest {
+export interface GetRequest extends SignInWishes {
   readonly settings: Settings;
   /** ignore the stored tokens */
   readonly startover: boolean;
   /** take the refresh token from standard input instead of the file */
   readonly refreshTokenFromInput: boolean;
-  /** how a person signs in, where one is needed */
-  readonly browser: BrowserSettings;
-  /** seconds to sign in; undefined: 300, and none at all when nobody is there */
-  readonly timeout: number | undefined;
-  /** whether a QR code is wanted; undefined: where there is room for it */
-  readonly qr: boolean | undefined;
   /** whether a person may be asked to sign in; a program may be waiting for what stands on stdin */
   readonly mayAsk: boolean;
   /** the command by which a person signs in, in a terminal */
   signInCommand(): string;
 }
-
-const signInTimeout = 300;
 
 /** What `mxtoken <address>` achieved. */
 export interface Obtained {
@@ -92,12 +82,7 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
     if (renewed.is === "obtained") return renewed.obtained;
     const { why } = renewed;
     await requireSomebody(world, input, request, why);
-    const { timeout, qr } = request;
-    const accepted =
-      client.flow === "device"
-        ? await signInByDevice(life, { why, timeout, qr })
-        : await signIn(life, input, { why, timeout: timeout ?? signInTimeout, redirect, browser });
-    return obtained(life, "signed in", accepted);
+    return obtained(life, "signed in", await signIn(life, request, { input, redirect, why }));
   } finally {
     input.close();
   }

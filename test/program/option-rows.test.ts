@@ -6,13 +6,7 @@ import { signInCommand } from "../../src/programs/sign-in-command.ts";
 import { parseAccountList } from "../../src/settings/account-list.ts";
 import { combined, environmentName, Given } from "../../src/settings/given.ts";
 import { commandNames, type OptionRow, optionGroups } from "../../src/settings/option-row.ts";
-import {
-  accountRows,
-  optionRows,
-  rowsOf,
-  sideRows,
-  sides,
-} from "../../src/settings/option-rows.ts";
+import { accountRows, optionRows, rowsOf, sideRows, sides } from "../../src/settings/option-rows.ts";
 import { resolveCommonSettings } from "../../src/settings/settings.ts";
 import { spellingsOf } from "../../src/settings/words.ts";
 import { secretsIn } from "../../src/world/environment.ts";

@@ -6,13 +6,7 @@ import { quoteForShell } from "../../src/programs/quote.ts";
 import { showEndpoint } from "../../src/settings/endpoint.ts";
 import { temporaryDirectory } from "../scene/certificates.ts";
 import { startDnsServer } from "../scene/dns-server.ts";
-import {
-  type Dnsmasq,
-  dnsmasqOptions,
-  dnsmasqZone,
-  manyHosts,
-  startDnsmasq,
-} from "../scene/dnsmasq.ts";
+import { type Dnsmasq, dnsmasqOptions, dnsmasqZone, manyHosts, startDnsmasq } from "../scene/dnsmasq.ts";
 import { programPath, runProgram } from "../scene/program.ts";
 import { rootCommand } from "../scene/root.ts";
 

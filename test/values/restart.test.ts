@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import {
-  afterEnd,
-  type Decision,
-  type Ended,
-  imapsyncStatuses,
-  type RestartPolicy,
-} from "../../src/keep/restart.ts";
+import { afterEnd, type Decision, type Ended, imapsyncStatuses, type RestartPolicy } from "../../src/keep/restart.ts";
 
 const minute = 60_000;
 const startedAt = Date.parse("2026-11-20T12:00:00Z");

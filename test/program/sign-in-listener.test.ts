@@ -1,107 +1,55 @@
 import assert from "node:assert/strict";
-import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { connect, createServer as createTcpServer, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { MxtokenError } from "../../src/errors.ts";
-import { signInPages } from "../../src/report/page.ts";
-import { type Catcher, startCatcher } from "../../src/sign-in/catcher.ts";
-import { makeKeyPair } from "../../src/sign-in/certificate.ts";
-import { loopbackRedirect } from "../../src/sign-in/redirect.ts";
-import type { KeyPair } from "../../src/store/certificate-files.ts";
+import type { SignInDesk } from "../../src/sign-in/sign-in-desk.ts";
 import { temporaryDirectory } from "../scene/certificates.ts";
 import { freePort, loopbackAddresses } from "../scene/loopback.ts";
+import { type Asked, askListener, type Begun, beginSignIn, listenerCertificate, nextCode as nextCodeOf, openDesk, type Reply } from "../scene/sign-in-desk.ts";
 import { type TestWorld, testWorld } from "../scene/world.ts";
 
-const state = "the-right-state";
-const issuer = "https://login.example.test";
 const connectionPatience = 15_000;
 const pagePatience = 3000;
 const connectionLimit = 200;
 
-let world: TestWorld;
-let keyPair: KeyPair;
-let catcher: Catcher;
-const all: Catcher[] = [];
+const signedIn = {
+  is: "signedIn",
+  account: "foo@example.test",
+  hosts: ["imap.test"],
+  otherAccount: undefined,
+} as const;
 
-async function start(redirectUri = "https://localhost", port?: number): Promise<Catcher> {
-  const redirect = loopbackRedirect(redirectUri, { port, scheme: undefined });
-  assert.ok(redirect);
-  const started = await startCatcher(world, {
-    redirect,
-    keyPair,
-    expected: { state, issuer, authorizationEndpoint: `${issuer}/authorize` },
-    pages: signInPages,
-  });
-  all.push(started);
-  return started;
+let world: TestWorld;
+let begun: Begun;
+let state: string;
+let rightAnswer: string;
+const desks: SignInDesk[] = [];
+
+function start(redirectUri?: string, port?: number): Promise<Begun> {
+  const desk = openDesk(world);
+  desks.push(desk);
+  return beginSignIn(desk, redirectUri, port);
 }
 
 beforeEach(async () => {
-  world = testWorld({ cwd: temporaryDirectory() });
-  keyPair = await makeKeyPair(Date.now());
-  catcher = await start();
+  world = testWorld({ cwd: temporaryDirectory(), now: Date.now() });
+  begun = await start();
+  ({ state } = begun);
+  rightAnswer = begun.answer("the-code");
 });
 afterEach(async () => {
-  for (const one of all.splice(0)) await one.close();
+  world.expire(pagePatience);
+  for (const desk of desks.splice(0)) await desk.close();
 });
 
-interface Reply {
-  readonly status: number;
-  readonly headers: Record<string, string | string[] | undefined>;
-  readonly body: string;
+function ask(path: string, asked: Asked = {}, at = begun): Promise<Reply> {
+  return askListener(at, path, asked);
 }
 
-interface Asked {
-  readonly method?: string;
-  readonly headers?: Record<string, string>;
-  readonly body?: string;
-  readonly address?: string;
-  readonly host?: string;
+function nextCode(at = begun): Promise<string> {
+  return nextCodeOf(at);
 }
-
-/** One request; over HTTPS it is verified against the listener's certificate. */
-function ask(path: string, asked: Asked = {}, at = catcher): Promise<Reply> {
-  const { method = "GET", address = "127.0.0.1", host = `localhost:${at.port}` } = asked;
-  const send = at.redirectUri.startsWith("https:") ? httpsRequest : httpRequest;
-  return new Promise((resolve, reject) => {
-    const request = send(
-      {
-        host: address,
-        port: at.port,
-        ...{ servername: "localhost", ca: keyPair.certificate },
-        method,
-        path,
-        headers: { host, ...asked.headers },
-        agent: false,
-      },
-      (response) => {
-        let body = "";
-        response.setEncoding("utf8");
-        response.on("data", (chunk: string) => {
-          body += chunk;
-        });
-        response.on("error", reject);
-        response.on("end", () =>
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
-        );
-      },
-    );
-    request.on("error", reject);
-    request.on("connect", ({ statusCode = 0, headers }, socket) => {
-      socket.destroy();
-      resolve({ status: statusCode, headers, body: "" });
-    });
-    request.end(asked.body);
-  });
-}
-
-function nextCode(at = catcher): Promise<string> {
-  return at.next(new AbortController().signal).then(({ code }) => code.reveal());
-}
-
-const rightAnswer = `/?code=the-code&state=${state}&iss=${encodeURIComponent(issuer)}`;
 
 describe("the right answer", () => {
   for (const address of loopbackAddresses) {
@@ -116,10 +64,10 @@ describe("the right answer", () => {
       const plain = await start("http://127.0.0.1");
       assert.equal(plain.redirectUri, `http://127.0.0.1:${plain.port}`);
       const code = nextCode(plain);
-      const reply = await ask(rightAnswer, { address, host: `127.0.0.1:${plain.port}` }, plain);
+      const reply = await ask(plain.answer("the-code"), { address }, plain);
       assert.equal(reply.status, 303);
       assert.equal(await code, "the-code");
-      await plain.close();
+      await plain.signIn.end();
     });
   }
 
@@ -134,12 +82,7 @@ describe("the right answer", () => {
     assert.match(String(location), /^\/mxtoken\/[0-9a-f]{32}$/);
     const page = ask(String(location));
     await nextCode();
-    const closed = catcher.close({
-      is: "signedIn",
-      account: "foo@example.test",
-      hosts: ["imap.test"],
-      otherAccount: undefined,
-    });
+    const closed = begun.signIn.end(signedIn);
     const { status, body } = await page;
     await closed;
     assert.equal(status, 200);
@@ -155,30 +98,20 @@ describe("the right answer", () => {
     const pages = answers.map(({ headers }) => ask(String(headers["location"])));
     assert.equal(await nextCode(), "the-code");
     await Promise.all([ask("/"), ask("/")]);
-    await catcher.close({
-      is: "signedIn",
-      account: "foo@example.test",
-      hosts: ["imap.test"],
-      otherAccount: undefined,
-    });
+    await begun.signIn.end(signedIn);
     for (const page of pages) assert.match((await page).body, /Signed in/);
   });
 
   test("is taken from the second tab where the first one's is of no use", async () => {
     const [first, second] = [await ask(rightAnswer), await ask(`/?code=good&state=${state}`)];
-    const caught = await catcher.next(new AbortController().signal);
-    catcher.refuse(caught, { is: "failed", message: "the code was not taken", hint: undefined });
+    const caught = await begun.signIn.code(new AbortController().signal);
+    caught.refuse("the code was not taken");
     assert.equal(await nextCode(), "good");
     const told = await ask(String(first.headers["location"]));
     assert.match(told.body, /Not signed in[\s\S]*The code was not taken\./);
     const page = ask(String(second.headers["location"]));
     await ask("/");
-    await catcher.close({
-      is: "signedIn",
-      account: "foo@example.test",
-      hosts: ["imap.test"],
-      otherAccount: undefined,
-    });
+    await begun.signIn.end(signedIn);
     assert.doesNotMatch((await page).body, /Not signed in/);
   });
 
@@ -186,7 +119,7 @@ describe("the right answer", () => {
     for (let count = 0; count < 30; count += 1) await ask(`/?code=code-${count}&state=${state}`);
     for (let count = 0; count < 20; count += 1) assert.equal(await nextCode(), `code-${count}`);
     const nothing = new AbortController();
-    const next = catcher.next(nothing.signal);
+    const next = begun.signIn.code(nothing.signal);
     nothing.abort(new Error("no more"));
     await assert.rejects(next, /no more/);
   });
@@ -208,7 +141,7 @@ describe("the right answer", () => {
     const { headers } = await ask(`/?${query}`);
     await failed;
     const page = ask(String(headers["location"]));
-    const closed = catcher.close({
+    const closed = begun.signIn.end({
       is: "failed",
       message: "the <b>person</b> chose \"Cancel\" & 'left'",
       hint: undefined,
@@ -222,32 +155,33 @@ describe("the right answer", () => {
 });
 
 describe("everything else gets a short 4xx and changes nothing", () => {
-  const path = `/?code=stolen&state=${state}`;
+  /** STATE and PORT stand for those of the sign-in. */
+  const path = "/?code=stolen&state=STATE";
   const cases: [string, string, Asked, number][] = [
     ["favicon", "/favicon.ico", {}, 404],
-    ["another path", `/other?code=x&state=${state}`, {}, 404],
-    ["a path that begins like a host", `//evil.example/?code=x&state=${state}`, {}, 404],
-    ["an absolute address", `https://evil.example/?code=x&state=${state}`, {}, 404],
+    ["another path", "/other?code=x&state=STATE", {}, 404],
+    ["a path that begins like a host", "//evil.example/?code=x&state=STATE", {}, 404],
+    ["an absolute address", "https://evil.example/?code=x&state=STATE", {}, 404],
     ["a page that there is not", "/mxtoken/0123456789abcdef0123456789abcdef", {}, 404],
     ["nothing", "/", {}, 400],
     ["no state", "/?code=stolen", {}, 400],
     ["a wrong state", "/?code=stolen&state=wrong", {}, 400],
     ["an empty state", "/?code=stolen&state=", {}, 400],
-    ["the right state twice", `${path}&state=${state}`, {}, 400],
-    ["a beginning of the right state", "/?code=stolen&state=the-right", {}, 400],
-    ["no code", `/?state=${state}`, {}, 400],
+    ["the right state twice", `${path}&state=STATE`, {}, 400],
+    ["a beginning of the right state", "/?code=stolen&state=BEGINNING", {}, 400],
+    ["no code", "/?state=STATE", {}, 400],
     ["two codes", `${path}&code=x`, {}, 400],
     ["another issuer", `${path}&iss=https://evil.example`, {}, 400],
     ["an error without a state", "/?error=access_denied", {}, 400],
     [
       "an error of another issuer",
-      `/?error=access_denied&state=${state}&iss=https://evil.example`,
+      "/?error=access_denied&state=STATE&iss=https://evil.example",
       {},
       400,
     ],
     ["CONNECT", path, { method: "CONNECT" }, 405],
     ["an error with a wrong state", "/?error=access_denied&state=wrong", {}, 400],
-    ["the state in another case", `/?code=stolen&state=${state.toUpperCase()}`, {}, 400],
+    ["the state in another case", "/?code=stolen&state=OTHERCASE", {}, 400],
     ["HEAD", path, { method: "HEAD" }, 405],
     ["POST", path, { method: "POST", body: "code=stolen" }, 405],
     ["OPTIONS", path, { method: "OPTIONS" }, 405],
@@ -262,9 +196,16 @@ describe("everything else gets a short 4xx and changes nothing", () => {
   ];
   for (const [name, target, asked, status] of cases) {
     test(`${name}: ${status}`, async () => {
-      const host = asked.host?.replace("PORT", String(catcher.port));
+      const host = asked.host?.replace("PORT", String(begun.port));
       const more = { ...asked, ...(host === undefined ? {} : { host }) };
-      const reply = await ask(target, more).catch((error) => {
+      const swapped = [...state].map((letter) =>
+        letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase(),
+      );
+      const path = target
+        .replaceAll("STATE", state)
+        .replace("BEGINNING", state.slice(0, 9))
+        .replace("OTHERCASE", swapped.join(""));
+      const reply = await ask(path, more).catch((error) => {
         // An answer that comes before the whole body was sent may be cut off.
         if (asked.body === undefined) throw error;
         return undefined;
@@ -274,7 +215,7 @@ describe("everything else gets a short 4xx and changes nothing", () => {
         assert.ok(reply.body.length < 4096);
         assert.ok(!reply.body.includes("stolen") && !reply.body.includes(state));
       }
-      assert.equal(catcher.hasVisitor, false);
+      assert.equal(begun.signIn.isWatched, false);
       const code = nextCode();
       assert.equal((await ask(rightAnswer)).status, 303);
       assert.equal(await code, "the-code");
@@ -290,7 +231,7 @@ describe("everything else gets a short 4xx and changes nothing", () => {
     const taken = await ask(rightAnswer);
     const page = ask(String(taken.headers["location"]));
     await nextCode();
-    const closed = catcher.close({ is: "failed", message: "x", hint: "y" });
+    const closed = begun.signIn.end({ is: "failed", message: "x", hint: "y" });
     const others = await start();
     const refused = await Promise.all(
       ["/", "/favicon.ico"].map((target) => ask(target, {}, others)),
@@ -306,7 +247,7 @@ describe("everything else gets a short 4xx and changes nothing", () => {
       assert.ok(!/unsafe|\*|http|script/.test(policy));
     }
     await closed;
-    await others.close();
+    await others.signIn.end();
   });
 
   test("the style is the one whose digest the policy names", async () => {
@@ -321,7 +262,7 @@ describe("everything else gets a short 4xx and changes nothing", () => {
 describe("bad neighbours", () => {
   /** A connection that is open and says nothing more. */
   async function stalled(beginning = ""): Promise<Socket> {
-    const socket = connect(catcher.port, "127.0.0.1");
+    const socket = connect(begun.port, "127.0.0.1");
     socket.on("error", () => undefined);
     await new Promise((resolve) => socket.once("connect", resolve));
     if (beginning !== "") socket.write(beginning);
@@ -337,14 +278,14 @@ describe("bad neighbours", () => {
 
   async function halfRequest(): Promise<Socket> {
     const socket = connectTls({
-      port: catcher.port,
+      port: begun.port,
       host: "127.0.0.1",
       servername: "localhost",
-      ca: keyPair.certificate,
+      ca: listenerCertificate(),
     });
     socket.on("error", () => undefined);
     await new Promise((resolve) => socket.once("secureConnect", resolve));
-    socket.write(`GET /?code=x HTTP/1.1\r\nHost: localhost:${catcher.port}\r\nX-Slow: `);
+    socket.write(`GET /?code=x HTTP/1.1\r\nHost: localhost:${begun.port}\r\nX-Slow: `);
     return socket;
   }
 
@@ -379,12 +320,7 @@ describe("bad neighbours", () => {
     world.expire(connectionPatience);
     await closed(other);
     await nextCode();
-    const end = catcher.close({
-      is: "signedIn",
-      account: "foo@example.test",
-      hosts: ["imap.test"],
-      otherAccount: undefined,
-    });
+    const end = begun.signIn.end(signedIn);
     assert.match((await page).body, /Signed in/);
     await end;
   });
@@ -410,7 +346,7 @@ describe("bad neighbours", () => {
       socket.resume();
       await closed(socket);
     }
-    assert.equal(catcher.hasVisitor, false);
+    assert.equal(begun.signIn.isWatched, false);
     assert.equal((await ask(rightAnswer)).status, 303);
   });
 
@@ -428,7 +364,7 @@ describe("bad neighbours", () => {
     assert.deepEqual(Object.fromEntries(statuses), { 400: 500, 404: 500 });
     // Of a connection that is over, nothing is kept.
     assert.ok(world.deadlines < 100, `${world.deadlines} deadlines`);
-    assert.equal(catcher.hasVisitor, false);
+    assert.equal(begun.signIn.isWatched, false);
     assert.equal((await ask(rightAnswer)).status, 303);
     assert.equal(await code, "the-code");
   });
@@ -438,7 +374,7 @@ describe("the port", () => {
   test("is free, and the same on both addresses", async () => {
     for (const address of loopbackAddresses)
       assert.equal((await ask("/", { address })).status, 400);
-    assert.equal(catcher.redirectUri, `https://localhost:${catcher.port}`);
+    assert.equal(begun.redirectUri, `https://localhost:${begun.port}`);
   });
 
   test("is closed on every other address", async () => {
@@ -448,7 +384,7 @@ describe("the port", () => {
       .filter((one) => one !== undefined && !one.internal && !one.address.startsWith("fe80"))
       .map((one) => one?.address ?? "");
     for (const address of ["127.0.0.2", ...others]) {
-      const socket = connect(catcher.port, address);
+      const socket = connect(begun.port, address);
       const code = await new Promise((resolve) => {
         socket.once("connect", () => resolve("connected"));
         socket.once("error", (error) => resolve("code" in error ? error.code : error));
@@ -462,13 +398,16 @@ describe("the port", () => {
       const port = await freePort();
       const server = createTcpServer();
       await new Promise<void>((resolve) => server.listen(port, host, resolve));
-      await assert.rejects(start("https://localhost", port), {
-        code: "configuration",
-        message: `cannot listen on port ${port}: another program uses it`,
-      });
+      const refused = await start("https://localhost", port);
+      assert.deepEqual(refused.told, [
+        { is: "cannotListen", reason: `cannot listen on port ${port}: another program uses it` },
+      ]);
+      assert.equal(refused.redirectUri, "https://localhost", "as it is registered");
       // Nothing stays behind on the other address.
       server.close();
-      await (await start("https://localhost", port)).close();
+      const taken = await start("https://localhost", port);
+      assert.equal(taken.port, port);
+      await taken.signIn.end();
     }
   });
 
@@ -478,7 +417,7 @@ describe("the port", () => {
     const idle = connect(over.port, "127.0.0.1");
     await new Promise((resolve) => idle.once("connect", resolve));
     const gone = new Promise((resolve) => idle.once("close", resolve));
-    await over.close();
+    await over.signIn.end();
     await gone;
     for (const address of loopbackAddresses) {
       await assert.rejects(ask("/", { address }, over), { code: "ECONNREFUSED" });
@@ -488,7 +427,7 @@ describe("the port", () => {
   test("the end does not wait for ever for a browser that went away", async () => {
     await ask(rightAnswer);
     await nextCode();
-    const over = catcher.close({ is: "failed", message: "x", hint: undefined });
+    const over = begun.signIn.end({ is: "failed", message: "x", hint: undefined });
     world.expire(pagePatience);
     await over;
   });
