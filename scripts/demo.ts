@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { office365 } from "../src/catalog/microsoft.ts";
 import { exitStatus } from "../src/errors.ts";
-import { fold } from "../src/report/fold.ts";
-import { isBrowserSeen } from "../src/world/browser.ts";
+import { mark, written } from "../src/report/line.ts";
+import { isBrowserSeen } from "../src/world/run.ts";
 import type { AuthorizationServer } from "../test/scene/authorization-server.ts";
 import {
   type Certificates,
@@ -197,7 +197,10 @@ function followSignIn(child: ChildProcess, server: AuthorizationServer, home: st
   let text = "";
   let isFound = false;
   child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
-    const lines = chunk.split("\n").map((line) => fold(line, process.stderr.columns));
+    const lines = chunk.split("\n").map((line) => {
+      const isSaid = line.startsWith(mark);
+      return isSaid ? written({ say: line.slice(mark.length) }, process.stderr.columns) : line;
+    });
     process.stderr.write(lines.join("\n"));
     text += chunk;
     const [shown] = signInAddresses(text);

@@ -1,4 +1,6 @@
-import type { Finding } from "./finding.ts";
+import type { Facts } from "./causes/cause.ts";
+import type { CauseId } from "./causes/diagnose.ts";
+import type { Finding } from "./mail-server.ts";
 import type { Secret } from "./secret.ts";
 
 /**
@@ -59,6 +61,10 @@ export type NoProviderReason =
 
 /** Details of an {@link MxtokenError} beside its code and message. */
 export interface ErrorDetails extends ErrorOptions {
+  /** which known failure it is; `cause` is another error */
+  readonly causeId?: CauseId | undefined;
+  /** what is known of it */
+  readonly facts?: Facts | undefined;
   /** what logins showed, where it is a proof that failed */
   readonly findings?: readonly Finding[] | undefined;
   /** what the person can do next, as one sentence */
@@ -90,6 +96,8 @@ export interface ErrorChanges extends ErrorDetails {
 export class MxtokenError extends Error {
   override readonly name = "MxtokenError";
   readonly code: ErrorCode;
+  readonly causeId: CauseId | undefined;
+  readonly facts: Facts;
   readonly hint: string | undefined;
   readonly commands: readonly string[];
   readonly oauthError: string | undefined;
@@ -103,6 +111,8 @@ export class MxtokenError extends Error {
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
+    this.causeId = details.causeId;
+    this.facts = details.facts ?? {};
     this.hint = details.hint;
     this.commands = details.commands ?? [];
     this.oauthError = details.oauthError;
@@ -115,9 +125,11 @@ export class MxtokenError extends Error {
 
   /** The same error with some of it said otherwise; the rest stays, and this one is its cause. */
   with({ code = this.code, message = this.message, ...changes }: ErrorChanges): MxtokenError {
-    const { hint, commands, oauthError, reason, retryAfter, mayPass, answer, findings } = this;
-    const kept = { hint, commands, oauthError, reason, retryAfter, mayPass, answer, findings };
-    return new MxtokenError(code, message, { ...kept, cause: this, ...changes });
+    const { causeId, facts, hint, commands, oauthError, reason, retryAfter } = this;
+    const { mayPass, answer, findings } = this;
+    const kept = { causeId, facts, hint, commands, oauthError, reason, retryAfter };
+    const all = { ...kept, mayPass, answer, findings, cause: this, ...changes };
+    return new MxtokenError(code, message, all);
   }
 
   /** Exit status of the process that ends with this error. */
@@ -191,10 +203,13 @@ const signalWords = { SIGHUP: "hung up", SIGINT: "interrupted", SIGTERM: "termin
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
   readonly signal: keyof typeof signalStatus;
+  /** what logins had shown by then */
+  readonly findings: readonly Finding[] | undefined;
 
-  constructor(signal: keyof typeof signalStatus) {
+  constructor(signal: keyof typeof signalStatus, findings?: readonly Finding[]) {
     super(signalWords[signal]);
     this.signal = signal;
+    this.findings = findings;
   }
 
   get exitStatus(): number {

@@ -1,4 +1,4 @@
-import type { Finding } from "./finding.ts";
+import type { Finding } from "./mail-server.ts";
 
 /** What tells whose a mail domain is. */
 export type Evidence =
@@ -21,7 +21,7 @@ export type ApplicationAsking =
   | { readonly application: string; readonly by: "secret" | "certificate" }
   | { readonly serviceAccount: string };
 
-/** What happens on the way, as data; `report/sentences.ts` makes the sentences. */
+/** What happens on the way, as data; `report/tellings.ts` has the sentences. */
 export type Event =
   | { is: "lookingUpMx"; domain: string }
   | { is: "providerFound"; provider: string; evidence: ProviderEvidence }
@@ -141,10 +141,16 @@ export type Event =
   | { is: "removed"; account: string; tokenFile: string; isRevoked: boolean }
   | { is: "nothingHere"; directory: string; provider: string | undefined }
   | { is: "tokensBeside"; path: string }
-  | { is: "notRevoked"; tokenFile: string; reason: string }
+  /** whether the reason names the file itself */
+  | { is: "notRevoked"; tokenFile: string; reason: string; isNamed: boolean }
   | { is: "proven"; findings: readonly Finding[] };
 
-/** Where many accounts are told of at once, which one it is about. */
-export type Told = Event & { readonly account?: string };
-
 export type Tell = (event: Event) => void;
+
+/** An event; and which account it is about, where many are told of at once. */
+export type Told = Event & { readonly of?: string };
+
+/** A sentence about one of many accounts. */
+export function ofAccount(account: string | undefined, sentence: string): string {
+  return account === undefined ? sentence : `${account}: ${sentence}`;
+}

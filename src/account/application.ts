@@ -1,10 +1,22 @@
 import type { ApplicationRow, ProviderRow } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
+import type { ServerMetadata } from "../oauth/metadata.ts";
 import { Secret } from "../secret.ts";
+import type { Purpose } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Remembered } from "../token.ts";
-import type { World } from "../world/world.ts";
-import { readClientSecret } from "./client-secret.ts";
+
+/** What a client is made of. */
+export interface ClientRequest {
+  readonly settings: Settings;
+  readonly row: ProviderRow | undefined;
+  /** what the stored tokens say they were made with */
+  readonly remembered: Remembered;
+  /** what the server says of itself, where it was asked */
+  readonly metadata: ServerMetadata | undefined;
+  /** what it is for: a refresh needs less than a new token */
+  readonly purpose: Purpose;
+}
 
 /** The OAuth application to act as. */
 export interface Application {
@@ -70,19 +82,24 @@ export function requireOwnApplication({ name, row }: Application, hasCredentials
   );
 }
 
+/** Where the client secret comes from; undefined: there is none. */
+export type SecretSource =
+  | { readonly by: "person" }
+  /** the application's publisher shows it to everybody */
+  | { readonly by: "publisher"; readonly secret: Secret };
+
 /**
- * The person's own secret, or the one that the application's publisher shows to everybody.
+ * Whose client secret it is. Nobody is asked for it yet.
  *
  * @throws MxtokenError `configuration`
  */
-export async function resolveSecret(
-  world: World,
-  settings: Settings,
+export function secretSourceOf(
+  { clientSecret, tokenUri }: Settings,
   { name, row: application }: Application,
-): Promise<Secret | undefined> {
-  const given = await readClientSecret(world, settings.clientSecret);
-  if (application === undefined) return given;
-  if (given === undefined && application.needsOwnSecret) {
+): SecretSource | undefined {
+  const isGiven = Object.values(clientSecret).some((source) => source !== undefined);
+  if (application === undefined) return isGiven ? { by: "person" } : undefined;
+  if (!isGiven && application.needsOwnSecret) {
     throw new MxtokenError(
       "configuration",
       `the application ${name} has a client secret, which is its author's and not ours to ship`,
@@ -91,15 +108,16 @@ export async function resolveSecret(
       },
     );
   }
-  if (given !== undefined && !application.needsOwnSecret && settings.tokenUri === undefined) {
+  if (isGiven && !application.needsOwnSecret && tokenUri === undefined) {
     throw new MxtokenError(
       "configuration",
       `a client secret is given, but ${name} is not an application of yours`,
       { hint: "pass --client-id too, or take the secret out of the options and the environment" },
     );
   }
+  if (isGiven) return { by: "person" };
   const published = application.publishedClientSecret;
-  return given ?? (published === undefined ? undefined : new Secret(published));
+  return published === undefined ? undefined : { by: "publisher", secret: new Secret(published) };
 }
 
 function findApplication(

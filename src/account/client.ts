@@ -1,34 +1,30 @@
-import type { ProviderRow } from "../catalog/provider-row.ts";
+import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
-import type { OAuthClient } from "../oauth/client.ts";
-import { judgeMetadata, type ServerMetadata, wantsBasic } from "../oauth/server-metadata.ts";
+import type { Protocol } from "../mail-server.ts";
+import type { CredentialsSource, OAuthClient } from "../oauth/client.ts";
+import { judgeMetadata, wantsBasic } from "../oauth/metadata.ts";
 import { flowOf, isAppOnly, resolveFlow } from "../settings/flow.ts";
-import type { Purpose } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
-import type { Remembered } from "../token.ts";
 import { proxyOf } from "../world/http.ts";
 import type { World } from "../world/world.ts";
-import type { Application } from "./application.ts";
-import { checkRedirectUri, resolveIssuer, resolveTenant } from "./authorization-server.ts";
-import { type Credentials, resolveCredentials } from "./credentials.ts";
-import { alternativeScope, requireScope, resolveScope } from "./scope.ts";
-import { resolveEndpoints } from "./server-endpoints.ts";
+import type { Application, ClientRequest } from "./application.ts";
+import { resolveCredentials } from "./credentials.ts";
+import { checkRedirectUri, resolveEndpoints, resolveIssuer, resolveTenant } from "./endpoints.ts";
+
+/** The client, and where what it is proven by comes from. */
+export interface ResolvedClient {
+  readonly client: OAuthClient;
+  readonly credentials: CredentialsSource;
+}
 
 /**
  * Completes the OAuth client: options first, then what the token file was made with, then what the
  * server says of itself, then the rows of provider and application.
  *
- * @param purpose what it is for: a refresh needs less than a new token
  * @throws MxtokenError `usage` or `configuration`; `unreadable` for a key that is none
  */
-export async function resolveClient(
-  world: World,
-  settings: Settings,
-  row: ProviderRow | undefined,
-  remembered: Remembered,
-  metadata: ServerMetadata | undefined,
-  purpose: Purpose,
-): Promise<OAuthClient> {
+export async function resolveClient(world: World, request: ClientRequest): Promise<ResolvedClient> {
+  const { settings, row, remembered, metadata, purpose } = request;
   // Before a person is troubled: every request will need it.
   proxyOf(world.env);
   // What is revoked is what the file holds, whatever is asked for elsewhere.
@@ -38,8 +34,7 @@ export async function resolveClient(
   const isNamed =
     (settings.tokenUri ?? metadata?.tokenEndpoint ?? row?.tokenEndpoint) !== undefined;
   if (!isNamed && former !== undefined) requireNoCredentials(settings, former);
-  const credentials = await resolveCredentials(world, settings, row, remembered, flow, purpose);
-  const { application } = credentials;
+  const { application, authentication, fetch } = await resolveCredentials(world, request, flow);
   const tenant = resolveTenant(settings, row, remembered, flow);
   const asked = { settings, row, application, flow };
   const scope = resolveScope(asked);
@@ -49,26 +44,28 @@ export async function resolveClient(
   const shortcomings =
     metadata === undefined || !isNew
       ? []
-      : judgeMetadata(metadata, flow, scope ?? "", proofBy(credentials));
-  return {
+      : judgeMetadata(metadata, flow, scope ?? "", proofBy(authentication));
+  const endpoints = { ...request, tenant, former, needed: isNew ? flow : purpose };
+  const client: OAuthClient = {
     flow,
-    ...credentials,
+    authentication,
     app: application.name,
     id: application.clientId,
     ...redirectUriOf(settings, application),
-    ...resolveEndpoints(settings, row, metadata, tenant, isNew ? flow : purpose, former),
+    ...resolveEndpoints(endpoints),
     isTokenEndpointNamed: settings.tokenUri !== undefined || metadata !== undefined,
     issuer: resolveIssuer(settings, row, metadata),
     isIssuerInAnswer: metadata?.isIssuerInAnswer === true,
     scope: scope ?? "",
     alternativeScope: alternativeScope(asked),
-    ...quirksOf(settings, row, application, metadata),
+    ...quirksOf(request, application),
     authorizationParameters: authorizationParametersOf(settings, row),
     loginHint: settings.login ?? remembered.login ?? settings.address.text,
     tenant,
     consentName: application.row?.consentName,
     shortcomings,
   };
+  return { client, credentials: fetch };
 }
 
 /**
@@ -94,9 +91,12 @@ function requireNoCredentials(settings: Settings, endpoint: string): void {
   );
 }
 
-function proofBy({ secret, certificate }: Credentials): "secret" | "certificate" | undefined {
-  if (certificate !== undefined) return "certificate";
-  return secret === undefined ? undefined : "secret";
+function proofBy(
+  authentication: OAuthClient["authentication"],
+): "secret" | "certificate" | undefined {
+  return authentication === "secret" || authentication === "certificate"
+    ? authentication
+    : undefined;
 }
 
 function redirectUriOf(
@@ -112,10 +112,8 @@ function redirectUriOf(
 
 /** What a row says of its own authorization server, which is nothing about another one. */
 function quirksOf(
-  { authorizeUri, tokenUri, deviceUri }: Settings,
-  row: ProviderRow | undefined,
+  { settings: { authorizeUri, tokenUri, deviceUri }, row, metadata }: ClientRequest,
   application: Application,
-  metadata: ServerMetadata | undefined,
 ): Pick<
   OAuthClient,
   | "unechoedScopes"
@@ -149,4 +147,69 @@ function authorizationParametersOf(
   if (!selectAccount) return parameters;
   const prompts = [parameters["prompt"], "select_account"].filter((one) => one !== undefined);
   return { ...parameters, prompt: prompts.join(" ") };
+}
+
+/** What decides the scope. */
+interface Asked {
+  readonly settings: Settings;
+  readonly row: ProviderRow | undefined;
+  readonly application: Application;
+  readonly flow: Flow;
+}
+
+/**
+ * The scope to ask for: named, or what the provider wants for the protocols that the token shall
+ * open.
+ *
+ * @returns undefined where no source tells it
+ */
+export function resolveScope({ settings, row, application, flow }: Asked): string | undefined {
+  if (settings.scope !== undefined) return settings.scope;
+  if (flow === "client-credentials") return row?.clientCredentials?.scope;
+  if (flow === "service-account") {
+    return isForImapAlone(settings) ? row?.serviceAccount?.imapScope : row?.serviceAccount?.scope;
+  }
+  const ofOwn = application.row === undefined ? row?.ownApplication?.scope : undefined;
+  if (ofOwn !== undefined) return ofOwn;
+  if (row === undefined || unknownProtocol(settings, row) !== undefined) return undefined;
+  const scopes = settings.access.flatMap((protocol) => row.scopes[protocol]?.split(" ") ?? []);
+  return [...new Set([...scopes, ...row.extraScopes])].join(" ");
+}
+
+/** What a service account asks for where the first scope is not delegated to it. */
+export function alternativeScope({ settings, row, flow }: Asked): string | undefined {
+  if (flow !== "service-account" || settings.scope !== undefined) return undefined;
+  return isForImapAlone(settings) ? row?.serviceAccount?.scope : row?.serviceAccount?.imapScope;
+}
+
+/** @throws MxtokenError `configuration` where no source tells the scope */
+export function requireScope(scope: string | undefined, { settings, row, flow }: Asked): void {
+  if (scope !== undefined) return;
+  const protocol = row === undefined ? undefined : unknownProtocol(settings, row);
+  if (protocol !== undefined && row?.withoutToken?.includes(protocol)) {
+    throw new MxtokenError(
+      "configuration",
+      `${row.title} takes no OAuth 2.0 token for ${protocol.toUpperCase()}`,
+    );
+  }
+  const isDelegated = flow === "code" || flow === "device";
+  const what =
+    isDelegated && protocol !== undefined && row?.scopes.imap !== undefined
+      ? `the scope for ${protocol.toUpperCase()} at ${row.name} is not known for sure: pass --scope`
+      : "a scope is needed: pass --scope";
+  throw new MxtokenError("configuration", what, { hint: hintFor(row, isDelegated) });
+}
+
+function hintFor(row: ProviderRow | undefined, isDelegated: boolean): string | undefined {
+  if (row?.unconfirmed === undefined || !isDelegated) return undefined;
+  const beside = row.extraScopes.length === 0 ? "" : `; and ${row.extraScopes.join(" ")} beside it`;
+  return `not known for sure: ${row.unconfirmed[0]}${beside}`;
+}
+
+function unknownProtocol({ access }: Settings, row: ProviderRow): Protocol | undefined {
+  return access.find((protocol) => row.scopes[protocol] === undefined);
+}
+
+function isForImapAlone({ access }: Settings): boolean {
+  return access.every((protocol) => protocol === "imap");
 }

@@ -1,5 +1,4 @@
-import type { ProviderRow } from "./provider-row.ts";
-import { ispdb, thunderbirdTable } from "./sources.ts";
+import { ispdb, type ProviderRow, thunderbirdTable } from "./provider-row.ts";
 
 /** Fastmail. */
 export const fastmail = {

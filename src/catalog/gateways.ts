@@ -1,5 +1,4 @@
-import type { GatewayRow } from "./provider-row.ts";
-import { kumoMta } from "./sources.ts";
+import { type GatewayRow, kumoMta } from "./provider-row.ts";
 
 /** Services that filter or forward mail before it reaches the provider. */
 export const gateways: readonly GatewayRow[] = [

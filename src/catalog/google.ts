@@ -1,5 +1,4 @@
-import type { ProviderRow } from "./provider-row.ts";
-import { ispdb, kumoMta, oauth2Imap, thunderbirdTable } from "./sources.ts";
+import { ispdb, kumoMta, oauth2Imap, type ProviderRow, thunderbirdTable } from "./provider-row.ts";
 
 /** Gmail and Google Workspace. */
 export const google = {

@@ -1,5 +1,4 @@
-import type { ProviderRow } from "./provider-row.ts";
-import { fairEmail, ispdb, thunderbirdTable } from "./sources.ts";
+import { fairEmail, ispdb, type ProviderRow, thunderbirdTable } from "./provider-row.ts";
 
 /** Mail.ru, by the pair of endpoints that Thunderbird's application is known to work with. */
 export const mailru = {

@@ -1,5 +1,4 @@
-import type { ProviderRow } from "./provider-row.ts";
-import { fairEmail, thunderbirdTable } from "./sources.ts";
+import { fairEmail, type ProviderRow, thunderbirdTable } from "./provider-row.ts";
 
 const scope = "openid profile email";
 

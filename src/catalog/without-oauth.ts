@@ -1,5 +1,4 @@
-import type { PasswordOnlyRow } from "./provider-row.ts";
-import { fairEmail, ispdb, kumoMta } from "./sources.ts";
+import { fairEmail, ispdb, kumoMta, type PasswordOnlyRow } from "./provider-row.ts";
 
 const germanPassword =
   "switch POP3 and IMAP on in the settings of the mailbox, and use its password, or an app password where two-factor authentication is on";

@@ -1,5 +1,10 @@
-import type { ApplicationRow, ProviderRow } from "./provider-row.ts";
-import { ispdb, kumoMta, thunderbirdTable } from "./sources.ts";
+import {
+  type ApplicationRow,
+  ispdb,
+  kumoMta,
+  type ProviderRow,
+  thunderbirdTable,
+} from "./provider-row.ts";
 
 const thunderbirdAtYahoo: ApplicationRow = {
   clientId:

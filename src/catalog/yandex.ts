@@ -1,5 +1,4 @@
-import type { ProviderRow } from "./provider-row.ts";
-import { fairEmail, ispdb, thunderbirdTable } from "./sources.ts";
+import { fairEmail, ispdb, type ProviderRow, thunderbirdTable } from "./provider-row.ts";
 
 /** Yandex Mail and Yandex 360. */
 export const yandex = {

@@ -1,13 +1,14 @@
+import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { parseAddress } from "../address.ts";
 import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
-import type { AccountToKeep } from "../keep/account.ts";
+import type { AccountToKeep } from "../keep/account-state.ts";
 import { signInCommand } from "../programs/sign-in-command.ts";
 import { inPlace, type ListedAccount } from "../settings/account-list.ts";
 import { type Arguments, combined, Given } from "../settings/given.ts";
 import { resolveCommonSettings, type Settings } from "../settings/settings.ts";
-import { pause } from "../world/pause.ts";
+import { pause } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 
 /** What a file holds, not everybody on the machine can read. */
@@ -18,13 +19,14 @@ interface SharedSettings {
   /** their own options and the common ones */
   readonly own: Arguments;
   readonly others: Omit<Settings, "address">;
-  /** the same as text, for comparisons */
+  /** a digest of them, for comparisons; of secrets, only that they are there */
   readonly asked: string;
 }
 
 function share(own: Arguments, world: World, warn: (text: string) => void): SharedSettings {
   const others = resolveCommonSettings(new Given(own, world.env), warn);
-  return { own, others, asked: JSON.stringify(others) };
+  const asked = createHash("sha256").update(JSON.stringify(others)).digest("base64url");
+  return { own, others, asked };
 }
 
 /** Accounts, of which there may be very many. */
@@ -66,7 +68,8 @@ export async function accountsToKeep(
         );
       }
       const signIn = () => signInCommand(own, world, address);
-      const account = { settings, label: address.text, signInCommand: signIn };
+      const label = address.text;
+      const account = { key: `${label} ${asked}`, settings, label, signInCommand: signIn };
       accounts.set(key, { account, settings: asked, place });
     });
   }

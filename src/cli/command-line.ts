@@ -1,6 +1,7 @@
 import yargs, { type Argv, type Options, type Arguments as Parsed } from "yargs";
 import manifest from "../../package.json" with { type: "json" };
 import { MxtokenError } from "../errors.ts";
+import type { MakeEngine } from "../keep/engine.ts";
 import type { Report } from "../report/report.ts";
 import { Given } from "../settings/given.ts";
 import type { CommandName, OptionRow } from "../settings/option-row.ts";
@@ -19,10 +20,16 @@ export interface Command {
   /** what to do about a command line that cannot be understood, where help alone does not say it */
   readonly usageHint?: string;
   /**
+   * @param makeEngine makes what works accounts off, for those that are to be kept fresh
    * @returns the exit status, where it is another program's
    * @throws MxtokenError; Interrupted
    */
-  run(world: World, given: Given, report: Report): Promise<number | undefined>;
+  run(
+    world: World,
+    given: Given,
+    report: Report,
+    makeEngine: MakeEngine,
+  ): Promise<number | undefined>;
 }
 
 /** What stands before `--`, in our spelling; behind it is no option of ours, and stays as it is. */

@@ -1,13 +1,13 @@
 import { providers } from "../catalog/providers.ts";
 import { passwordOnlyProviders } from "../catalog/without-oauth.ts";
+import { identifyProvider, requireOAuth } from "../discover/discover.ts";
 import { MxtokenError } from "../errors.ts";
 import { signInCommand } from "../programs/sign-in-command.ts";
 import { dnsServerOf, resolveCommonSettings, resolveSettings } from "../settings/settings.ts";
 import { listenerCertificate } from "../sign-in/listener-certificate.ts";
-import { certificateDirectory } from "../store/certificate-directory.ts";
+import { certificateDirectory } from "../store/places.ts";
 import { check } from "../tasks/check.ts";
 import { get } from "../tasks/get.ts";
-import { identifyProvider, requireOAuth } from "../tasks/identify-provider.ts";
 import { revoke } from "../tasks/revoke.ts";
 import { type RevokeResult, revokeAll } from "../tasks/revoke-all.ts";
 import { show } from "../tasks/show.ts";

@@ -11,7 +11,7 @@ export const keepCommand: Command = {
   name: "keep",
   usage: "keep [addresses..]",
   about: "keep token files fresh until stopped; asks nobody anything",
-  async run(world, given, report) {
+  async run(world, given, report, makeEngine) {
     const list = given.text("list");
     const addresses = [...given.words, ...given.behind];
     if (addresses.length === 0 && list === undefined) {
@@ -33,7 +33,7 @@ export const keepCommand: Command = {
     const request = {
       readAccounts,
       policy: readPolicy(given),
-      concurrency: given.number("concurrency") ?? 64,
+      engine: makeEngine(world, given.number("concurrency") ?? 64),
       statusFile: given.text("status-file"),
       onEvent: given.text("on-event"),
     };

@@ -1,8 +1,10 @@
 import { MxtokenError } from "../errors.ts";
+import type { MakeEngine } from "../keep/engine.ts";
+import { ProcessEngine } from "../keep/process-engine.ts";
 import { Report } from "../report/report.ts";
 import type { NameOf } from "../settings/option-rows.ts";
 import { isFlagIn } from "../settings/words.ts";
-import type { World } from "../world/world.ts";
+import { type World, withWorld } from "../world/world.ts";
 import { atDoubleDash, type Command, parseCommandLine } from "./command-line.ts";
 import {
   certCommand,
@@ -26,12 +28,19 @@ const commands: readonly Command[] = [
   certCommand,
 ];
 
+const makeProcessEngine: MakeEngine = (world, concurrency) => new ProcessEngine(world, concurrency);
+
 /**
  * The program: one function of its arguments and a world.
  *
+ * @param makeEngine makes what works accounts off, where many are kept fresh
  * @returns the exit status
  */
-export async function main(argv: readonly string[], world: World): Promise<number> {
+export async function main(
+  argv: readonly string[],
+  world: World,
+  makeEngine: MakeEngine = makeProcessEngine,
+): Promise<number> {
   const line = atDoubleDash(argv);
   // How errors of the command line itself are told, the command line says.
   const has = (name: NameOf<"flag">) => isFlagIn(line.words, name);
@@ -48,10 +57,8 @@ export async function main(argv: readonly string[], world: World): Promise<numbe
       await new Promise((resolve) => world.stdout.write(`${asked.text}\n`, resolve));
       return 0;
     }
-    const traced = Object.create(world, {
-      trace: { value: (line: string) => report.trace(line) },
-    }) as World;
-    return (await asked.command.run(traced, asked.given, report)) ?? 0;
+    const traced = withWorld(world, { trace: (line) => report.trace(line) });
+    return (await asked.command.run(traced, asked.given, report, makeEngine)) ?? 0;
   } catch (error) {
     return report.failed(error);
   }

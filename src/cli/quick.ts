@@ -1,5 +1,6 @@
-import "../world/inspector.ts";
-import { prepareToLast } from "../world/lasting.ts";
+import { prepareToLast } from "../world/own-process.ts";
+import "../world/own-process.ts";
+import { rememberRead } from "../store/read.ts";
 import { systemWorld } from "../world/system.ts";
 import { showQuickly } from "./show-token.ts";
 
@@ -7,13 +8,16 @@ import { showQuickly } from "./show-token.ts";
 // that takes is to load the program: so a token that is fresh is printed from here, and everything
 // else is left to the program as a whole.
 
-async function begin(argv: readonly string[]): Promise<void> {
+async function start(argv: readonly string[]): Promise<void> {
   if (argv.some((word) => word === "keep" || word === "run")) prepareToLast();
-  if (!(argv[0] === "show" && (await isShown(argv)))) await import("./cli.ts");
+  const memory = rememberRead();
+  if (argv[0] === "show" && (await isShown(argv))) return;
+  const program = await import("./cli.ts");
+  await program.begin(memory.read);
 }
 
 async function isShown(argv: readonly string[]): Promise<boolean> {
-  const world = systemWorld();
+  const world = systemWorld({ ownsProcess: true });
   const shown = await showQuickly(argv, world);
   if (shown === undefined) return false;
   return new Promise((resolve) => {
@@ -21,4 +25,4 @@ async function isShown(argv: readonly string[]): Promise<boolean> {
   });
 }
 
-void begin(process.argv.slice(2));
+void start(process.argv.slice(2));

@@ -1,11 +1,11 @@
 import { MxtokenError } from "../errors.ts";
 import { imapsyncStatuses, type RestartPolicy } from "../keep/restart.ts";
-import type { Outcome } from "../life/job.ts";
 import { isImapsync, type SideAccount, withImapsyncOptions } from "../run/imapsync.ts";
 import { run } from "../run/run.ts";
 import type { ListedAccount } from "../settings/account-list.ts";
 import { type Arguments, combined, type Given } from "../settings/given.ts";
 import { accountRows, sideRows, sides } from "../settings/option-rows.ts";
+import type { Obtained } from "../tasks/get.ts";
 import type { World } from "../world/world.ts";
 import { accountsToKeep, requireOneFileEach } from "./accounts-to-keep.ts";
 import type { Command } from "./command-line.ts";
@@ -20,7 +20,7 @@ export const runCommand: Command = {
   usage: "run [addresses..]",
   about: "keep tokens fresh while a command runs: run <address>... -- <command>",
   usageHint: behindDashes,
-  async run(world, given, report) {
+  async run(world, given, report, makeEngine) {
     const warn = (text: string) => report.warning(text);
     const command = commandOf(given);
     const accounts = await accountsOf(given, world, warn);
@@ -33,18 +33,22 @@ export const runCommand: Command = {
         refreshTokenFromInput: false,
         ...signInSettings(given, world),
       },
-      complete: (words: readonly string[], outcomes: readonly Outcome[]) =>
+      complete: (words: readonly string[], outcomes: readonly Obtained[]) =>
         given.flag("imapsync")
           ? withImapsyncOptions(world, command, words, outcomes, accounts)
           : Promise.resolve(words),
+      engine: makeEngine(world, 2),
       policy: readPolicy(given),
       restart: restartOf(given, command),
     };
     return run(world, request, {
       tell: (event) => report.event(event),
       event: (event) => report.running(event),
-      keeping: (event) => keeping.event(event, undefined, keeping.describe(event)),
-      detail: (label, event) => keeping.detail(label, event),
+      keeping(event) {
+        keeping.event(event, undefined);
+        return keeping.describe(event);
+      },
+      detail: (told) => keeping.detail(told),
     });
   },
 };

@@ -1,8 +1,8 @@
 import { resolveMailbox } from "../account/mailbox.ts";
+import { peekStored } from "../account/peek.ts";
 import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
-import { freshToken, type ShownToken } from "../life/fresh-token.ts";
-import type { ShowRequest } from "../life/show-request.ts";
+import { fresh, type ShownToken } from "../life/fresh.ts";
 import type { Protocol } from "../mail-server.ts";
 import { signInCommand } from "../programs/sign-in-command.ts";
 import { formatToken, type TokenFormat } from "../programs/token-formats.ts";
@@ -10,6 +10,7 @@ import { Given } from "../settings/given.ts";
 import { rowsOf } from "../settings/option-rows.ts";
 import { resolveSettings } from "../settings/settings.ts";
 import { bySpelling, readWords } from "../settings/words.ts";
+import type { ShowRequest } from "../tasks/show.ts";
 import type { World } from "../world/world.ts";
 
 // What `mxtoken show` prints, and from where. Nothing here leads to the network, to yargs or to a
@@ -105,7 +106,8 @@ export async function showQuickly(
     const order = readShowOrder(readPlain(argv, world), world, notPlain);
     const { accessTokenFromInput, refreshTokenFromInput, nocache } = order.request;
     if (accessTokenFromInput || refreshTokenFromInput || nocache) return undefined;
-    const token = await freshToken(world, order.request);
+    const stored = await peekStored(world, order.request.settings, () => undefined);
+    const token = fresh(world, order.request, stored);
     // What it lacks, the command itself has to say.
     if (token === undefined || token.missingScopes.length > 0) return undefined;
     return printedToken(world, token, order);

@@ -3,7 +3,7 @@ import { MxtokenError } from "../errors.ts";
 import { quoteForCmd, quoteForShell } from "../programs/quote.ts";
 import { signInPages } from "../report/page.ts";
 import type { Given } from "../settings/given.ts";
-import { certificateDirectory } from "../store/certificate-directory.ts";
+import { certificateDirectory } from "../store/places.ts";
 import type { GetRequest } from "../tasks/get.ts";
 import type { World } from "../world/world.ts";
 

@@ -1,12 +1,13 @@
+import { parseAddress, parseDomain } from "../address.ts";
 import type { PasswordOnlyRow, ProviderRow } from "../catalog/provider-row.ts";
-import { providers } from "../catalog/providers.ts";
+import { passwordOnlyProviderByName, providerByName, providers } from "../catalog/providers.ts";
 import { passwordOnlyProviders } from "../catalog/without-oauth.ts";
 import { MxtokenError, type NoProviderReason } from "../errors.ts";
-import type { Evidence, ProviderEvidence } from "../events.ts";
+import type { Evidence, ProviderEvidence, Tell } from "../events.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
 import { providerByHand, withoutOAuth } from "../settings/provider.ts";
 import { type Resolver, systemResolvers } from "../settings/resolvers.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Net, Stop, World } from "../world/world.ts";
 import type { MxHost } from "./dns-message.ts";
 import { lookUpMx, type MxAnswer } from "./look-up-mx.ts";
 import { judgeMx, type Match } from "./mx.ts";
@@ -28,7 +29,7 @@ export interface Discovered<Row = ProviderRow | PasswordOnlyRow, Why = Evidence>
  * @throws MxtokenError `noProvider`; `unreachable` when DNS gives no answer; Interrupted
  */
 export async function discover(
-  world: World,
+  world: Clock & Net & Stop,
   domain: string,
   resolver: Resolver | undefined,
   onLookUp: () => void,
@@ -153,4 +154,26 @@ function ambiguous(domain: string, matches: readonly Match[]): MxtokenError {
 
 function notFound(reason: NoProviderReason, message: string, hint: string): MxtokenError {
   return new MxtokenError("noProvider", message, { hint, reason });
+}
+
+/** What `mxtoken provider` found; perhaps one whose IMAP server takes no OAuth 2.0 token. */
+export type FoundProvider<Row = ProviderRow | PasswordOnlyRow> = Discovered<Row, ProviderEvidence>;
+
+/**
+ * The provider of an address or of a mail domain; or the one of that name, which is a word without
+ * a dot.
+ *
+ * @throws MxtokenError `usage`, `noProvider`, `unreachable`; Interrupted
+ */
+export async function identifyProvider(
+  world: World,
+  text: string,
+  resolver: Resolver | undefined,
+  tell: Tell,
+): Promise<FoundProvider> {
+  const isName = !/[@.]/.test(text);
+  const row = isName ? (providerByName(text) ?? passwordOnlyProviderByName(text)) : undefined;
+  if (row !== undefined) return { row, evidence: { by: "name" } };
+  const domain = text.includes("@") ? parseAddress(text).domain : parseDomain(text);
+  return discover(world, domain, resolver, () => tell({ is: "lookingUpMx", domain }));
 }

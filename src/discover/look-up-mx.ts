@@ -1,9 +1,11 @@
+import { createSocket } from "node:dgram";
+import { createConnection, isIPv6 } from "node:net";
 import { MxtokenError, systemCode } from "../errors.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
 import type { Resolver } from "../settings/resolvers.ts";
-import type { World } from "../world/world.ts";
+import { within } from "../world/waiting.ts";
+import type { Clock, Net, Stop } from "../world/world.ts";
 import { type MxQuestion, type MxReply, mxQuestion } from "./dns-message.ts";
-import { askByTcp, askByUdp } from "./dns-transport.ts";
 
 type Found = Extract<MxReply, { is: "hosts" | "noSuchDomain" }>;
 type Failed = Extract<MxReply, { is: "failed" }>;
@@ -23,7 +25,7 @@ const rounds = 2;
  * @throws MxtokenError `unreachable` when no resolver gives an answer; Interrupted
  */
 export async function lookUpMx(
-  world: World,
+  world: Clock & Net & Stop,
   domain: string,
   resolvers: readonly Resolver[],
 ): Promise<MxAnswer> {
@@ -46,47 +48,47 @@ export async function lookUpMx(
   );
 }
 
-async function ask(world: World, domain: string, resolver: Resolver): Promise<Found | Failed> {
+async function ask(
+  world: Clock & Net & Stop,
+  domain: string,
+  resolver: Resolver,
+): Promise<Found | Failed> {
   // A new id for every question, so that a late answer to a former one is not taken for this.
   const question = await mxQuestion(domain);
   const place = showEndpoint(resolver);
   world.trace(`DNS ${place}: MX ${domain}?`);
   const onUnusable = () => world.trace(`DNS ${place}: something that is no answer, passed over`);
-  const reply = await within(world, (signal) => askByUdp(resolver, question, signal, onUnusable));
-  world.trace(`DNS ${place}: ${describe(reply)}`);
-  if (reply.is !== "truncated") return reply;
+  const first = await answered(world, (stop) => askByUdp(resolver, question, stop, onUnusable));
+  world.trace(`DNS ${place}: ${describe(first)}`);
+  if (first.is !== "truncated") return first;
   const whole = await byTcp(world, resolver, question);
   world.trace(`DNS ${place} by TCP: ${describe(whole)}`);
   return whole;
 }
 
 async function byTcp(
-  world: World,
+  world: Clock & Stop,
   resolver: Resolver,
   question: MxQuestion,
 ): Promise<Found | Failed> {
-  const reply = await within(world, (signal) => askByTcp(resolver, question, signal));
-  if (reply === undefined || reply.is === "truncated") {
+  const whole = await answered(world, (stop) => askByTcp(resolver, question, stop));
+  if (whole === undefined || whole.is === "truncated") {
     return { is: "failed", reason: "a truncated answer, and nothing better by TCP" };
   }
-  return reply.is === "failed" ? { ...reply, reason: `${reply.reason}, by TCP` } : reply;
+  return whole.is === "failed" ? { ...whole, reason: `${whole.reason}, by TCP` } : whole;
 }
 
 /** What goes wrong is an answer as well: the next resolver is asked. */
-async function within<Reply>(
-  world: World,
-  send: (signal: AbortSignal) => Promise<Reply>,
+async function answered<Reply>(
+  world: Clock & Stop,
+  send: (stop: AbortSignal) => Promise<Reply>,
 ): Promise<Reply | Failed> {
-  const answered = new AbortController();
-  const deadline = world.deadline(patience, answered.signal);
+  const failed = (reason: string) => ({ is: "failed", reason }) as const;
   try {
-    return await send(AbortSignal.any([deadline, world.interrupted]));
+    return await within(world, patience, send, () => failed("no answer in 3 seconds"));
   } catch (error) {
     world.interrupted.throwIfAborted();
-    if (deadline.aborted) return { is: "failed", reason: "no answer in 3 seconds" };
-    return { is: "failed", reason: reasons[systemCode(error) ?? ""] ?? "the connection failed" };
-  } finally {
-    answered.abort();
+    return failed(reasons[systemCode(error) ?? ""] ?? "the connection failed");
   }
 }
 
@@ -104,4 +106,69 @@ function describe(reply: MxReply): string {
   if (reply.is === "failed") return reply.reason;
   if (reply.is === "hosts") return reply.hosts.map(({ name }) => name || ".").join(" ") || "no MX";
   return reply.is === "truncated" ? "truncated" : "NXDOMAIN";
+}
+
+// dns2 has clients of its own. They cannot be stopped, so that after Ctrl-C or a deadline their
+// sockets would keep the program alive; they take the first message with the right id, whatever
+// question it answers; and they know no IPv6 resolver. Only its wire format is used.
+
+/**
+ * Asks by UDP. Whatever is no answer to this question is passed over, and the wait goes on: it may
+ * be a late answer to another one, or somebody's forgery.
+ *
+ * @param onUnusable called for each message that is passed over
+ * @throws whatever the socket says, or the signal's reason
+ */
+async function askByUdp(
+  { host, port }: Resolver,
+  question: MxQuestion,
+  signal: AbortSignal,
+  onUnusable: () => void,
+): Promise<MxReply> {
+  signal.throwIfAborted();
+  const socket = createSocket(isIPv6(host) ? "udp6" : "udp4");
+  try {
+    return await new Promise<MxReply>((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      socket.on("error", reject);
+      socket.on("message", (message) => {
+        const reply = question.read(message);
+        if (reply === undefined) onUnusable();
+        else resolve(reply);
+      });
+      // A connected socket hears only this address and port, and at once when nobody listens there.
+      socket.on("connect", () => socket.send(question.message));
+      socket.connect(port, host);
+    });
+  } finally {
+    socket.close();
+  }
+}
+
+/**
+ * Asks by TCP (RFC 7766), for an answer that is too long for UDP.
+ *
+ * @returns undefined when what came is no answer to this question
+ * @throws whatever the socket says, or the signal's reason
+ */
+async function askByTcp(
+  { host, port }: Resolver,
+  question: MxQuestion,
+  signal: AbortSignal,
+): Promise<MxReply | undefined> {
+  signal.throwIfAborted();
+  const { Packet } = await import("dns2");
+  const socket = createConnection({ host, port });
+  try {
+    const length = Buffer.alloc(2);
+    length.writeUInt16BE(question.message.length);
+    socket.write(Buffer.concat([length, question.message]));
+    const message = await new Promise<Buffer>((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      Packet.readStream(socket).then(resolve, reject);
+    });
+    return question.read(message);
+  } finally {
+    socket.destroy();
+  }
 }

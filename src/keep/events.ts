@@ -1,5 +1,6 @@
-import type { Finding } from "../finding.ts";
-import type { TokenLife } from "../store/token-life.ts";
+import { MxtokenError, signInHint } from "../errors.ts";
+import type { Finding } from "../mail-server.ts";
+import type { TokenLife } from "../token.ts";
 
 /** Which account an event is about. */
 export interface AccountName {
@@ -12,9 +13,36 @@ export interface Trouble {
   /** of the MxtokenError; `defect` where it is none */
   readonly code: string;
   readonly reason: string;
+  /** the same for failures that differ only in the times and serial numbers of a server's words */
+  readonly kind: string;
   readonly hint: string | undefined;
   /** command lines, ready to be copied */
   readonly commands: readonly string[];
+}
+
+/**
+ * What can be told of a failure.
+ *
+ * @param signInCommand the command by which a person signs in, where the error names none
+ */
+export function troubleOf(error: unknown, signInCommand: () => string): Trouble {
+  if (!(error instanceof MxtokenError)) {
+    const name = error instanceof Error ? error.name : typeof error;
+    // The message of an unexpected error may quote anything, also a secret.
+    const reason = `this is a defect of mxtoken (${name})`;
+    const hint = "please report it, with what --verbose prints";
+    return { code: "defect", reason, kind: `defect ${name}`, hint, commands: [] };
+  }
+  const { code, message: reason, hint, commands } = error;
+  const trouble = { code, reason, kind: kindOf(error) };
+  if (code !== "signInNeeded" || commands.length > 0) return { ...trouble, hint, commands };
+  return { ...trouble, hint: signInHint, commands: [signInCommand()] };
+}
+
+/** What a server has said, or how it failed, tells more than what we make of it. */
+function kindOf({ code, message, facts }: MxtokenError): string {
+  const said = facts.said?.replace(/[\da-f-]*\d[\da-f-]*/gi, "0") ?? facts.code;
+  return said === undefined ? `${code} ${message}` : `${code} ${facts.host ?? facts.path} ${said}`;
 }
 
 /** What happens to one account. Times are ms since 1970. */
@@ -99,6 +127,7 @@ export interface AccountPicture extends AccountName {
 export interface LastEvent {
   readonly at: number;
   readonly is: AccountEvent["is"];
+  /** what happened, without the account's name */
   readonly message: string;
   /** what a person can type about it */
   readonly commands: readonly string[];

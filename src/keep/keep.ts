@@ -1,22 +1,18 @@
 import { MxtokenError } from "../errors.ts";
-import type { Event } from "../events.ts";
-import type { World } from "../world/world.ts";
-import { type AccountToKeep, KeptAccount } from "./account.ts";
+import { ofAccount, type Told } from "../events.ts";
+import { type World, withWorld } from "../world/world.ts";
+import type { AccountToKeep } from "./account-state.ts";
 import { EventCommand } from "./event-command.ts";
-import type { AccountPicture, KeepEvent, KeeperEvent } from "./events.ts";
-import { Keeper } from "./keeper.ts";
-import { longestNap, type Policy } from "./schedule.ts";
+import { type AccountPicture, type KeepEvent, troubleOf } from "./events.ts";
+import { Keeper, type Keeping } from "./keeper.ts";
+import { longestNap } from "./schedule.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { type Counts, countStates, StatusFile } from "./status-file.ts";
-import { troubleOf } from "./trouble.ts";
 
 /** What the person wants of `mxtoken keep`. */
-export interface KeepRequest {
+export interface KeepRequest extends Keeping {
   /** reads which accounts, also again at SIGHUP; @throws MxtokenError */
   readAccounts(): Promise<readonly AccountToKeep[]>;
-  readonly policy: Policy;
-  /** how many turns may be under way at one provider */
-  readonly concurrency: number;
   readonly statusFile: string | undefined;
   /** command line to run for every event */
   readonly onEvent: string | undefined;
@@ -24,10 +20,11 @@ export interface KeepRequest {
 
 /** Who puts it into words, and shows it. */
 export interface KeepReport {
+  /** without the account's name */
   describe(event: KeepEvent): string;
   summary(counts: Counts): string;
-  event(event: KeepEvent, picture: AccountPicture | undefined, message: string): void;
-  detail(label: string, event: Event): void;
+  event(event: KeepEvent, picture: AccountPicture | undefined): void;
+  detail(told: Told): void;
   /** what all of them are like now, where it is shown */
   show(pictures: () => readonly AccountPicture[]): void;
   /** ms after which it wants to be shown again; undefined where nothing is */
@@ -41,11 +38,11 @@ export interface KeepReport {
  * the accounts or the status file at the beginning; Interrupted
  */
 export async function keep(world: World, request: KeepRequest, report: KeepReport): Promise<void> {
-  await new Keeping(world, request, report).run();
+  await new KeepRun(world, request, report).run();
 }
 
 /** One `mxtoken keep`. */
-class Keeping {
+class KeepRun {
   readonly #world: World;
   readonly #request: KeepRequest;
   readonly #report: KeepReport;
@@ -54,6 +51,7 @@ class Keeping {
   readonly #statusFile: StatusFile | undefined;
   readonly #command: EventCommand | undefined;
   readonly #pool: ReturnType<World["httpPool"]>;
+  readonly #over = new AbortController();
   #isStatusTold = false;
   #isToBeReadAgain = false;
 
@@ -62,52 +60,44 @@ class Keeping {
     this.#request = request;
     this.#report = report;
     this.#service = new ServiceManager(world);
-    const { statusFile, onEvent, policy, concurrency } = request;
+    const { statusFile, onEvent } = request;
     this.#statusFile = statusFile === undefined ? undefined : new StatusFile(world, statusFile);
     const commandFailed = (reason: string) => this.#tell({ is: "commandFailed", reason });
     this.#command =
       onEvent === undefined ? undefined : new EventCommand(world, onEvent, commandFailed);
     this.#pool = world.httpPool();
-    const pooled = Object.create(world, { http: { value: this.#pool.http } }) as World;
-    this.#keeper = new Keeper(
-      pooled,
-      { policy, concurrency, stop: world.interrupted, longestNap: () => this.#longestNap() },
-      {
-        event: (event, account) => this.#tell(event, account),
-        detail: (account, event) => report.detail(account.toKeep.label, event),
-        tick: () => this.#tick(),
-      },
-    );
+    const pooled = withWorld(world, { http: this.#pool.http });
+    this.#keeper = new Keeper(pooled, request, {
+      event: (event, picture) => this.#tell(event, picture),
+      detail: (told) => report.detail(told),
+      tick: () => this.#tick(),
+      longestNap: () => this.#longestNap(),
+    });
   }
 
   async run(): Promise<void> {
-    const moment = this.#keeper.moment();
-    const accounts = (await this.#request.readAccounts()).map(
-      (account) => new KeptAccount(account, moment),
-    );
-    this.#keeper.keep(accounts);
+    const { interrupted } = this.#world;
+    await this.#keeper.keep(await this.#request.readAccounts());
     // A place that cannot be written is said now, and not in the middle of the night.
     await this.#writeFirstStatus();
     const release = this.#onHangUp();
     const onStop = () => {
       this.#service.stopping();
       this.#tell({ is: "stopping", inFlight: this.#keeper.inFlight });
+      this.#over.abort();
     };
-    this.#world.interrupted.addEventListener("abort", onStop);
-    this.#tell({ is: "begun", accounts: accounts.length });
+    interrupted.addEventListener("abort", onStop);
+    if (interrupted.aborted) this.#over.abort();
+    this.#tell({ is: "begun", accounts: this.#keeper.size });
     this.#service.ready();
     try {
-      if ((await this.#keeper.run()) === "nothing alive") {
-        this.#tell({ is: "nothingAlive", accounts: this.#keeper.accounts.length });
-        throw new MxtokenError(
-          "signInNeeded",
-          "every account needs somebody: there is nothing to keep fresh",
-        );
-      }
-      this.#world.interrupted.throwIfAborted();
+      await this.#keeper.work(this.#over.signal);
+      if (!interrupted.aborted) throw this.#nothingAlive();
+      await this.#tick();
+      interrupted.throwIfAborted();
     } finally {
       release();
-      this.#world.interrupted.removeEventListener("abort", onStop);
+      interrupted.removeEventListener("abort", onStop);
       await this.#statusFile?.write(this.#keeper.pictures(), false).catch(() => undefined);
       await this.#command?.finished();
       this.#service.stopping();
@@ -115,6 +105,14 @@ class Keeping {
       await this.#service.finished();
       await this.#pool.close();
     }
+  }
+
+  #nothingAlive(): MxtokenError {
+    this.#tell({ is: "nothingAlive", accounts: this.#keeper.size });
+    return new MxtokenError(
+      "signInNeeded",
+      "every account needs somebody: there is nothing to keep fresh",
+    );
   }
 
   /**
@@ -129,7 +127,7 @@ class Keeping {
         return;
       }
       this.#isToBeReadAgain = true;
-      this.#keeper.wake();
+      this.#request.engine.wake();
     });
   }
 
@@ -138,10 +136,12 @@ class Keeping {
     this.#service.alive();
     this.#report.show(() => this.#keeper.pictures());
     const isStatusDue = this.#statusFile?.wait === 0;
-    if (!isStatusDue && !this.#world.env["NOTIFY_SOCKET"]) return;
-    const pictures = this.#keeper.pictures();
-    this.#service.status(this.#report.summary(countStates(pictures)));
-    if (isStatusDue) await this.#writeStatus(pictures);
+    if (isStatusDue || this.#world.env["NOTIFY_SOCKET"]) {
+      const pictures = this.#keeper.pictures();
+      this.#service.status(this.#report.summary(countStates(pictures)));
+      if (isStatusDue) await this.#writeStatus(pictures);
+    }
+    if (this.#keeper.isNothingAlive) this.#over.abort();
   }
 
   /** Whoever has to hear of it sooner than that wakes the keeper. */
@@ -187,34 +187,20 @@ class Keeping {
       this.#tell({ is: "listNotRead", trouble: troubleOf(error, () => "") });
       return;
     }
-    const former = new Map(this.#keeper.accounts.map((each) => [keyOf(each.toKeep), each]));
-    const moment = this.#keeper.moment();
-    const accounts = listed.map((each) => former.get(keyOf(each)) ?? new KeptAccount(each, moment));
-    const isKept = new Set(accounts);
-    const added = accounts.filter((each) => !former.has(keyOf(each.toKeep))).length;
-    const removed = [...former.values()].filter((each) => !isKept.has(each)).length;
-    this.#keeper.keep(accounts);
-    this.#tell({ is: "listRead", added, removed, accounts: accounts.length });
-    this.#keeper.tryAgain(() => true);
+    const { added, removed } = await this.#keeper.keep(listed);
+    this.#tell({ is: "listRead", added, removed, accounts: this.#keeper.size });
+    await this.#keeper.tryAgain();
   }
 
-  #tell(event: KeeperEvent): void;
-  #tell(event: KeepEvent, account: KeptAccount | undefined): void;
-  #tell(event: KeepEvent, account?: KeptAccount): void {
+  /** @returns what is told, without the account's name */
+  #tell(event: KeepEvent, picture?: AccountPicture): string {
     const message = this.#report.describe(event);
-    const now = this.#world.now();
+    const named = "label" in event ? ofAccount(event.label, message) : message;
     const commands = "trouble" in event ? event.trouble.commands : [];
-    if (account !== undefined && "label" in event) {
-      account.last = { at: now, is: event.is, message, commands };
-    }
-    this.#report.event(event, account?.picture(now), message);
+    this.#report.event(event, picture);
     this.#statusFile?.changed();
-    const address = account?.toKeep.settings.address.text;
-    this.#command?.told({ is: event.is, account: address, message, command: commands[0] });
+    const { address } = picture ?? {};
+    this.#command?.told({ is: event.is, account: address, message: named, command: commands[0] });
+    return message;
   }
-}
-
-/** What makes an account the same in two readings of the list. */
-function keyOf({ settings }: AccountToKeep): string {
-  return JSON.stringify(settings);
 }

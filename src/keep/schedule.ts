@@ -1,4 +1,4 @@
-import type { TokenLife } from "../store/token-life.ts";
+import type { TokenLife } from "../token.ts";
 
 // When the next step is due. All of it is pure: the clock and chance are arguments.
 
@@ -10,6 +10,15 @@ export interface Policy {
   readonly every: number | undefined;
   /** ms between two proofs by a login */
   readonly proveEvery: number;
+}
+
+/** What a decision goes by, beside what it is about. */
+export interface Moment {
+  /** ms since 1970 */
+  readonly now: number;
+  readonly policy: Policy;
+  /** from 0 up to, and without, 1 */
+  random(): number;
 }
 
 const minute = 60_000;

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { MxtokenError } from "../errors.ts";
-import { contentOf } from "../store/atomic.ts";
-import { replaceFile } from "../store/replace-file.ts";
-import { isoSeconds } from "../time.ts";
+import { ofAccount } from "../events.ts";
+import { contentOf, replaceFile } from "../store/atomic.ts";
+import { isoSeconds } from "../token.ts";
 import type { World } from "../world/world.ts";
 import type { AccountPicture, State } from "./events.ts";
 
@@ -81,7 +81,7 @@ export class StatusFile {
       last: picture.last && {
         time: isoSeconds(picture.last.at),
         event: picture.last.is,
-        message: picture.last.message,
+        message: ofAccount(picture.label, picture.last.message),
         commands: picture.last.commands,
       },
     }));

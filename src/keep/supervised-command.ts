@@ -1,16 +1,15 @@
 import { Interrupted, MxtokenError, systemCode, systemReason } from "../errors.ts";
-import type { Event, Tell } from "../events.ts";
-import type { Outcome } from "../life/job.ts";
+import type { Tell, Told } from "../events.ts";
 import { readTokenFile } from "../store/read.ts";
-import { withBelievedEnd } from "../store/token-life.ts";
+import type { Obtained } from "../tasks/get.ts";
 import type { TokenRecord } from "../token.ts";
+import { believed } from "../token.ts";
 import { signalNumber } from "../world/builtins.ts";
-import type { Child, SignalName, World } from "../world/world.ts";
-import { type AccountToKeep, KeptAccount } from "./account.ts";
+import { type Child, type SignalName, type World, withWorld } from "../world/world.ts";
+import type { AccountToKeep } from "./account-state.ts";
 import type { AccountPicture, KeepEvent, Trouble } from "./events.ts";
-import { Keeper } from "./keeper.ts";
+import { Keeper, type Keeping } from "./keeper.ts";
 import { afterEnd, type Decision, type RestartPolicy } from "./restart.ts";
-import type { Policy } from "./schedule.ts";
 
 /** What happens to the command. */
 export type RunEvent =
@@ -35,14 +34,14 @@ export interface RunAudience {
   /** while the first tokens are got */
   readonly tell: Tell;
   event(event: RunEvent): void;
-  keeping(event: KeepEvent): void;
-  detail(label: string, event: Event): void;
+  /** @returns the same in words */
+  keeping(event: KeepEvent): string;
+  detail(told: Told): void;
 }
 
 /** What the command is to be supervised with. */
-export interface Supervision {
+export interface Supervision extends Keeping {
   readonly accounts: readonly AccountToKeep[];
-  readonly policy: Policy;
   readonly restart: RestartPolicy;
 }
 
@@ -65,7 +64,7 @@ export class SupervisedCommand {
   readonly #world: World;
   readonly #supervision: Supervision;
   readonly #audience: RunAudience;
-  readonly #outcomes: readonly Outcome[];
+  readonly #outcomes: readonly Obtained[];
   readonly #keeper: Keeper;
   readonly #pool: ReturnType<World["httpPool"]>;
   /** ends the refreshing; signals do not, they are the command's */
@@ -84,38 +83,25 @@ export class SupervisedCommand {
     world: World,
     supervision: Supervision,
     audience: RunAudience,
-    outcomes: readonly Outcome[],
+    outcomes: readonly Obtained[],
   ) {
     this.#world = world;
     this.#supervision = supervision;
     this.#audience = audience;
     this.#outcomes = outcomes;
     this.#pool = world.httpPool();
-    const keepersWorld = Object.create(world, {
-      interrupted: { value: this.#over.signal },
-      http: { value: this.#pool.http },
-    }) as World;
-    const { policy } = supervision;
-    this.#keeper = new Keeper(
-      keepersWorld,
-      { policy, concurrency: 2, stop: this.#over.signal, outlivesRefusals: true },
-      {
-        event: (event) => this.#heard(event),
-        detail: (account, event) => audience.detail(account.toKeep.label, event),
-      },
-    );
+    const { http } = this.#pool;
+    const keepersWorld = withWorld(world, { interrupted: this.#over.signal, http });
+    this.#keeper = new Keeper(keepersWorld, supervision, {
+      event: (event) => this.#heard(event),
+      detail: (told) => audience.detail(told),
+    });
   }
 
   async run(file: string, args: readonly string[]): Promise<number> {
     const releases = passedOn.map((name) => this.#world.onSignal(name, () => this.#passOn(name)));
-    const moment = this.#keeper.moment();
-    const provenAt = this.#world.now();
-    this.#keeper.keep(
-      this.#supervision.accounts.map(
-        (account) => new KeptAccount({ ...account, provenAt }, moment),
-      ),
-    );
-    const keeping = this.#keeper.run();
+    await this.#keeper.keep(this.#supervision.accounts, this.#world.now());
+    const keeping = this.#keeper.work(this.#over.signal);
     try {
       return await this.#runUntilOver(file, args);
     } finally {
@@ -195,7 +181,7 @@ export class SupervisedCommand {
     this.#child?.kill(name);
   }
 
-  #heard(event: KeepEvent): void {
+  #heard(event: KeepEvent): string {
     if (event.is === "unreachable" || event.is === "failed" || event.is === "refused") {
       const { reason, commands } = event.trouble;
       this.#failures.set(event.label, { at: this.#world.now(), reason, commands });
@@ -205,7 +191,7 @@ export class SupervisedCommand {
       this.#failures.delete(event.label);
       this.#renewedAt.set(event.label, this.#world.now());
     }
-    this.#audience.keeping(event);
+    return this.#audience.keeping(event);
   }
 
   /** The command may have ended for want of a token that could not be had. */
@@ -232,7 +218,7 @@ export class SupervisedCommand {
     return Promise.all(
       this.#outcomes.map(async ({ tokenFile }) => {
         const record = await readTokenFile(tokenFile).catch(() => undefined);
-        return withBelievedEnd(this.#world, tokenFile, record);
+        return believed(record, this.#world.now());
       }),
     );
   }

@@ -1,5 +1,3 @@
-import type { KeptAccount } from "./account.ts";
-
 /** How many servers may have all of their places taken at once. */
 const serversAtOnce = 4;
 
@@ -12,9 +10,9 @@ const placesOfAll = 16;
  */
 const madeReadyAtOnce = 8;
 
-/** An account whose turn it is, and the place that it takes up. */
-export interface Begun {
-  readonly account: KeptAccount;
+/** One whose turn it is, and the place that it takes up. */
+export interface Begun<T> {
+  readonly one: T;
   /** others at its server wait for a place, and perhaps for their token */
   readonly isCrowded: boolean;
   /** everything that has to be read is read, and somebody is asked */
@@ -25,117 +23,109 @@ export interface Begun {
   leave(): void;
 }
 
-/**
- * Accounts that are due, by the authorization server that they ask. A server has as many places as are
- * allowed at once; while its answer is being stored, an account takes up none of them.
- */
-export class TurnQueue {
-  readonly #concurrency: number;
-  readonly #ready = new Map<string, KeptAccount[]>();
-  readonly #asking = new Map<string, number>();
+/** How full a server is. */
+interface Places {
+  asking: number;
   /** of these, those that are not ready to ask */
-  readonly #preparing = new Map<string, number>();
+  preparing: number;
+  /** until when nothing is begun there because it has asked for that, ms since 1970 */
+  heldUntil: number;
+}
+
+/**
+ * Those that are due, by the authorization server that they ask; "" for all of whom nobody knows yet.
+ * A server has as many places as are allowed at once; while its answer is being stored, an account takes
+ * up none of them.
+ */
+export class TurnQueue<T> {
+  readonly #concurrency: number;
+  readonly #waiting = new Map<string, T[]>();
+  readonly #places = new Map<string, Places>();
   #storing = 0;
   #underWay = 0;
-  /** until when nothing is begun at a server that has asked for it, ms since 1970 */
-  readonly #heldUntil = new Map<string, number>();
 
   constructor(concurrency: number) {
     this.#concurrency = concurrency;
   }
 
-  add(account: KeptAccount): void {
-    const ready = this.#ready.get(account.server);
-    if (ready === undefined) this.#ready.set(account.server, [account]);
-    else ready.push(account);
-  }
-
-  /** @returns those that have not begun, and do not wait here any more */
-  clear(): KeptAccount[] {
-    const waiting = [...this.#ready.values()].flat();
-    this.#ready.clear();
-    return waiting;
+  add(one: T, server: string): void {
+    const waiting = this.#waiting.get(server);
+    if (waiting === undefined) this.#waiting.set(server, [one]);
+    else waiting.push(one);
   }
 
   /** Begins nothing at a server before a time in ms since 1970. */
   hold(server: string, until: number): void {
-    this.#heldUntil.set(server, until);
+    this.#placesAt(server).heldUntil = until;
   }
 
   releaseAll(): void {
-    this.#heldUntil.clear();
+    for (const places of this.#places.values()) places.heldUntil = 0;
   }
 
   /** When the next server that is waited for may be asked again, ms since 1970. */
   nextRelease(now: number): number {
-    const times = [...this.#ready.keys()].map((server) => this.#heldUntil.get(server) ?? 0);
+    const times = [...this.#waiting.keys()].map((server) => this.#placesAt(server).heldUntil);
     return Math.min(Number.POSITIVE_INFINITY, ...times.filter((time) => time > now));
   }
 
   /** All for whom there is a place now, one from each server after the other. */
-  *begin(now: number): Generator<Begun> {
+  *begin(now: number): Generator<Begun<T>> {
     for (let isBegun = true; isBegun; ) {
       isBegun = false;
-      for (const [server, ready] of this.#ready) {
-        if (!this.#hasRoom(server, now)) continue;
-        const isCrowded = ready.length > this.#concurrency - this.#askingAt(server);
-        const account = ready.shift();
-        if (ready.length === 0) this.#ready.delete(server);
-        if (account === undefined) continue;
+      for (const [server, waiting] of this.#waiting) {
+        const places = this.#placesAt(server);
+        if (!this.#hasRoom(places, now)) continue;
+        const isCrowded = waiting.length > this.#concurrency - places.asking;
+        const one = waiting.shift();
+        if (waiting.length === 0) this.#waiting.delete(server);
+        if (one === undefined) continue;
         isBegun = true;
-        yield this.#enter(account, server, isCrowded);
+        yield { one, isCrowded, ...this.#enter(places) };
       }
     }
   }
 
-  #hasRoom(server: string, now: number): boolean {
-    const asking = this.#askingAt(server);
-    const isHeld = (this.#heldUntil.get(server) ?? 0) > now;
+  #placesAt(server: string): Places {
+    const known = this.#places.get(server);
+    if (known !== undefined) return known;
+    const places = { asking: 0, preparing: 0, heldUntil: 0 };
+    this.#places.set(server, places);
+    return places;
+  }
+
+  #hasRoom({ asking, preparing, heldUntil }: Places, now: number): boolean {
+    if (heldUntil > now || preparing >= madeReadyAtOnce) return false;
     // Servers that do not answer must leave every other one its place.
     const many = this.#concurrency * (asking > 0 ? serversAtOnce : placesOfAll);
-    const isFull = this.#underWay >= many;
     const isRoom = asking < this.#concurrency && this.#storing < this.#concurrency;
-    if ((this.#preparing.get(server) ?? 0) >= madeReadyAtOnce) return false;
-    return !isHeld && !isFull && isRoom;
+    return isRoom && this.#underWay < many;
   }
 
-  #askingAt(server: string): number {
-    return this.#asking.get(server) ?? 0;
-  }
-
-  #enter(account: KeptAccount, server: string, isCrowded: boolean): Begun {
-    let state: "asking" | "storing" | "left" = "asking";
-    let isReady = false;
+  #enter(places: Places): Omit<Begun<T>, "one" | "isCrowded"> {
+    let state: "preparing" | "asking" | "storing" | "left" = "preparing";
     this.#underWay += 1;
-    add(this.#asking, server, 1);
-    add(this.#preparing, server, 1);
+    places.asking += 1;
+    places.preparing += 1;
     const onReady = () => {
-      if (!isReady) add(this.#preparing, server, -1);
-      isReady = true;
+      if (state !== "preparing") return;
+      places.preparing -= 1;
+      state = "asking";
     };
-    const answered = () => {
+    const onLastAnswer = () => {
       onReady();
-      if (state === "asking") add(this.#asking, server, -1);
+      if (state !== "asking") return;
+      places.asking -= 1;
+      this.#storing += 1;
+      state = "storing";
     };
-    return {
-      account,
-      isCrowded,
-      onReady,
-      onLastAnswer: () => {
-        answered();
-        if (state === "asking") this.#storing += 1;
-        state = "storing";
-      },
-      leave: () => {
-        answered();
-        if (state === "storing") this.#storing -= 1;
-        if (state !== "left") this.#underWay -= 1;
-        state = "left";
-      },
+    const leave = () => {
+      onLastAnswer();
+      if (state !== "storing") return;
+      this.#storing -= 1;
+      this.#underWay -= 1;
+      state = "left";
     };
+    return { onReady, onLastAnswer, leave };
   }
-}
-
-function add(counts: Map<string, number>, server: string, by: number): void {
-  counts.set(server, (counts.get(server) ?? 0) + by);
 }

@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
+import { diagnosed } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
 
@@ -85,56 +86,18 @@ function isState(text: string, { state }: ExpectedAnswer): boolean {
   return timingSafeEqual(digest(text), digest(state));
 }
 
-function declined(error: string, description: string | undefined): MxtokenError {
-  const words = harmless(description === undefined ? error : `${error}: ${description}`);
-  if (serverTrouble.has(error)) {
-    return new MxtokenError(
-      "unreachable",
-      `the authorization server could not finish the sign-in: ${words}`,
-      { oauthError: error, hint: "nobody has refused anything: run the command again later" },
-    );
-  }
-  const hint = declineHints.get(error);
-  const message = `the sign-in was refused: ${words}`;
-  return new MxtokenError("signInDeclined", message, { oauthError: error, hint });
+function declined(oauthError: string, description: string | undefined): MxtokenError {
+  const said = harmless(description === undefined ? oauthError : `${oauthError}: ${description}`);
+  const facts = { endpoint: "authorization endpoint", oauthError, said };
+  const details = { oauthError, ...diagnosed(facts) };
+  return serverTrouble.has(oauthError)
+    ? new MxtokenError(
+        "unreachable",
+        `the authorization server could not finish the sign-in: ${said}`,
+        details,
+      )
+    : new MxtokenError("signInDeclined", `the sign-in was refused: ${said}`, details);
 }
 
 /** RFC 6749 section 4.1.2.1 */
 const serverTrouble: ReadonlySet<string> = new Set(["server_error", "temporarily_unavailable"]);
-
-const signInFirst =
-  "the server wanted to ask nothing, and could not: sign in to the account in this browser, then run the command again";
-
-/** RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6. */
-const declineHints: ReadonlyMap<string, string> = new Map([
-  [
-    "access_denied",
-    "somebody chose Cancel, or this person or application may not do this; run the command again to try once more",
-  ],
-  [
-    "consent_required",
-    "this application must be allowed first, by an administrator or by whoever signs in",
-  ],
-  ["login_required", signInFirst],
-  ["interaction_required", signInFirst],
-  [
-    "account_selection_required",
-    "several accounts are signed in, in this browser: run the command again with --select-account, or use a private window",
-  ],
-  [
-    "invalid_scope",
-    "this application may not ask for this scope: check --scope, and what it is registered for",
-  ],
-  [
-    "unauthorized_client",
-    "this application may not let people sign in so: check --app, --client-id and --tenant, and how it is registered",
-  ],
-  [
-    "invalid_request",
-    "the server does not take this request: check --client-id, --redirect-uri and --scope against how the application is registered",
-  ],
-  [
-    "unsupported_response_type",
-    "this server gives no authorization codes to this application: check how it is registered, or try --flow device",
-  ],
-]);

@@ -2,8 +2,7 @@ import { createPrivateKey } from "node:crypto";
 import * as oauth from "oauth4webapi";
 import { MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
-import type { ClientCertificate } from "./client.ts";
-import type { TokenRequestContext } from "./request-context.ts";
+import type { ClientCertificate, TokenRequestContext } from "./client.ts";
 
 /** As long as Microsoft's documents have it; a clock may be that much off. */
 const assertionSeconds = 300;
@@ -16,7 +15,7 @@ export function clientAuthentication(
   context: TokenRequestContext,
   byBasic: boolean,
 ): oauth.ClientAuth {
-  const { secret, certificate } = context.client;
+  const { secret, certificate } = context.credentials;
   if (certificate !== undefined) return byAssertion(context, certificate);
   if (secret === undefined) return oauth.None();
   return byBasic ? basic(secret) : oauth.ClientSecretPost(secret.reveal());

@@ -1,5 +1,6 @@
 import type { Flow } from "../catalog/provider-row.ts";
 import type { Secret } from "../secret.ts";
+import type { Clock, HttpReply, Net } from "../world/world.ts";
 
 /** The endpoints of an authorization server. */
 export interface ServerEndpoints {
@@ -43,8 +44,17 @@ export interface ClientCredentials {
   readonly serviceAccount: ServiceAccount | undefined;
 }
 
+/**
+ * Fetches how the client proves itself, or hands out what was fetched before.
+ *
+ * @param refused the secret that the server has just refused: then it is fetched again
+ */
+export type CredentialsSource = (refused?: Secret) => Promise<ClientCredentials>;
+
 /** The OAuth client (RFC 6749 section 2) that asks for the token, and whom it asks. */
-export interface OAuthClient extends ServerEndpoints, ClientCredentials {
+export interface OAuthClient extends ServerEndpoints {
+  /** how it proves that it is that client (RFC 6749 section 2.3) */
+  readonly authentication: "secret" | "certificate" | "serviceAccount" | "none";
   readonly flow: Flow;
   /** name of the application's row, or `own` where the person gave a client id */
   readonly app: string;
@@ -82,4 +92,17 @@ export interface OAuthClient extends ServerEndpoints, ClientCredentials {
   readonly consentName: string | undefined;
   /** what the server says that it cannot do; sentences without a full stop */
   readonly shortcomings: readonly string[];
+}
+
+/** What a request to the authorization server needs beside the client. */
+export interface TokenRequestContext {
+  readonly world: Clock & Net;
+  readonly client: OAuthClient;
+  readonly credentials: ClientCredentials;
+  readonly ca: string | undefined;
+  readonly signal: AbortSignal;
+  /** the time to write into assertions, ms since 1970; undefined: this machine's */
+  readonly now?: number;
+  /** told of every answer; its header Date shows the server's clock */
+  readonly onReply?: (reply: HttpReply) => void;
 }

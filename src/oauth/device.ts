@@ -1,9 +1,10 @@
 import * as oauth from "oauth4webapi";
+import { explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
 import type { TokenResponse } from "../token.ts";
+import type { TokenRequestContext } from "./client.ts";
 import { slowDown } from "./reply.ts";
-import type { TokenRequestContext } from "./request-context.ts";
 import {
   granted,
   partiesOf,
@@ -43,7 +44,7 @@ export async function requestDeviceCode(
 ): Promise<DeviceAuthorization> {
   const { client } = context;
   const { as, oauthClient, authentication } = partiesOf(context);
-  const asked = { endpoint: "a device authorization endpoint", member: "device_code" };
+  const asked = { endpoint: "device authorization endpoint", member: "device_code" };
   const response = await oauth.deviceAuthorizationRequest(
     as,
     oauthClient,
@@ -138,11 +139,10 @@ function judgePoll(error: MxtokenError): DevicePoll {
   if (oauthError === slowDown) return { is: "slowDown" };
   if (oauthError === "expired_token") return { is: "expired" };
   if (oauthError !== undefined && declined.has(oauthError)) {
-    const words = error.message.replace(/^.*? refuses the application: /, "");
     throw error.with({
       code: "signInDeclined",
-      message: `the sign-in was refused: ${words}`,
-      hint: "somebody chose Cancel, or this person or application may not do this; run the command again to try once more",
+      message: `the sign-in was refused: ${error.facts.said ?? oauthError}`,
+      ...explained("sign-in-declined", error.facts),
     });
   }
   if (error.code === "unreachable") return { is: "unreachable", error };

@@ -1,3 +1,4 @@
+import { diagnosed, explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
 import type { HttpReply } from "../world/world.ts";
@@ -21,12 +22,14 @@ export const slowDown = "slow_down";
 export interface Asked {
   /** for the error */
   readonly host: string;
-  /** as in "did not answer as … does" */
+  /** as RFC 6749 section 3 calls it: "token endpoint" */
   readonly endpoint: string;
   /** the member without which an answer grants nothing; undefined: an empty answer will do */
   readonly member: string | undefined;
   /** no person can sign in: whatever is refused is refused to the application */
   readonly isForApplication?: boolean;
+  /** nothing was sent that proves the application */
+  readonly isWithoutCredentials?: boolean;
   /** what the request sent for the person's consent, whose refusal wants a new sign-in */
   readonly sent?: SentGrant | undefined;
 }
@@ -55,22 +58,22 @@ export function judgeReply(
   if (overloaded || gatekeeper || (code !== undefined && serverTrouble.has(code))) {
     // Whoever polls has to know it, also where it comes with status 429.
     const oauthError = code === slowDown ? code : undefined;
-    throw unreachable(reply, host, say(wordsOf(members)), oauthError);
+    throw unreachable(reply, asked, say(wordsOf(members)), oauthError);
   }
   const isFilled = member === undefined || isFilledText(members?.[member]);
   // Some servers send their refusal with status 200.
   if (code !== undefined && (status >= 400 || member === undefined || !isFilled)) {
-    throw refusal(code, members, asked, say);
+    throw refusal(code, { members, status }, asked, say);
   }
   const isGranted = status >= 200 && status < 300;
   if (isGranted && member === undefined) return members ?? {};
   if (!isGranted || members === undefined || !isFilled || !isReadable(members)) {
     throw new MxtokenError(
       "notUnderstood",
-      `${host} did not answer as ${endpoint} does: ${describe(reply, members, member)}`,
+      `${host} did not answer as ${withArticle(endpoint)} does: ${describe(reply, members, member)}`,
       {
         answer: isGranted ? mayHoldTokens(reply, asked) : undefined,
-        hint: `is ${endpoint.replace(/^an? /, "the ")} right, and is there a sign-in page of the network in between?`,
+        ...explained("not-an-oauth-answer", { host, endpoint, status }),
       },
     );
   }
@@ -124,27 +127,27 @@ export function tidyGrant(members: Record<string, unknown>): Record<string, unkn
 }
 
 function unreachable(
-  reply: HttpReply,
-  host: string,
-  words: string,
+  { status, headers }: HttpReply,
+  { host, endpoint }: Asked,
+  said: string,
   oauthError: string | undefined,
 ): MxtokenError {
-  const retryAfter = retrySeconds(reply.headers.get("retry-after"), reply.headers.get("date"));
+  const retryAfter = retrySeconds(headers.get("retry-after"), headers.get("date"));
   return new MxtokenError(
     "unreachable",
-    `${host} could not answer now: status ${reply.status}${words === "" ? "" : `, ${words}`}`,
+    `${host} could not answer now: status ${status}${said === "" ? "" : `, ${said}`}`,
     {
       oauthError,
       retryAfter,
-      hint: retryAfter === undefined ? undefined : `it asks to wait ${retryAfter} seconds`,
+      ...explained("server-busy", { host, endpoint, status, oauthError, said, retryAfter }),
     },
   );
 }
 
 function refusal(
   oauthError: string,
-  members: Record<string, unknown> | undefined,
-  { host, isForApplication = false, sent }: Asked,
+  { members, status }: { members: Record<string, unknown> | undefined; status: number },
+  { host, endpoint, isForApplication = false, isWithoutCredentials, sent }: Asked,
   say: (words: string) => string,
 ): MxtokenError {
   const said = say(wordsOf(members)) || say(oauthError);
@@ -153,23 +156,12 @@ function refusal(
     signInAgain.has(oauthError) ||
     (sent !== undefined &&
       namesTheGrant(oauthError, isFilledText(description) ? description : "", sent));
-  if (isGrants && !isForApplication) {
-    return new MxtokenError("signInNeeded", `${host} wants a new sign-in: ${said}`, { oauthError });
-  }
-  return new MxtokenError("applicationRefused", `${host} refuses the application: ${said}`, {
-    hint: applicationHints.get(oauthError),
-    oauthError,
-  });
+  const facts = { host, endpoint, status, oauthError, said, isWithoutCredentials };
+  const details = { oauthError, ...diagnosed(facts) };
+  return isGrants && !isForApplication
+    ? new MxtokenError("signInNeeded", `${host} wants a new sign-in: ${said}`, details)
+    : new MxtokenError("applicationRefused", `${host} refuses the application: ${said}`, details);
 }
-
-const applicationHints: ReadonlyMap<string, string> = new Map([
-  ["invalid_client", "check --client-id and its secret or certificate; nothing was changed"],
-  [
-    "unauthorized_client",
-    "this application may not use this grant or this tenant; check --app, --client-id and --tenant",
-  ],
-  ["invalid_scope", "this application may not ask for this scope; check --scope"],
-]);
 
 function wordsOf(members: Record<string, unknown> | undefined): string {
   if (members === undefined) return "";

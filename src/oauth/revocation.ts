@@ -1,7 +1,7 @@
 import * as oauth from "oauth4webapi";
 import { MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
-import type { TokenRequestContext } from "./request-context.ts";
+import type { TokenRequestContext } from "./client.ts";
 import { partiesOf, transport, understood } from "./transport.ts";
 
 /** Google's word for a token that it does not know (any more). */
@@ -20,7 +20,7 @@ export async function revokeToken(
 ): Promise<boolean> {
   const { as, oauthClient, authentication } = partiesOf(context);
   const asked = {
-    endpoint: "a revocation endpoint",
+    endpoint: "revocation endpoint",
     member: undefined,
     isForApplication: true,
   };

@@ -1,13 +1,12 @@
 import * as oauth from "oauth4webapi";
+import { diagnosed } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { blackOut, harmless, Secret } from "../secret.ts";
 import type { TokenResponse } from "../token.ts";
-import { mayHaveArrived } from "../world/network-error.ts";
-import type { OAuthClient } from "./client.ts";
+import type { OAuthClient, TokenRequestContext } from "./client.ts";
 import { clientAuthentication } from "./client-authentication.ts";
 import type { SentGrant } from "./grant-words.ts";
 import { type Asked, judgeReply, tidyGrant } from "./reply.ts";
-import type { TokenRequestContext } from "./request-context.ts";
 
 /** A PKCE pair (RFC 7636) and a state, all from a cryptographic generator. */
 export interface Proofs {
@@ -52,7 +51,7 @@ export function partiesOf(context: TokenRequestContext, byBasic = context.client
   return { as, oauthClient, authentication: clientAuthentication(context, byBasic) };
 }
 
-const tokenEndpoint = { endpoint: "a token endpoint", member: "access_token" } as const;
+const tokenEndpoint = { endpoint: "token endpoint", member: "access_token" } as const;
 
 /**
  * For a token request: sends the library's request through the world and hands it a judged, tidied
@@ -65,7 +64,7 @@ export function tokenTransport(context: TokenRequestContext, isForApplication = 
 /** As {@link tokenTransport}, for another endpoint of the authorization server. */
 export function transport(
   context: TokenRequestContext,
-  asked: Omit<Asked, "host" | "sent">,
+  asked: Pick<Asked, "endpoint" | "member" | "isForApplication">,
   tidy: (members: Record<string, unknown>) => Record<string, unknown>,
 ) {
   const { world, ca, signal } = context;
@@ -92,9 +91,10 @@ export function transport(
       context.onReply?.(reply);
       const sent = secretsIn(init);
       const say = (words: string) => harmless(blackOut(words, sent));
-      const members = judged(context, () =>
-        judgeReply(reply, { ...asked, host: new URL(url).host, sent: sentGrant }, say),
-      );
+      const { secret, certificate } = context.credentials;
+      const isWithoutCredentials = secret === undefined && certificate === undefined;
+      const of = { ...asked, host: new URL(url).host, sent: sentGrant, isWithoutCredentials };
+      const members = judgeReply(reply, of, say);
       return new Response(JSON.stringify(tidy(members)), {
         status: 200,
         headers: { "content-type": "application/json" },
@@ -108,23 +108,10 @@ const sentGrants: ReadonlyMap<string, SentGrant> = new Map([
   ["authorization_code", "code"],
 ]);
 
-/** Where a client is refused that has proven nothing, that may be all that is wrong. */
-function judged<T>({ client }: TokenRequestContext, judge: () => T): T {
-  try {
-    return judge();
-  } catch (error) {
-    const isRefused = error instanceof MxtokenError && error.oauthError === "invalid_client";
-    if (!isRefused || client.secret !== undefined || client.certificate !== undefined) throw error;
-    throw error.with({
-      hint: "no client secret was given: if the application has one, pass MXTOKEN_CLIENT_SECRET, --client-secret-file or --client-secret-command; nothing was changed",
-    });
-  }
-}
-
 /** Only a refresh can have spent something that is not had again by asking once more. */
 function withoutDoubt(error: unknown): unknown {
-  if (!(error instanceof MxtokenError) || error.hint !== mayHaveArrived) return error;
-  return error.with({ hint: undefined });
+  if (!(error instanceof MxtokenError) || error.facts.isInDoubt !== true) return error;
+  return error.with(diagnosed({ ...error.facts, isInDoubt: false }));
 }
 
 /** Everything in a request that must not be shown if the server quotes it. */

@@ -3,7 +3,7 @@ import type { Address } from "../address.ts";
 import { type Arguments, Given } from "../settings/given.ts";
 import { type OptionRow, optionGroups } from "../settings/option-row.ts";
 import { optionRows } from "../settings/option-rows.ts";
-import { defaultTokenFile } from "../store/token-file-path.ts";
+import { defaultTokenFile } from "../store/places.ts";
 import type { World } from "../world/world.ts";
 import { quoteForCmd, quoteForShell } from "./quote.ts";
 

@@ -3,7 +3,7 @@ import type { Endpoint } from "../mail-server.ts";
 import { inBase64, initialResponse, xoauth2 } from "../proof/sasl.ts";
 import type { Secret } from "../secret.ts";
 import type { WordOf } from "../settings/option-rows.ts";
-import { isoSeconds } from "../time.ts";
+import { isoSeconds } from "../token.ts";
 
 /** A form in which programs take a token. */
 export type TokenFormat = WordOf<"format">;

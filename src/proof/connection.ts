@@ -1,16 +1,18 @@
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { explained } from "../causes/diagnose.ts";
 import { MxtokenError, systemCode } from "../errors.ts";
-import type { Endpoint, Mechanism } from "../mail-server.ts";
+import type { Endpoint, Mechanism, Protocol } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
-import type { World } from "../world/world.ts";
+import { within } from "../world/waiting.ts";
+import type { Clock, Net, Stop } from "../world/world.ts";
 import { mechanismsByStrength } from "./sasl.ts";
-import type { Verdict } from "./verdict.ts";
+import { unreachable, type Verdict } from "./verdict.ts";
 
 /** Milliseconds until the server has said its first word, until the end, and for the goodbye. */
 export const connectTimeout = 20_000;
-export const wholeTimeout = 30_000;
+const wholeTimeout = 30_000;
 export const goodbyeTimeout = 2_000;
 
 /**
@@ -21,27 +23,24 @@ export const goodbyeTimeout = 2_000;
  * @throws Interrupted; a defect, as it is
  */
 export async function withinTime<Accepted>(
-  world: World,
+  world: Clock & Stop,
   where: string,
   prove: (stop: AbortSignal) => Promise<Accepted>,
   judge: (error: unknown) => Verdict,
 ): Promise<Accepted | Verdict> {
-  world.interrupted.throwIfAborted();
-  const deadline = world.deadline(wholeTimeout);
   try {
-    return await prove(AbortSignal.any([deadline, world.interrupted]));
+    return await within(world, wholeTimeout, prove, () => tooLate(where));
   } catch (error) {
     world.interrupted.throwIfAborted();
-    return deadline.aborted ? tooLate(where) : judge(error);
+    return judge(error);
   }
 }
 
 /** The verdict on a server that did not come to an end. */
-export function tooLate(where: string): Verdict {
-  return {
-    result: "unreachable",
-    reason: `${where} did not finish within ${wholeTimeout / 1000} seconds`,
-  };
+function tooLate(where: string): Verdict {
+  return unreachable(`${where} did not finish within ${wholeTimeout / 1000} seconds`, {
+    host: where,
+  });
 }
 
 /**
@@ -52,7 +51,7 @@ export function tooLate(where: string): Verdict {
  * @throws Error of Node's or the proxy client's kind, for `networkError()`
  */
 export async function openConnection(
-  world: World,
+  world: Clock & Net,
   mailbox: Mailbox,
   endpoint: Endpoint,
   stop: AbortSignal,
@@ -90,7 +89,7 @@ export async function startTls(
 }
 
 /** Said aloud, because NODE_TLS_REJECT_UNAUTHORIZED=0 would switch verification off. */
-export function tlsOptions(world: World, mailbox: Mailbox) {
+export function tlsOptions(world: Net, mailbox: Mailbox) {
   const secureContext = world.trust(mailbox.ca);
   return { rejectUnauthorized: true, ...(secureContext === undefined ? {} : { secureContext }) };
 }
@@ -101,6 +100,17 @@ export function placeOf(endpoint: Endpoint, proxy: string | undefined): string {
   return proxy === undefined ? server : `${server} (through the proxy ${new URL(proxy).host})`;
 }
 
+/** A server that offers mechanisms, and how it is spoken of. */
+export interface Offering {
+  /** `host:port` */
+  readonly where: string;
+  readonly protocol: Protocol;
+  /** what stands before the name of a mechanism */
+  readonly prefix?: string;
+  /** makes the server's words fit to be shown */
+  readonly say: (words: string) => string;
+}
+
 /**
  * The strongest of the mechanisms that a server offers and that the mailbox allows.
  *
@@ -109,18 +119,16 @@ export function placeOf(endpoint: Endpoint, proxy: string | undefined): string {
 export function chooseMechanism(
   offered: readonly string[],
   { mechanisms }: Mailbox,
-  where: string,
-  protocol: string,
-  say: (words: string) => string,
+  { where, protocol, prefix = "", say }: Offering,
 ): Mechanism {
   const mechanism = mechanismsByStrength.find(
-    (name) => offered.includes(name) && mechanisms.includes(name),
+    (name) => offered.includes(prefix + name) && mechanisms.includes(name),
   );
   if (mechanism !== undefined) return mechanism;
   throw new MxtokenError(
     "mailboxRefused",
     `${where} takes no OAuth 2.0 token by ${mechanisms.join(" or ")}; it offers ${say(offered.join(" ")) || "no mechanism at all"}`,
-    { hint: `is this the right ${protocol} server?` },
+    explained("no-token-taken-here", { host: where, protocol }),
   );
 }
 

@@ -2,7 +2,7 @@ import { domainToASCII } from "node:url";
 import { isAddressLike } from "../address.ts";
 import type { Secret } from "../secret.ts";
 import { harmless } from "../secret.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Net, Stop } from "../world/world.ts";
 
 /** The claims of a token that is a JWT (RFC 7519); nobody has checked its signature. */
 export type Claims = Readonly<Record<string, unknown>>;
@@ -67,7 +67,7 @@ function canonical(address: string): string {
  * @throws Interrupted
  */
 export async function askTokenInfo(
-  world: World,
+  world: Clock & Net & Stop,
   endpoint: string,
   accessToken: Secret,
   ca: string | undefined,

@@ -1,8 +1,17 @@
+import { explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { connectionError } from "./connection.ts";
 import { challengeWords, statusIn } from "./sasl.ts";
 import type { ServerAnswer } from "./server-words.ts";
-import { endless, noStartTls, type Verdict, verdictOf, verdictOn } from "./verdict.ts";
+import {
+  endless,
+  noStartTls,
+  refused,
+  unreachable,
+  type Verdict,
+  verdictOf,
+  verdictOn,
+} from "./verdict.ts";
 
 /** How far the proof had come. */
 export type Stage = "login" | "mailbox";
@@ -57,27 +66,26 @@ export function judgeImapFailure(
 ): Verdict {
   if (error instanceof MxtokenError) return verdictOf(error, where);
   const failure = membersOf(error);
+  const facts = { protocol: "imap", host: where } as const;
   if (notConnected.test(failure.text)) {
-    return {
-      result: "refused",
-      reason: `${where} accepted the token and opened no mailbox: ${say(failure.words)}`,
-      hint: "the account that signed in is not this mailbox and has no right to it, or the mailbox has no licence or IMAP is switched off for it",
-    };
+    const said = say(failure.words);
+    const explanation = explained("token-of-another-mailbox", { ...facts, said });
+    return refused(`${where} accepted the token and opened no mailbox: ${said}`, explanation);
   }
   if (failure.answered) {
     const { text, challenge, serverCode } = failure;
     return verdictOn(
       { words: text, status: statusIn(challenge), code: codes.get(serverCode ?? "") },
       {
-        where,
-        words: say(failure.words),
+        facts: { ...facts, said: say(failure.words) },
         isLoggedIn: stage === "mailbox",
-        hint: "did another account sign in than this mailbox's (a private browser window helps), and is IMAP switched on for the mailbox?",
+        refusal: "imap-login-refused",
       },
     );
   }
   if (failure.goodbye !== undefined) {
-    return { result: "unreachable", reason: `${where} hung up: ${say(failure.goodbye)}` };
+    const said = say(failure.goodbye);
+    return unreachable(`${where} hung up: ${said}`, { ...facts, said });
   }
   return failure.noStartTls ? noStartTls(where, 993) : judgeConnection(error, failure.code, where);
 }
@@ -85,7 +93,7 @@ export function judgeImapFailure(
 function judgeConnection(error: unknown, code: string, where: string): Verdict {
   if (tooMuch.test(code)) return endless(where, "IMAP");
   if (notImap.test(code)) {
-    return { result: "unreachable", reason: `${where} does not speak IMAP as it should (${code})` };
+    return unreachable(`${where} does not speak IMAP as it should (${code})`, { host: where });
   }
   const closed = closedCodes.get(code);
   return verdictOf(closed === undefined ? error : connectionError(closed, error), where);

@@ -1,18 +1,17 @@
 import { MxtokenError } from "../errors.ts";
-import type { Finding } from "../finding.ts";
-import type { Mechanism } from "../mail-server.ts";
+import type { Finding, Mechanism } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
-import { whenAborted } from "../world/when-aborted.ts";
-import type { World } from "../world/world.ts";
+import { whenAborted } from "../world/waiting.ts";
+import type { Clock, Net, Stop } from "../world/world.ts";
 import {
+  chooseMechanism,
   connectTimeout,
   goodbyeTimeout,
   placeOf,
   tlsOptions,
-  tooLate,
-  wholeTimeout,
+  withinTime,
 } from "./connection.ts";
 import { judgeImapFailure, type Stage } from "./imap-failure.ts";
 import { mechanismsByStrength, sayWithout } from "./sasl.ts";
@@ -40,7 +39,7 @@ const maxReceived = 4 * 1024 * 1024;
  * @throws Interrupted; a defect of ours, as it is; every other failure is a finding
  */
 export async function proveByImap(
-  world: World,
+  world: Clock & Net & Stop,
   mailbox: Mailbox,
   accessToken: Secret,
 ): Promise<Finding> {
@@ -48,22 +47,19 @@ export async function proveByImap(
   const user = mailbox.address.text;
   const where = placeOf(imap, mailbox.proxy);
   const say = sayWithout(user, imap, accessToken);
-  const server = { probe: "imap", host: imap.host, port: imap.port, user } as const;
   let stage: Stage = "login";
   world.interrupted.throwIfAborted();
-  const client = await imapClient(world, mailbox, user, accessToken, say);
-  const deadline = world.deadline(wholeTimeout);
-  const stop = AbortSignal.any([deadline, world.interrupted]);
-  // close() does not end a connect that is still with the proxy.
-  const stopped = whenAborted(stop).then(() => client.close());
-  const orEnd = async <T>(step: Promise<T>): Promise<T> => {
-    step.catch(() => undefined);
-    await Promise.race([step, stopped, client.givenUp]);
-    stop.throwIfAborted();
-    if (client.trouble !== undefined) throw client.trouble;
-    return step;
-  };
-  try {
+  const client = await imapClient(world, mailbox, accessToken, say);
+  const prove = async (stop: AbortSignal) => {
+    // close() does not end a connect that is still with the proxy.
+    const stopped = whenAborted(stop).then(() => client.close());
+    const orEnd = async <T>(step: Promise<T>): Promise<T> => {
+      step.catch(() => undefined);
+      await Promise.race([step, stopped, client.givenUp]);
+      stop.throwIfAborted();
+      if (client.trouble !== undefined) throw client.trouble;
+      return step;
+    };
     await orEnd(client.connect());
     stage = "mailbox";
     const folders = await orEnd(client.list({ listOnly: true }));
@@ -72,18 +68,14 @@ export async function proveByImap(
     // The token is proven: a server that is slow to say goodbye is not waited for.
     await Promise.race([client.logout(), whenAborted(world.deadline(goodbyeTimeout))]);
     if (mechanism === undefined) throw new MxtokenError("defect", "logged in by no mechanism");
-    return {
-      ...server,
-      result: "accepted",
-      mechanism,
-      folders: folders.length,
-      // A server may leave out how many there are.
-      messages: inbox.exists ?? 0,
-    };
-  } catch (error) {
-    world.interrupted.throwIfAborted();
-    if (deadline.aborted) return { ...server, ...tooLate(where) };
-    return { ...server, ...judgeImapFailure(client.trouble ?? error, stage, where, say) };
+    // A server may leave out how many messages there are.
+    const found = { folders: folders.length, messages: inbox.exists ?? 0 };
+    return { result: "accepted", mechanism, ...found } as const;
+  };
+  const judge = (error: unknown) => judgeImapFailure(client.trouble ?? error, stage, where, say);
+  try {
+    const result = await withinTime(world, where, prove, judge);
+    return { probe: "imap", host: imap.host, port: imap.port, user, ...result };
   } finally {
     // imapflow leaves its socket open when connect() rejects.
     client.close();
@@ -101,32 +93,24 @@ interface Entry {
 
 /**
  * imapflow by itself takes OAUTHBEARER wherever the server offers it, counts a server that asks for no
- * login (PREAUTH) as logged in, takes it for an error challenge when a server asks for the initial
- * response that it was sent already, and lets a server talk without an end. This client keeps to the
- * provider's mechanisms, knows which one was used, answers whoever asks, and does not sit out a
- * throttled server's waiting time.
+ * login (PREAUTH) as logged in, and takes it for an error challenge when a server asks for the initial
+ * response that it was sent already. This client keeps to the provider's mechanisms, knows which one was
+ * used, and answers whoever asks.
  */
-async function imapClient(
-  world: World,
-  mailbox: Mailbox,
-  user: string,
-  accessToken: Secret,
-  say: (words: string) => string,
-) {
+async function provingClient(mailbox: Mailbox, say: (words: string) => string) {
   const { ImapFlow } = await import("imapflow");
-  const { mechanisms } = mailbox;
-  const imap = serverOf(mailbox, "imap");
-  const where = showEndpoint(imap);
+  const where = showEndpoint(serverOf(mailbox, "imap"));
   const logIn: unknown = Reflect.get(ImapFlow.prototype, "authenticate");
-  let giveUp: () => void = () => undefined;
 
-  class ProvingClient extends ImapFlow {
+  return class ProvingClient extends ImapFlow {
     mechanism: Mechanism | undefined;
     /** why the connection was given up from here */
     trouble: unknown;
+    /** ends the wait for {@link givenUp} */
+    endWait: () => void = () => undefined;
     /** resolves when it was */
     readonly givenUp = new Promise<void>((resolve) => {
-      giveUp = resolve;
+      this.endWait = resolve;
     });
 
     async authenticate(): Promise<unknown> {
@@ -136,18 +120,12 @@ async function imapClient(
           `${where} asks for no login, which proves nothing`,
         );
       }
-      const offered = mechanismsByStrength.filter((name) => this.capabilities.has(`AUTH=${name}`));
-      this.mechanism = offered.find((name) => mechanisms.includes(name));
-      if (this.mechanism === undefined) {
-        const offers = [...this.capabilities.keys()].filter((name) => name.startsWith("AUTH="));
-        throw new MxtokenError(
-          "mailboxRefused",
-          `${where} takes no OAuth 2.0 token by ${mechanisms.join(" or ")}; it offers ${say(offers.join(" ")) || "no mechanism at all"}`,
-          { hint: "is this the right IMAP server?" },
-        );
-      }
-      for (const name of offered) {
-        if (name !== this.mechanism) this.capabilities.delete(`AUTH=${name}`);
+      const prefix = "AUTH=";
+      const offered = [...this.capabilities.keys()].filter((name) => name.startsWith(prefix));
+      const server = { where, protocol: "imap", prefix, say } as const;
+      this.mechanism = chooseMechanism(offered, mailbox, server);
+      for (const name of mechanismsByStrength) {
+        if (name !== this.mechanism) this.capabilities.delete(prefix + name);
       }
       // Every server takes the initial response on a line of its own, where it asks for it (RFC 4959
       // section 3), as imapsync sends it; some that offer more ask all the same.
@@ -155,29 +133,45 @@ async function imapClient(
       if (typeof logIn !== "function") throw new MxtokenError("defect", "imapflow has changed");
       return logIn.call(this);
     }
-  }
 
-  const giveUpFor = (trouble: unknown) => {
-    client.trouble ??= trouble;
-    client.close();
-    giveUp();
+    giveUpFor(trouble: unknown): void {
+      this.trouble ??= trouble;
+      this.close();
+      this.endWait();
+    }
   };
+}
+
+/**
+ * A client that is not connected yet. It does not sit out a throttled server's waiting time, and lets no
+ * server talk without an end, which imapflow by itself does.
+ */
+async function imapClient(
+  world: Net,
+  mailbox: Mailbox,
+  accessToken: Secret,
+  say: (words: string) => string,
+) {
+  const ProvingClient = await provingClient(mailbox, say);
+  const imap = serverOf(mailbox, "imap");
+  const where = showEndpoint(imap);
   const heed = (entry: Entry) => {
     if (entry.src === "c" || entry.src === "s") {
       world.trace(`IMAP ${entry.src === "c" ? ">" : "<"} ${say(entry.msg ?? "")}`);
     }
-    if (client.stats().received > maxReceived) giveUpFor(errorOf(endless(where, "IMAP")));
+    if (client.stats().received > maxReceived) client.giveUpFor(errorOf(endless(where, "IMAP")));
     if (entry.throttleDelay === undefined) return;
     const retryAfter = Math.ceil(entry.throttleDelay / 1000);
+    const facts = { host: where, code: "ETHROTTLE", retryAfter };
     const words = `${where} is throttling: it asks to wait ${retryAfter} seconds`;
-    giveUpFor(new MxtokenError("unreachable", words, { retryAfter }));
+    client.giveUpFor(new MxtokenError("unreachable", words, { retryAfter, facts }));
   };
   const note = (entry: Entry) => {
     try {
       heed(entry);
     } catch (error) {
       // imapflow would take it for the server's.
-      giveUpFor(error);
+      client.giveUpFor(error);
     }
   };
   const silent = () => undefined;
@@ -186,7 +180,7 @@ async function imapClient(
     port: imap.port,
     secure: imap.tls === "implicit",
     ...(imap.tls === "starttls" ? { doSTARTTLS: true } : {}),
-    auth: { user, accessToken: accessToken.reveal() },
+    auth: { user: mailbox.address.text, accessToken: accessToken.reveal() },
     tls: tlsOptions(world, mailbox),
     ...(mailbox.proxy === undefined ? {} : { proxy: mailbox.proxy }),
     connectionTimeout: connectTimeout,
@@ -199,6 +193,6 @@ async function imapClient(
     logger: { trace: note, debug: note, info: silent, warn: note, error: note },
   });
   // The call that is waited for is rejected too, but only told that the connection is gone.
-  client.on("error", giveUpFor);
+  client.on("error", (error) => client.giveUpFor(error));
   return client;
 }

@@ -1,7 +1,6 @@
-import type { Outcome } from "./exchange.ts";
-import { statusIn } from "./sasl.ts";
+import { type Outcome, statusIn } from "./sasl.ts";
 import type { ServerAnswer } from "./server-words.ts";
-import { type Verdict, verdictOn } from "./verdict.ts";
+import { unreachable, type Verdict, verdictOn } from "./verdict.ts";
 
 /** How far the proof had come. */
 export type PopStage = "greeting" | "login" | "maildrop";
@@ -28,21 +27,17 @@ export function judgePopReply(
   say: (words: string) => string,
 ): Verdict {
   const text = reply.replace(/^-ERR\b\s*/i, "");
-  const words = say(`${text}${challenge && ` (${challenge})`}`);
+  const said = say(`${text}${challenge && ` (${challenge})`}`);
+  const facts = { protocol: "pop", host: where, said } as const;
   if (!/^-ERR\b/i.test(reply)) {
-    return { result: "unreachable", reason: `${where} does not speak POP3: ${words}` };
+    return unreachable(`${where} does not speak POP3: ${said}`, facts);
   }
   if (stage === "greeting") {
-    return { result: "unreachable", reason: `${where} hung up: ${words || "no reason given"}` };
+    return unreachable(`${where} hung up: ${said || "no reason given"}`, facts);
   }
   const code = codes.find(([pattern]) => pattern.test(text))?.[1];
   return verdictOn(
     { words: text, status: statusIn(challenge), code },
-    {
-      where,
-      words,
-      isLoggedIn: stage === "maildrop",
-      hint: "did another account sign in than this mailbox's (a private browser window helps), is POP switched on for the mailbox, and was access by POP asked for (--access pop)?",
-    },
+    { facts, isLoggedIn: stage === "maildrop", refusal: "pop-login-refused" },
   );
 }

@@ -1,10 +1,9 @@
 import { MxtokenError } from "../errors.ts";
-import type { Finding } from "../finding.ts";
-import type { Endpoint, Mechanism } from "../mail-server.ts";
+import type { Endpoint, Finding, Mechanism } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
-import { whenAborted } from "../world/when-aborted.ts";
-import type { World } from "../world/world.ts";
+import { whenAborted } from "../world/waiting.ts";
+import type { Clock, Net, Stop } from "../world/world.ts";
 import {
   chooseMechanism,
   connectionError,
@@ -16,10 +15,9 @@ import {
   tlsOptions,
   withinTime,
 } from "./connection.ts";
-import { exchange, type Outcome } from "./exchange.ts";
 import { PopClient } from "./pop-client.ts";
 import { judgePopReply, type PopStage } from "./pop-failure.ts";
-import { initialResponse, sayWithout } from "./sasl.ts";
+import { exchange, initialResponse, type Outcome, sayWithout } from "./sasl.ts";
 import { errorOf, noStartTls, verdictOf } from "./verdict.ts";
 
 /** RFC 2449 section 4; RFC 5034 section 4 holds an initial response to it. */
@@ -36,7 +34,7 @@ const maxCommand = 255;
  * @throws Interrupted; a defect of ours, as it is; every other failure is a finding
  */
 export async function proveByPop(
-  world: World,
+  world: Clock & Net & Stop,
   mailbox: Mailbox,
   accessToken: Secret,
 ): Promise<Finding> {
@@ -64,7 +62,7 @@ export async function proveByPop(
 }
 
 interface Login {
-  readonly world: World;
+  readonly world: Clock & Net;
   readonly mailbox: Mailbox;
   readonly pop: Endpoint;
   readonly accessToken: Secret;
@@ -115,11 +113,12 @@ async function agree({ mailbox, where, say, client }: Login): Promise<Mechanism>
   const capabilities = isOk(await client.ask("CAPA")) ? await client.readMore() : [];
   const lists = capabilities.map((line) => line.toUpperCase().split(" "));
   const offered = lists.find(([name]) => name === "SASL")?.slice(1);
-  return chooseMechanism(offered ?? mailbox.mechanisms.slice(0, 1), mailbox, where, "POP", say);
+  const server = { where, protocol: "pop", say } as const;
+  return chooseMechanism(offered ?? mailbox.mechanisms.slice(0, 1), mailbox, server);
 }
 
 /** The token is proven: a server that is slow to say goodbye is not waited for. */
-async function goodbye(world: World, client: PopClient): Promise<void> {
+async function goodbye(world: Clock, client: PopClient): Promise<void> {
   const answered = client.ask("QUIT").catch(() => undefined);
   await Promise.race([answered, whenAborted(world.deadline(goodbyeTimeout))]);
 }

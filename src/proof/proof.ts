@@ -1,11 +1,49 @@
-import { MxtokenError } from "../errors.ts";
-import type { Finding } from "../finding.ts";
-import type { Mailbox } from "../mailbox.ts";
+import { explained } from "../causes/diagnose.ts";
+import { Interrupted, MxtokenError } from "../errors.ts";
+import type { Endpoint, Finding, Protocol } from "../mail-server.ts";
+import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { OAuthClient } from "../oauth/client.ts";
+import type { Secret } from "../secret.ts";
 import { isAppOnly } from "../settings/flow.ts";
 import type { Token } from "../token.ts";
-import type { World } from "../world/world.ts";
+import { isoSeconds } from "../token.ts";
+import type { Clock, Net, Stop } from "../world/world.ts";
 import { accountsIn, askTokenInfo, otherAccount, readClaims } from "./identity.ts";
+import { proveByImap } from "./imap.ts";
+import { proveByPop } from "./pop.ts";
+import { proveBySmtp } from "./smtp.ts";
+
+type Probe = (world: Clock & Net & Stop, mailbox: Mailbox, accessToken: Secret) => Promise<Finding>;
+
+const probes: Readonly<Record<Protocol, Probe>> = {
+  imap: proveByImap,
+  smtp: proveBySmtp,
+  pop: proveByPop,
+};
+
+/**
+ * Proves an access token by a real login with every protocol that the mailbox is to be proven by,
+ * all at once; each has a finding of its own.
+ *
+ * @returns in the order of `mailbox.verify`; nothing where that is empty
+ * @throws Interrupted or a defect of ours, after every connection is closed; every other failure is
+ * a finding
+ */
+export async function proveByEvery(
+  world: Clock & Net & Stop,
+  mailbox: Mailbox,
+  accessToken: Secret,
+): Promise<readonly Finding[]> {
+  const proofs = mailbox.verify.map((protocol) => probes[protocol](world, mailbox, accessToken));
+  // The first failure must not leave the others running.
+  await Promise.allSettled(proofs);
+  return Promise.all(proofs);
+}
+
+/** The servers that are logged in to when a token is proven. */
+export function serversToAsk(mailbox: Mailbox): readonly Endpoint[] {
+  return mailbox.verify.map((protocol) => serverOf(mailbox, protocol));
+}
 
 /** What the logins showed of a token, and whose it is. */
 export interface Proof {
@@ -72,22 +110,37 @@ export function requireAccepted(
     ({ probe, result: one }) => probe !== "smtp" && one === "refused",
   );
   const waits = failed.flatMap(({ retryAfter }) => (retryAfter === undefined ? [] : [retryAfter]));
+  const { login } = mailbox;
+  const said = failed.flatMap(({ facts }) => facts?.said ?? []).join("; ") || undefined;
+  const isDelegateRefused = isBoxRefused && login !== mailbox.address.text;
+  const known = failed.find(({ hint }) => hint !== undefined) ?? failed[0];
+  const { causeId, facts, hint } = isDelegateRefused
+    ? explained("no-right-to-mailbox", { ...known?.facts, login, mailbox: mailbox.address.text })
+    : { ...known };
   throw new MxtokenError(code, `${reasons}; ${consequence[result]}`, {
     findings: proof.findings,
     retryAfter: waits.length === 0 ? undefined : Math.max(...waits),
-    hint:
-      isBoxRefused && mailbox.login !== mailbox.address.text
-        ? `may ${mailbox.login} open ${mailbox.address.text}? An administrator gives that right (at Microsoft, FullAccess); and are both addresses right?`
-        : failed.find(({ hint }) => hint !== undefined)?.hint,
+    ...{ causeId, facts: { ...facts, said }, hint },
   });
+}
+
+/** Does what follows a proof: whatever goes wrong there tells what the logins have shown. */
+export async function afterProof<T>({ findings }: Proof, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Interrupted) throw new Interrupted(error.signal, findings);
+    const isWithout = error instanceof MxtokenError && error.findings === undefined;
+    throw isWithout ? error.with({ findings }) : error;
+  }
 }
 
 /** @param after what else is to be said */
 export function wrongAccount(mailbox: Mailbox, account: string, after: string): MxtokenError {
   const wanted = [...new Set([mailbox.address.text, mailbox.login])].join(" or ");
-  return new MxtokenError("wrongAccount", `the token is ${account}'s, not ${wanted}'s: ${after}`, {
-    hint: `sign in again in a private browser window, or with --select-account; if ${account} has a right to the mailbox, pass --login ${account}`,
-  });
+  const facts = { mailbox: mailbox.address.text, login: mailbox.login, owner: account };
+  const message = `the token is ${account}'s, not ${wanted}'s: ${after}`;
+  return new MxtokenError("wrongAccount", message, explained("another-account-signed-in", facts));
 }
 
 /**
@@ -99,7 +152,11 @@ export function wrongAccount(mailbox: Mailbox, account: string, after: string): 
  * @throws Interrupted
  */
 export async function findOtherAccount(
-  { world, mailbox, client }: { world: World; mailbox: Mailbox; client: OAuthClient | undefined },
+  {
+    world,
+    mailbox,
+    client,
+  }: { world: Clock & Net & Stop; mailbox: Mailbox; client: OAuthClient | undefined },
   token: Pick<Token, "accessToken" | "idToken">,
   asks: boolean,
 ): Promise<string | undefined> {
@@ -112,4 +169,27 @@ export async function findOtherAccount(
       ? told
       : await askTokenInfo(world, endpoint, token.accessToken, mailbox.ca);
   return otherAccount([mailbox.address.text, mailbox.login], accounts);
+}
+
+/** The comment about a proof; one that did not come about is called unverified. */
+export function verifiedNote({ findings }: Proof, now: number): string {
+  const servers = (wanted: Finding["result"]) =>
+    findings
+      .filter(({ result }) => result === wanted)
+      .map(({ probe, host, port }) => `${probe.toUpperCase()} at ${host}:${port}`)
+      .join(", ");
+  const time = isoSeconds(now);
+  const others = [
+    [servers("refused"), "refused it"],
+    [servers("unreachable"), "was not reachable"],
+  ].flatMap(([where, what]) => (where === "" ? [] : [`${where} ${what}`]));
+  const accepted = servers("accepted");
+  if (accepted !== "") return [`${time} by ${accepted}`, ...others].join("; ");
+  const why = findings.length === 0 ? "no proof was wanted" : others.join("; ");
+  return `no, unverified: ${why} at ${time}`;
+}
+
+/** The comment about a token that is not proven yet. */
+export function unprovenNote(now: number): string {
+  return `no, unverified: not tried yet at ${isoSeconds(now)}`;
 }

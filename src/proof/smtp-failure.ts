@@ -1,8 +1,7 @@
 import { connectionError } from "./connection.ts";
-import type { Outcome } from "./exchange.ts";
-import { statusIn } from "./sasl.ts";
+import { type Outcome, statusIn } from "./sasl.ts";
 import type { ServerAnswer } from "./server-words.ts";
-import { endless, noStartTls, type Verdict, verdictOf, verdictOn } from "./verdict.ts";
+import { endless, noStartTls, unreachable, type Verdict, verdictOf, verdictOn } from "./verdict.ts";
 
 /** nodemailer's `timeoutType` and `code`, in the names that `networkError()` knows. */
 const networkCodes: Readonly<Record<string, string>> = {
@@ -40,13 +39,12 @@ export function judgeSmtpReply(
   user: string,
   say: (words: string) => string,
 ): Verdict {
-  const words = say(`${wordsOf(reply)}${challenge && ` (${challenge})`}`);
-  if (!/^[45]/.test(reply)) {
-    return { result: "unreachable", reason: `${where} does not speak SMTP: ${words}` };
-  }
+  const said = say(`${wordsOf(reply)}${challenge && ` (${challenge})`}`);
+  const facts = { protocol: "smtp", host: where, login: user, said } as const;
+  if (!/^[45]/.test(reply)) return unreachable(`${where} does not speak SMTP: ${said}`, facts);
   return verdictOn(
     { words: wordsOf(reply), status: statusIn(challenge), code: meaningOfCode(reply, challenge) },
-    { where, words, isLoggedIn: false, hint: hintOf(reply, user) },
+    { facts, isLoggedIn: false, refusal: undefined },
   );
 }
 
@@ -71,27 +69,14 @@ export function judgeSmtpFailure(
   const response = text("response");
   if (response !== undefined && text("command") === "STARTTLS") return noStartTls(where, 465);
   if (response !== undefined) {
-    return { result: "unreachable", reason: `${where} hung up: ${say(wordsOf(response))}` };
+    const said = say(wordsOf(response));
+    return unreachable(`${where} hung up: ${said}`, { protocol: "smtp", host: where, said });
   }
   const code = text("timeoutType") ?? text("originalCode") ?? text("code") ?? "";
   // Without the server's words: they were more than maxResponseSize.
   if (code === "EPROTOCOL") return endless(where, "SMTP");
   const isOfNodemailer = "timeoutType" in value || "originalCode" in value || code in networkCodes;
   return verdictOf(isOfNodemailer ? connectionError(networkCodes[code] ?? code) : error, where);
-}
-
-function hintOf(reply: string, user: string): string | undefined {
-  // https://aka.ms/smtp_auth_disabled
-  const disabledFor = /SmtpClientAuthentication is disabled for the (Tenant|Mailbox)/i.exec(reply);
-  if (disabledFor !== null) {
-    const everywhere = "Set-TransportConfig -SmtpClientAuthenticationDisabled $false";
-    const identity = `'${user.replaceAll("'", "''")}'`;
-    const here = `Set-CASMailbox -Identity ${identity} -SmtpClientAuthenticationDisabled $false`;
-    const isTenant = disabledFor[1]?.toLowerCase() === "tenant";
-    return `an administrator must switch SMTP AUTH on: ${here}${isTenant ? `, or for everybody ${everywhere}` : ""}`;
-  }
-  if (!reply.startsWith("535")) return undefined;
-  return `did another account sign in than ${user} (a private browser window helps), and was the right to send asked for (--access smtp)?`;
 }
 
 /** A reply's lines in one, its code only once (RFC 5321 section 4.2.1). */

@@ -4,12 +4,11 @@ import type {
   default as SMTPConnectionType,
 } from "nodemailer/lib/smtp-connection";
 import { MxtokenError } from "../errors.ts";
-import type { Finding } from "../finding.ts";
-import type { Endpoint, Mechanism } from "../mail-server.ts";
+import type { Endpoint, Finding, Mechanism } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
-import { whenAborted } from "../world/when-aborted.ts";
-import type { World } from "../world/world.ts";
+import { whenAborted } from "../world/waiting.ts";
+import type { Clock, Net, Stop } from "../world/world.ts";
 import {
   chooseMechanism,
   connectionError,
@@ -20,8 +19,7 @@ import {
   tlsOptions,
   withinTime,
 } from "./connection.ts";
-import { type Carrier, exchange, type Outcome } from "./exchange.ts";
-import { initialResponse, sayWithout } from "./sasl.ts";
+import { type Carrier, exchange, initialResponse, type Outcome, sayWithout } from "./sasl.ts";
 import { judgeSmtpFailure, judgeSmtpReply } from "./smtp-failure.ts";
 import { errorOf } from "./verdict.ts";
 
@@ -40,7 +38,7 @@ const maxReply = 64 * 1024;
  * @throws Interrupted; a defect of ours, as it is; every other failure is a finding
  */
 export async function proveBySmtp(
-  world: World,
+  world: Clock & Net & Stop,
   mailbox: Mailbox,
   accessToken: Secret,
 ): Promise<Finding> {
@@ -60,7 +58,7 @@ export async function proveBySmtp(
 type SMTPConnectionClass = typeof SMTPConnectionType;
 
 interface Login {
-  readonly world: World;
+  readonly world: Clock & Net;
   readonly mailbox: Mailbox;
   readonly smtp: Endpoint;
   readonly accessToken: Secret;
@@ -78,7 +76,11 @@ async function logIn(login: Login): Promise<{ result: "accepted"; mechanism: Mec
   const client = smtpClient(SMTPConnection, login, socket);
   try {
     await Promise.race([client.greet(), client.broken]);
-    const mechanism = chooseMechanism(client.offered(), mailbox, where, "SMTP", say);
+    const mechanism = chooseMechanism(client.offered(), mailbox, {
+      where,
+      protocol: "smtp",
+      say,
+    });
     const response = initialResponse(mechanism, user, smtp, accessToken);
     const outcome = await Promise.race([client.authenticate(mechanism, response), client.broken]);
     if (!outcome.reply.startsWith("235")) {
@@ -110,21 +112,9 @@ function smtpClient(
     for (const line of text.split("\n")) world.trace(`SMTP ${direction} ${say(line)}`);
   };
   const connection = new SMTPConnection({
-    host: smtp.host,
-    port: smtp.port,
-    connection: socket,
-    secure: smtp.tls === "implicit",
-    secured: smtp.tls === "implicit",
-    requireTLS: smtp.tls === "starttls",
+    ...connectionOptions(smtp, socket),
     tls: tlsOptions(world, mailbox),
-    // The name of this machine is nobody's business (RFC 5321 section 4.1.4 allows an address).
-    name: "[127.0.0.1]",
-    connectionTimeout: connectTimeout,
-    greetingTimeout: connectTimeout,
-    socketCloseTimeout: 0,
-    maxResponseSize: maxReply,
     customAuth: { [ownMethod]: (context) => run?.((line) => sendBy(context, line)) },
-    transactionLog: true,
     logger: logger(trace),
   });
   const sendBy = async (context: SMTPConnectionCustomAuthContext, line: string) => {
@@ -166,6 +156,24 @@ function smtpClient(
       }),
     quit: () => connection.quit(),
     close: () => connection.close(),
+  };
+}
+
+function connectionOptions(smtp: Endpoint, socket: Socket) {
+  return {
+    host: smtp.host,
+    port: smtp.port,
+    connection: socket,
+    secure: smtp.tls === "implicit",
+    secured: smtp.tls === "implicit",
+    requireTLS: smtp.tls === "starttls",
+    // The name of this machine is nobody's business (RFC 5321 section 4.1.4 allows an address).
+    name: "[127.0.0.1]",
+    connectionTimeout: connectTimeout,
+    greetingTimeout: connectTimeout,
+    socketCloseTimeout: 0,
+    maxResponseSize: maxReply,
+    transactionLog: true,
   };
 }
 

@@ -1,7 +1,7 @@
+import stringWidth from "string-width";
 import type { AccountPicture, State } from "../keep/events.ts";
 import { countStates } from "../keep/status-file.ts";
-import { columnsOf, cutTo, filledTo } from "./columns.ts";
-import { duration, summary } from "./keep-sentences.ts";
+import { duration, summary } from "./words.ts";
 
 /** The room that there is, in characters. */
 export interface Room {
@@ -57,11 +57,10 @@ function nextTry({ state, nextAt }: AccountPicture, now: number): string {
   return nextAt <= now ? "now" : duration(nextAt - now);
 }
 
-/** The message without the account, which stands in the first column. */
-function lastEvent({ last, label }: AccountPicture): string {
+function lastEvent({ last }: AccountPicture): string {
   if (last === undefined) return "";
   const time = `${new Date(last.at).toISOString().slice(11, 16)}Z`;
-  return `${time} ${last.message.replace(`${label}: `, "")}`;
+  return `${time} ${last.message}`;
 }
 
 /** Where nobody is in trouble there is no next try to be shown. */
@@ -93,4 +92,22 @@ function aligned(rows: readonly (readonly string[])[], columns: number): string[
 /** Leaves the last column free: a terminal would begin a new line there. */
 function clipped(text: string, columns: number): string {
   return cutTo(text, columns - 1);
+}
+
+/** How many columns of a terminal a text takes. */
+function columnsOf(text: string): number {
+  return stringWidth(text);
+}
+
+/** Cuts a text so that it takes that many columns at most, and shows that it was cut. */
+function cutTo(text: string, columns: number): string {
+  if (columnsOf(text) <= columns) return text;
+  const characters = [...text];
+  while (characters.length > 0 && columnsOf(characters.join("")) > columns - 1) characters.pop();
+  return columns < 1 ? "" : `${characters.join("")}…`;
+}
+
+/** Fills a text up with blanks to that many columns. */
+function filledTo(text: string, columns: number): string {
+  return text + " ".repeat(Math.max(0, columns - columnsOf(text)));
 }

@@ -1,10 +1,10 @@
-import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
+import type { Flow, PasswordOnlyRow, ProviderRow } from "../catalog/provider-row.ts";
+import type { FoundProvider } from "../discover/discover.ts";
 import { gatewayOf } from "../discover/mx.ts";
 import type { ProviderEvidence } from "../events.ts";
 import type { Endpoint } from "../mail-server.ts";
 import { showEndpoint } from "../settings/endpoint.ts";
 import { loopbackRedirect } from "../sign-in/redirect.ts";
-import type { FoundProvider } from "../tasks/identify-provider.ts";
 
 /** What is known of a provider, in lines for standard output. */
 export function describeProvider({ row, evidence }: FoundProvider<ProviderRow>): string {
@@ -34,16 +34,6 @@ export function describeProvider({ row, evidence }: FoundProvider<ProviderRow>):
     ...remarksOf(row).map((remark) => ["remark", remark] as const),
     ...(row.unconfirmed ?? []).map((text) => ["unconfirmed", text] as const),
   ]);
-}
-
-/** Titles and values, one pair a line; what has no value is left out. */
-export function table(
-  pairs: readonly (readonly [title: string, value: string | undefined])[],
-): string {
-  return pairs
-    .filter(([, value]) => value !== undefined)
-    .map(([title, value]) => `${title.padEnd(13)}  ${value}`)
-    .join("\n");
 }
 
 /** The same as data. */
@@ -81,6 +71,36 @@ export function providerDocument({ row, evidence }: FoundProvider<ProviderRow>):
   };
 }
 
+/** What is known of a provider whose IMAP server takes no token, in lines for standard output. */
+export function describePasswordOnly({ row, evidence }: FoundProvider<PasswordOnlyRow>): string {
+  return table([
+    ["provider", `${row.name} (${row.title})`],
+    ["other names", row.aliases.join(", ")],
+    ["evidence", showEvidence(evidence)],
+    ["IMAP", showServer(row.imap)],
+    ["SMTP", showServer(row.smtp)],
+    ["POP", showServer(row.pop)],
+    ["OAuth 2.0", "none for IMAP"],
+    ["instead", row.instead],
+    ...(row.remarks ?? []).map((remark) => ["remark", remark] as const),
+  ]);
+}
+
+/** The same as data, to stand beside the error. */
+export function passwordOnlyDocument({ row, evidence }: FoundProvider<PasswordOnlyRow>): object {
+  const { name: provider, aliases, title, instead, remarks = [], sources } = row;
+  const servers = { imap: row.imap, smtp: row.smtp, pop: row.pop };
+  return { provider, aliases, title, evidence, ...servers, instead, remarks, sources };
+}
+
+/** Titles and values, one pair a line; what has no value is left out. */
+function table(pairs: readonly (readonly [title: string, value: string | undefined])[]): string {
+  return pairs
+    .filter(([, value]) => value !== undefined)
+    .map(([title, value]) => `${title.padEnd(13)}  ${value}`)
+    .join("\n");
+}
+
 /** What tells a provider, in a few words. */
 export function showEvidence(evidence: ProviderEvidence): string {
   switch (evidence.by) {
@@ -115,7 +135,7 @@ function remarksOf(row: ProviderRow): readonly string[] {
 }
 
 /** `host:port`, and how TLS begins where it does not at once. */
-export function showServer(server: Endpoint | undefined): string | undefined {
+function showServer(server: Endpoint | undefined): string | undefined {
   if (server === undefined) return undefined;
   return `${showEndpoint(server)}${server.tls === "starttls" ? " (STARTTLS)" : ""}`;
 }

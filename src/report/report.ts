@@ -1,34 +1,43 @@
-import { MxtokenError, systemReason } from "../errors.ts";
+import type { FoundProvider } from "../discover/discover.ts";
 import type { Event } from "../events.ts";
 import type { RunEvent } from "../keep/supervised-command.ts";
-import type { Outcome } from "../life/job.ts";
 import { imapsyncOptions } from "../programs/imapsync.ts";
 import type { ListenerCertificate } from "../sign-in/listener-certificate.ts";
 import type { CheckOutcome } from "../tasks/check.ts";
-import type { FoundProvider } from "../tasks/identify-provider.ts";
+import type { Obtained } from "../tasks/get.ts";
 import type { Revoked } from "../tasks/revoke.ts";
-import { isoSeconds } from "../time.ts";
+import { isoSeconds } from "../token.ts";
 import type { World } from "../world/world.ts";
-import { failureOf } from "./failure.ts";
-import { neverQuiet, warnings } from "./importance.ts";
-import { KeepReporter } from "./keep.ts";
-import type { ReportOptions } from "./options.ts";
-import { describePasswordOnly, passwordOnlyDocument } from "./password-only.ts";
-import { printable } from "./printable.ts";
-import { describeProvider, providerDocument } from "./provider.ts";
-import { describeRunEvent } from "./run-sentences.ts";
-import { Screen } from "./screen.ts";
-import { describe, expiry } from "./sentences.ts";
-import { describeCertificate } from "./trust.ts";
-
-/** Bytes that may wait on standard output. */
-const dataLimit = 16 * 1024 * 1024;
+import { errorDocument, failureOf } from "./failure.ts";
+import { describeCertificate } from "./how-to-sign-in.ts";
+import { KeepReporter } from "./keep-report.ts";
+import { runTellings } from "./keep-tellings.ts";
+import { type Line, printable, remedy } from "./line.ts";
+import {
+  describePasswordOnly,
+  describeProvider,
+  passwordOnlyDocument,
+  providerDocument,
+} from "./provider.ts";
+import { Output, Screen } from "./streams.ts";
+import {
+  type Audience,
+  isTold,
+  type Level,
+  levelOf,
+  linesOf,
+  type ReportOptions,
+  type Telling,
+} from "./telling.ts";
+import { tellings } from "./tellings.ts";
+import { expiry, timeOf } from "./words.ts";
 
 /** Tells what happened. Everything but what was asked for goes to standard error. */
 export class Report {
   readonly #world: World;
   readonly #options: ReportOptions;
   readonly #screen: Screen;
+  readonly #output: Output;
   /** what is known all the same when an error is told, as data */
   #besideError: object = {};
   /** whether the answer is a line for every event, instead of one document */
@@ -38,6 +47,7 @@ export class Report {
     this.#world = world;
     this.#options = options;
     this.#screen = new Screen(world.stderr);
+    this.#output = new Output(world.stdout);
   }
 
   /**
@@ -47,67 +57,52 @@ export class Report {
    */
   keeping(isTroubleOnly: boolean): KeepReporter {
     this.#isOfLines = !isTroubleOnly;
-    const outlet = {
-      say: (lines: readonly string[]) => this.#screen.say(lines),
-      data: (line: string) => this.#data(line),
-      foot: (lines: readonly string[]) => this.#screen.foot(lines),
-    };
     const options = isTroubleOnly ? { ...this.#options, json: false } : this.#options;
-    return new KeepReporter(this.#world, options, outlet, isTroubleOnly);
+    const audience = isTroubleOnly ? "bystander" : "person";
+    const streams = { screen: this.#screen, output: this.#output };
+    return new KeepReporter(this.#world, options, streams, audience);
   }
 
-  /** What happens to the command of `mxtoken run`. With --quiet only how it ended is told. */
+  /** What happens to the command of `mxtoken run`. */
   running(event: RunEvent): void {
-    const isStart = event.is === "started" && event.restarts === 0;
-    if (isStart && !this.#options.verbose) return;
-    if (this.#options.quiet && ["started", "waitingForToken"].includes(event.is)) return;
-    this.#screen.say(describeRunEvent(event));
+    this.#tell(runTellings[event.is], event, "person");
   }
 
-  /** One thing that happened. With --quiet only what a person must answer is shown. */
+  /** One thing that happened, for the person. */
   event(event: Event): void {
-    if (event.is === "proven") this.#besideError = { findings: event.findings };
-    const lines = describe(event, this.#screen.columns);
-    if (this.#options.quiet && !neverQuiet.has(event.is)) return;
-    this.#screen.say(lines);
+    this.#tell(tellings[event.is], event, "person");
   }
 
-  /** The same for a program that wants a token and nothing else: only with --verbose is it told. */
+  /** The same for a program that wants a token and nothing else. */
   detail(event: Event): void {
-    if (this.#options.verbose || neverQuiet.has(event.is) || warnings.has(event.is))
-      this.event(event);
+    this.#tell(tellings[event.is], event, "program");
   }
 
   warning(text: string): void {
-    if (!this.#options.quiet) this.#screen.say([`mxtoken: warning: ${text}`]);
+    this.#say("warning", [{ say: text, as: "warning" }]);
   }
 
-  /** One protocol step, for --verbose; the caller has blacked out its secrets. */
+  /** One protocol step; the caller has blacked out its secrets. */
   trace(line: string): void {
-    if (this.#options.verbose) this.#screen.say([`mxtoken: ${line}`]);
+    this.#say("detail", [{ say: line }]);
   }
 
   /** The result of `mxtoken <address>`. */
-  async obtained(outcome: Outcome): Promise<void> {
+  async obtained(outcome: Obtained): Promise<void> {
     const { mailbox, client, tokenFile } = outcome;
     const { platform } = this.#world;
-    const sides =
-      mailbox.imap === undefined
-        ? undefined
-        : ([1, 2] as const).map((side) => imapsyncOptions(mailbox, tokenFile, side, platform));
-    if (!this.#options.quiet) {
-      this.#screen.say([
-        `mxtoken: ${expiry(outcome.expiresAt, this.#world.now())}`,
-        ...(sides === undefined
-          ? []
-          : [
-              "mxtoken: options for imapsync, to copy from this mailbox:",
-              `  ${sides[0]}`,
-              "mxtoken: and to copy to it:",
-              `  ${sides[1]}`,
-            ]),
-      ]);
-    }
+    const side = (of: 1 | 2) => imapsyncOptions(mailbox, tokenFile, of, platform);
+    const sides = mailbox.imap === undefined ? undefined : { host1: side(1), host2: side(2) };
+    const options: readonly Line[] =
+      sides === undefined
+        ? []
+        : [
+            { say: "options for imapsync, to copy from this mailbox:" },
+            { command: sides.host1 },
+            { say: "and to copy to it:" },
+            { command: sides.host2 },
+          ];
+    this.#say("step", [{ say: expiry(outcome.expiresAt, this.#world.now()) }, ...options]);
     // For a script it is the path as it is.
     const path = this.#world.stdout.isTTY === true ? printable(tokenFile) : tokenFile;
     await this.#answer(path, {
@@ -119,15 +114,15 @@ export class Report {
       tenant: client.tenant,
       tokenFile,
       source: outcome.source,
-      expires: outcome.expiresAt === undefined ? undefined : isoSeconds(outcome.expiresAt),
+      expires: timeOf(outcome.expiresAt),
       findings: outcome.findings,
-      imapsync: sides && { host1: sides[0], host2: sides[1] },
+      imapsync: sides,
     });
   }
 
   /** The result of `mxtoken show`: what was asked for, and nothing beside it. */
   async shown(text: string): Promise<void> {
-    await this.#write(text);
+    await this.#output.write(text);
   }
 
   /** The result of `mxtoken revoke`. */
@@ -143,13 +138,12 @@ export class Report {
   /** The result of `mxtoken check`. */
   async checked(outcome: CheckOutcome): Promise<void> {
     const { mailbox, expiresAt } = outcome;
-    if (!this.#options.quiet)
-      this.#screen.say([`mxtoken: ${expiry(expiresAt, this.#world.now())}`]);
+    this.#say("step", [{ say: expiry(expiresAt, this.#world.now()) }]);
     await this.#answer(undefined, {
       account: mailbox.address.text,
       provider: mailbox.provider,
       tokenFile: outcome.tokenFile,
-      expires: expiresAt === undefined ? undefined : isoSeconds(expiresAt),
+      expires: timeOf(expiresAt),
       findings: outcome.findings,
     });
   }
@@ -194,53 +188,33 @@ export class Report {
    */
   async failed(error: unknown): Promise<number> {
     const failure = failureOf(error, this.#world.interrupted);
-    this.#screen.say([
-      `mxtoken: ${failure.message}`,
-      ...(failure.hint === undefined ? [] : [`mxtoken: hint: ${failure.hint}`]),
-      ...failure.commands.map((command) => `  ${command}`),
-      ...(this.#options.verbose ? failure.stack : []),
-    ]);
-    const { code, reason, message, hint, retryAfter, exitStatus, oauthError } = failure;
+    const stack = this.#options.verbose ? failure.stack.map((copy) => ({ copy })) : [];
+    const { message, hint, commands } = failure;
+    this.#screen.say([{ say: message }, ...remedy(hint, commands), ...stack]);
     if (this.#options.json) {
-      const commands = failure.commands.length === 0 ? undefined : failure.commands;
-      const error = { code, reason, oauthError, exitStatus, message, hint, commands, retryAfter };
+      const data = errorDocument(failure);
       const document = this.#isOfLines
-        ? JSON.stringify({ time: isoSeconds(this.#world.now()), event: "ended", message, error })
-        : JSON.stringify({ ok: false, error, ...this.#besideError }, null, 2);
+        ? { time: isoSeconds(this.#world.now()), event: "ended", message, error: data }
+        : { ok: false, error: data, ...this.#besideError, findings: failure.findings };
+      const text = JSON.stringify(document, null, this.#isOfLines ? 0 : 2);
       // The status tells the failure even where standard output is gone.
-      await writeAll(this.#world.stdout, `${document}\n`).catch(() => undefined);
+      await this.#output.write(`${text}\n`).catch(() => undefined);
     }
-    return exitStatus;
+    return failure.exitStatus;
   }
 
-  /** A line of data; where nobody takes them, a month of them would fill the memory. */
-  #data(line: string): void {
-    const { stdout } = this.#world;
-    if (stdout.writableLength < dataLimit) stdout.write(`${line}\n`);
+  #tell<E>(telling: Telling<E>, event: E, audience: Audience): void {
+    const reader = { columns: this.#screen.columns, now: this.#world.now() };
+    if (!isTold(levelOf(telling, event, reader), audience, this.#options)) return;
+    this.#screen.say(linesOf(telling, event, reader));
+  }
+
+  #say(level: Level, lines: readonly Line[]): void {
+    if (isTold(level, "person", this.#options)) this.#screen.say(lines);
   }
 
   async #answer(text: string | undefined, document: object): Promise<void> {
     const answer = this.#options.json ? JSON.stringify({ ok: true, ...document }, null, 2) : text;
-    if (answer !== undefined) await this.#write(`${answer}\n`);
+    if (answer !== undefined) await this.#output.write(`${answer}\n`);
   }
-
-  async #write(text: string): Promise<void> {
-    try {
-      await writeAll(this.#world.stdout, text);
-    } catch (error) {
-      throw new MxtokenError(
-        "unwritable",
-        `cannot write to standard output: ${systemReason(error)}`,
-        {
-          cause: error,
-        },
-      );
-    }
-  }
-}
-
-function writeAll(stream: World["stdout"], text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.write(text, (error) => (error ? reject(error) : resolve()));
-  });
 }

@@ -1,12 +1,12 @@
 import { basename } from "node:path";
 import { MxtokenError } from "../errors.ts";
-import type { AccountToKeep } from "../keep/account.ts";
-import type { Outcome } from "../life/job.ts";
+import type { AccountToKeep } from "../keep/account-state.ts";
 import { imapsyncArguments, sidesOf } from "../programs/imapsync.ts";
 import { quoteForCmd, quoteForShell } from "../programs/quote.ts";
 import { sameMailbox } from "../programs/sign-in-command.ts";
 import type { Arguments } from "../settings/given.ts";
-import { runWithin } from "../world/run-within.ts";
+import type { Obtained } from "../tasks/get.ts";
+import { runWithin } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 
 /** An account of `mxtoken run`, and the options that it was named with. */
@@ -29,7 +29,7 @@ export async function withImapsyncOptions(
   world: World,
   command: readonly string[],
   given: readonly string[],
-  outcomes: readonly Outcome[],
+  outcomes: readonly Obtained[],
   accounts: readonly SideAccount[],
 ): Promise<readonly string[]> {
   const addresses = outcomes.map(({ mailbox }) => mailbox.address.text);

@@ -1,6 +1,6 @@
 import { MxtokenError } from "../errors.ts";
-import type { Outcome } from "../life/job.ts";
 import { serverOf } from "../mailbox.ts";
+import type { Obtained } from "../tasks/get.ts";
 
 /** What a placeholder may ask of an account. A token stands in no argument: others can read those. */
 const values = {
@@ -8,7 +8,7 @@ const values = {
   user: ({ mailbox }) => mailbox.address.text,
   host: ({ mailbox }) => serverOf(mailbox, "imap").host,
   port: ({ mailbox }) => String(serverOf(mailbox, "imap").port),
-} as const satisfies Record<string, (outcome: Outcome) => string>;
+} as const satisfies Record<string, (outcome: Obtained) => string>;
 
 const placeholder = /\{(token-file|user|host|port|token):(\d+)\}/g;
 
@@ -18,7 +18,7 @@ const placeholder = /\{(token-file|user|host|port|token):(\d+)\}/g;
  * @param outcomes the accounts in their order, the first of which is 1
  * @throws MxtokenError `usage` for an account that is not there, or a token
  */
-export function fillPlaceholders(args: readonly string[], outcomes: readonly Outcome[]): string[] {
+export function fillPlaceholders(args: readonly string[], outcomes: readonly Obtained[]): string[] {
   return args.map((arg) => fill(arg, (name, number) => values[name](at(outcomes, number, name))));
 }
 

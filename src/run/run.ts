@@ -6,7 +6,7 @@ import {
   SupervisedCommand,
   type Supervision,
 } from "../keep/supervised-command.ts";
-import type { Outcome } from "../life/job.ts";
+import type { Obtained } from "../tasks/get.ts";
 import { type GetRequest, get } from "../tasks/get.ts";
 import type { World } from "../world/world.ts";
 import { checkPlaceholders, fillPlaceholders } from "./placeholders.ts";
@@ -18,7 +18,7 @@ export interface RunRequest extends Supervision {
   /** the program and its arguments, with placeholders */
   readonly command: readonly string[];
   /** completes the arguments when the accounts are known */
-  complete(args: readonly string[], outcomes: readonly Outcome[]): Promise<readonly string[]>;
+  complete(args: readonly string[], outcomes: readonly Obtained[]): Promise<readonly string[]>;
 }
 
 /**
@@ -47,8 +47,8 @@ async function obtainAll(
   world: World,
   { accounts, obtain }: RunRequest,
   tell: Tell,
-): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
+): Promise<Obtained[]> {
+  const outcomes: Obtained[] = [];
   // What stands on a pipe is for the command.
   const mayAsk = world.stdin.isTTY === true;
   for (const { settings, signInCommand } of accounts) {
@@ -63,7 +63,7 @@ async function obtainAll(
 }
 
 /** @throws MxtokenError `configuration` */
-function checkOneFileEach(outcomes: readonly Outcome[]): void {
+function checkOneFileEach(outcomes: readonly Obtained[]): void {
   const files = new Set(outcomes.map(({ tokenFile }) => tokenFile));
   if (files.size === outcomes.length) return;
   throw new MxtokenError("configuration", "two of the accounts have the same token file", {

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
-import { pause } from "../world/pause.ts";
 import { readBounded } from "../world/read-bounded.ts";
+import { pause } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 import type { Arguments } from "./given.ts";
 import { accountRows } from "./option-rows.ts";

@@ -52,6 +52,7 @@ export function explicitProvider(
     "noProvider",
     `${tokenFile} was made for ${remembered.provider}, which is not in the catalogue`,
     {
+      facts: { path: tokenFile },
       hint:
         remembered.provider === customProvider
           ? `give its values again: ${optionsOf(missing)}${missing.some((name) => name.endsWith("-uri")) ? "; --issuer stands for its endpoints" : ""}`

@@ -1,6 +1,6 @@
 import { MxtokenError } from "../errors.ts";
 import { isIP } from "../world/builtins.ts";
-import type { World } from "../world/world.ts";
+import type { Net } from "../world/world.ts";
 
 /** A recursive resolver of the domain name system. */
 export interface Resolver {
@@ -31,7 +31,7 @@ function withPortApart(host: string): Pick<Resolver, "perhapsMeant"> {
 }
 
 /** The resolvers of the system's configuration, in its order. */
-export async function systemResolvers(world: World): Promise<Resolver[]> {
+export async function systemResolvers(world: Net): Promise<Resolver[]> {
   const texts = await world.resolvers();
   return texts.flatMap((text) => parseResolver(text) ?? []);
 }

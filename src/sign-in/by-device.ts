@@ -1,10 +1,7 @@
 import { MxtokenError } from "../errors.ts";
-import { type Job, type Outcome, tellMissingScopes, withTokenRequest } from "../life/job.ts";
-import { keepingAnswer } from "../life/kept-answer.ts";
-import { proveAndStore } from "../life/new-token.ts";
+import { type Accepted, accept } from "../life/accept.ts";
+import { keepingAnswer, type Life, tellMissingScopes } from "../life/life.ts";
 import { type DeviceAuthorization, pollDeviceCode, requestDeviceCode } from "../oauth/device.ts";
-import { rehearseReplacement } from "../store/atomic.ts";
-import { withTokenFileLock } from "../store/token-file-lock.ts";
 import { type Token, type TokenResponse, tokenFrom } from "../token.ts";
 
 /** How a person is asked to sign in on another device. */
@@ -30,20 +27,21 @@ const longestPause = 60_000;
  * @throws MxtokenError `signInNeeded` when nobody signs in, `signInDeclined`, `mailboxRefused` …;
  * Interrupted
  */
-export async function signInByDevice(job: Job, request: DeviceSignInRequest): Promise<Outcome> {
+export async function signInByDevice(job: Life, request: DeviceSignInRequest): Promise<Accepted> {
   // Before the person is troubled: what was consented to must find its place on the disk.
-  const { world, tokenFile, gid, tell } = job;
-  await withTokenFileLock(job, () => rehearseReplacement(world, tokenFile, gid));
-  tell({ is: "beforeSignIn", remarks: job.beforeSignIn });
+  const { account, entry, tell } = job;
+  await entry.edit(account.owner, (open) => open.reserve());
+  tell({ is: "beforeSignIn", remarks: account.beforeSignIn });
   const token = await keepingAnswer(job, () => obtainByDevice(job, request));
   tell({ is: "deviceCodeUsed" });
   if (token.refreshToken === undefined) tell({ is: "noRefreshToken" });
   tellMissingScopes(job, token, false);
-  return proveAndStore(job, token, "signed in");
+  return accept(job, token);
 }
 
-async function obtainByDevice(job: Job, request: DeviceSignInRequest): Promise<Token> {
-  const { world, client, tell } = job;
+async function obtainByDevice(job: Life, request: DeviceSignInRequest): Promise<Token> {
+  const { world, account: life, tell } = job;
+  const { client } = life;
   const { timeout } = request;
   const end = timeout === undefined ? Number.POSITIVE_INFINITY : world.now() + timeout * 1000;
   for (let renewed = 0; renewed <= renewals; renewed += 1) {
@@ -66,9 +64,9 @@ async function obtainByDevice(job: Job, request: DeviceSignInRequest): Promise<T
 }
 
 /** @returns undefined where another one could not be had, which is no end of the wait */
-async function fetchCode(job: Job, renewed: number): Promise<DeviceAuthorization | undefined> {
+async function fetchCode(job: Life, renewed: number): Promise<DeviceAuthorization | undefined> {
   try {
-    return await withTokenRequest(job, requestDeviceCode);
+    return await job.requests.send(requestDeviceCode);
   } catch (error) {
     const isUnreachable = error instanceof MxtokenError && error.code === "unreachable";
     if (!isUnreachable || renewed === 0) throw error;
@@ -80,7 +78,7 @@ async function fetchCode(job: Job, renewed: number): Promise<DeviceAuthorization
 
 /** @returns undefined when the code has expired, or it is the end of the wait */
 async function waitForPerson(
-  job: Job,
+  job: Life,
   authorization: DeviceAuthorization,
   end: number,
 ): Promise<TokenResponse | undefined> {
@@ -95,7 +93,7 @@ async function waitForPerson(
     if (left <= 0) return undefined;
     await world.sleep(Math.min(pause, left));
     const { deviceCode } = authorization;
-    const poll = await withTokenRequest(job, (context) => pollDeviceCode(context, deviceCode));
+    const poll = await job.requests.send((context) => pollDeviceCode(context, deviceCode));
     if (poll.is === "granted") return poll.response;
     if (poll.is === "expired") return undefined;
     if (poll.is === "slowDown") interval += slowDownBy;

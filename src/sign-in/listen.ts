@@ -1,5 +1,5 @@
 import { MxtokenError } from "../errors.ts";
-import type { Job } from "../life/job.ts";
+import type { Life } from "../life/life.ts";
 import type { ExpectedAnswer } from "../oauth/authorization-response.ts";
 import type { Catcher, CatcherPages } from "./catcher.ts";
 import {
@@ -45,7 +45,7 @@ export function wantsListener(browser: BrowserSettings): boolean {
  * @throws Interrupted
  */
 export async function listen(
-  job: Job,
+  job: Life,
   redirect: LoopbackRedirect | undefined,
   browser: BrowserSettings,
   expected: ExpectedAnswer,
@@ -74,7 +74,7 @@ export async function listen(
   }
 }
 
-function tellOf({ tell }: Job, made: CertificateForThisRun, command: string): void {
+function tellOf({ tell }: Life, made: CertificateForThisRun, command: string): void {
   const { certificate, notKept } = made;
   if (notKept !== undefined) {
     tell({ is: "certificateNotKept", reason: notKept });

@@ -1,8 +1,7 @@
 import { MxtokenError } from "../errors.ts";
-import { type Job, withTokenRequest } from "../life/job.ts";
-import { keepingAnswer } from "../life/kept-answer.ts";
+import { keepingAnswer, type Life } from "../life/life.ts";
 import type { ExpectedAnswer } from "../oauth/authorization-response.ts";
-import { exchangeCode } from "../oauth/code.ts";
+import { exchangeCode } from "../oauth/grants.ts";
 import type { Proofs } from "../oauth/transport.ts";
 import type { Secret } from "../secret.ts";
 import { type Token, tokenFrom } from "../token.ts";
@@ -16,7 +15,7 @@ const attempts = 20;
 
 /** The authorization request that a person was asked to answer (RFC 6749 section 4.1.1). */
 export interface AuthorizationRequest {
-  readonly job: Job;
+  readonly job: Life;
   readonly proofs: Proofs;
   readonly expected: ExpectedAnswer;
   /** as it stands in the request */
@@ -103,11 +102,12 @@ async function exchange(
   { job, proofs, redirectUri }: AuthorizationRequest,
   code: Secret,
 ): Promise<Token | string> {
-  const { world, client, tell } = job;
+  const { world, account, tell } = job;
+  const { client } = account;
   tell({ is: "exchanging" });
   try {
     return await keepingAnswer(job, async () => {
-      const response = await withTokenRequest(job, (context) =>
+      const response = await job.requests.send((context) =>
         exchangeCode(context, { code, verifier: proofs.verifier, redirectUri }),
       );
       return tokenFrom(response, world.now(), client, undefined);

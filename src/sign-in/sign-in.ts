@@ -1,11 +1,9 @@
 import { Interrupted, MxtokenError } from "../errors.ts";
-import { type Job, type Outcome, tellMissingScopes } from "../life/job.ts";
-import { proveAndStore } from "../life/new-token.ts";
-import { authorizationUrl } from "../oauth/code.ts";
+import { type Accepted, accept } from "../life/accept.ts";
+import { type Life, tellMissingScopes } from "../life/life.ts";
+import { authorizationUrl } from "../oauth/grants.ts";
 import { createProofs } from "../oauth/transport.ts";
-import { rehearseReplacement } from "../store/atomic.ts";
-import { withTokenFileLock } from "../store/token-file-lock.ts";
-import { isBrowserSeen, isOverSsh, sshTunnel } from "../world/browser.ts";
+import { isBrowserSeen, isOverSsh, sshTunnel } from "../world/run.ts";
 import type { SignInResult } from "./catcher.ts";
 import type { LineInput } from "./line-input.ts";
 import { type BrowserSettings, type Listening, listen, wantsListener } from "./listen.ts";
@@ -33,12 +31,18 @@ export interface SignInRequest {
  *
  * @throws MxtokenError `signInNeeded` when nobody answers, `signInDeclined`, `mailboxRefused` …
  */
-export async function signIn(job: Job, input: LineInput, request: SignInRequest): Promise<Outcome> {
+export async function signIn(
+  job: Life,
+  input: LineInput,
+  request: SignInRequest,
+): Promise<Accepted> {
   // Before the person is troubled: what was consented to must find its place on the disk.
-  const { world, client, redirect, browser } = { ...job, ...request };
+  const { account, redirect, browser } = { ...job, ...request };
+  const { client } = account;
   const { authorizationEndpoint } = client;
   if (authorizationEndpoint === undefined) throw new MxtokenError("defect", "nowhere to sign in");
-  await withTokenFileLock(job, () => rehearseReplacement(world, job.tokenFile, job.gid));
+  await job.entry.edit(account.owner, (open) => open.reserve());
+  await job.requests.prepare();
   const proofs = await createProofs();
   const { issuer, isIssuerInAnswer } = client;
   const { state } = proofs;
@@ -50,18 +54,19 @@ export async function signIn(job: Job, input: LineInput, request: SignInRequest)
     const redirectUri = catcher?.redirectUri ?? redirect?.uri ?? client.redirectUri;
     const sent = { job, proofs, expected, redirectUri, timeout: request.timeout };
     input.open();
-    job.tell({ is: "beforeSignIn", remarks: job.beforeSignIn });
+    job.tell({ is: "beforeSignIn", remarks: account.beforeSignIn });
     ask(sent, request, listening);
     const token = await obtain(sent, input, catcher);
     if (token.refreshToken === undefined) job.tell({ is: "noRefreshToken" });
     tellMissingScopes(job, token, false);
     let otherAccount: string | undefined;
-    const tell: Job["tell"] = (event) => {
+    const tell: Life["tell"] = (event) => {
       if (event.is === "otherAccount") otherAccount = event.account;
       job.tell(event);
     };
-    const outcome = await proveAndStore({ ...job, tell }, token, "signed in");
-    const { mailbox, findings } = outcome;
+    const outcome = await accept({ ...job, tell }, token);
+    const { mailbox } = account;
+    const { findings } = outcome.proof;
     const hosts = [...new Set(findings.map(({ host }) => host))];
     result = { is: "signedIn", account: mailbox.address.text, hosts, otherAccount };
     return outcome;
@@ -78,7 +83,8 @@ function ask(
   { why, redirect, browser }: SignInRequest,
   listening: Listening | undefined,
 ): void {
-  const { world, client, tell } = job;
+  const { world, tell, account } = job;
+  const { client } = account;
   const url = authorizationUrl({ ...client, ...expected }, redirectUri, proofs);
   const opensBrowser = browser.open && isBrowserSeen(world.platform, world.env);
   tell({
@@ -105,7 +111,7 @@ function ask(
 
 /** How a browser on another machine could come back, where that is where it is. */
 function tunnelFor(
-  { world }: Job,
+  { world }: Life,
   redirect: LoopbackRedirect | undefined,
   browser: BrowserSettings,
   listening: Listening | undefined,

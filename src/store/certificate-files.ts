@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { MxtokenError, systemCode } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import type { World } from "../world/world.ts";
-import { reserve } from "./atomic.ts";
-import { makeDirectory } from "./directory.ts";
+import { unwritable } from "./disk.ts";
 import { withLock } from "./lock.ts";
-import { unwritable } from "./unwritable.ts";
+import { reserve } from "./reservation.ts";
+import { makeDirectory } from "./rights.ts";
 
 /** Key and certificate of the listener on `https://localhost`, both PEM. */
 export interface KeyPair {
@@ -105,7 +105,7 @@ export async function withCertificateLock<T>(
 ): Promise<T> {
   await makeDirectory(directory);
   await requireOwnDirectory(world, directory);
-  return withLock(world, certificateFiles(directory).key, () => undefined, work);
+  return withLock(world, certificateFiles(directory).key, { onWait: () => undefined }, work);
 }
 
 /** Where others can write, a key could be swapped after it was judged. */
@@ -137,7 +137,7 @@ export async function writeCertificateFiles(
   pair: KeyPair,
 ): Promise<void> {
   const files = certificateFiles(directory);
-  const place = (path: string) => reserve(world, path, undefined, "of the directory");
+  const place = (path: string) => reserve(world, { path, owner: "of the directory" });
   const key = await place(files.key);
   try {
     const certificate = await place(files.certificate);

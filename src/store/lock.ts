@@ -1,73 +1,96 @@
-import { constants, statSync } from "node:fs";
+import { constants, type Stats, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { World } from "../world/world.ts";
-import { OpenFile } from "./open-file.ts";
-import { unwritable } from "./unwritable.ts";
+import { OpenFile, unwritable } from "./disk.ts";
 
 // Longer than another process may hold it: a refresh takes 60 s at most.
 const patience = 90_000;
 const pollInterval = 100;
 
+/** A lock that this process holds. */
+export interface HeldLock {
+  /**
+   * The file itself, which is locked too: whoever reads it so need not open it again.
+   *
+   * @returns undefined where that is another one than what is there now, or none is held
+   */
+  fileOf(found: Stats): OpenFile | undefined;
+  /** Locks what is about to take the file's place as well, until the lock is given back. */
+  hold(next: OpenFile): void;
+}
+
+/** Nothing is held, and what is done is done once. */
+export const unlocked: HeldLock = {
+  fileOf: () => undefined,
+  hold: (next) => next.close(),
+};
+
+/** How the lock is waited for. */
+export interface LockWait {
+  /** called once when another process holds it */
+  onWait(): void;
+  /** ends the wait, and keeps the work from being begun; by default the signals that ask the process to end */
+  readonly stop?: AbortSignal | undefined;
+}
+
 /**
- * Runs `work` while no other process holds the lock of this token file. The kernel drops the lock
- * with the process that holds it, so nothing goes stale and nothing has to be stolen. The lock
- * file `.NAME.lock` stays: removing it would let two processes lock two different files. Where
- * somebody removes it all the same, the token file itself, which is locked too, keeps them apart; only
- * where there is no token file yet nothing does.
+ * Runs `work` while no other process holds the lock of this file. The kernel drops the lock with the
+ * process that holds it, so nothing goes stale and nothing has to be stolen. The lock file
+ * `.NAME.lock` stays: removing it would let two processes lock two different files. Where somebody
+ * removes it all the same, the file itself, which is locked too, keeps them apart; only where there is
+ * none yet nothing does.
  *
- * @param onWait called once when another process holds the lock
- * @param stop ends the wait, and keeps the work from being begun
  * @throws MxtokenError `unreachable` when it is held for over 90 s, `unwritable` when there can be
  * no lock file; Interrupted
  */
 export async function withLock<T>(
   world: World,
-  tokenFile: string,
-  onWait: () => void,
-  work: () => Promise<T>,
-  stop: AbortSignal = world.interrupted,
+  path: string,
+  { onWait, stop = world.interrupted }: LockWait,
+  work: (lock: HeldLock) => Promise<T>,
 ): Promise<T> {
   const locks = await nativeLocks();
-  const path = lockPath(tokenFile);
-  const wait = waiter(world, tokenFile, onWait, stop);
-  const file = await openLockFile(world, path);
-  const own: OpenFile[] = [file];
+  const lockFile = join(dirname(path), `.${basename(path)}.lock`);
+  const wait = waiter(world, path, onWait, stop);
+  const file = await openLockFile(world, lockFile);
+  const own = [file];
   try {
-    await wait(() => isLocked(locks, file, path));
-    const target = await lockTarget(world, tokenFile, (found) =>
-      wait(() => isLocked(locks, found, tokenFile)),
+    await wait(() => isLocked(locks, file, lockFile));
+    const target = await lockTarget(world, path, (found) =>
+      wait(() => isLocked(locks, found, path)),
     );
     if (target !== undefined) own.push(target);
     stop.throwIfAborted();
-    world.trace(`holding the lock of ${tokenFile}`);
-    held.set(tokenFile, (next) => {
-      // Closed with the others in any case; without a lock, the lock file's has to do.
-      own.push(next);
-      tryToLock(locks, next);
-    });
-    try {
-      return await work();
-    } finally {
-      held.delete(tokenFile);
-    }
+    world.trace(`holding the lock of ${path}`);
+    return await work(heldLock(world, locks, own));
   } finally {
     // The lock goes with the last descriptor of its file; the lock file's goes last.
     for (const each of own.reverse()) each.close();
   }
 }
 
-/** The locks that this process holds, and what takes in one more file that takes the target's place. */
-const held = new Map<string, (next: OpenFile) => void>();
-
-/**
- * Locks what is about to become the token file, until its lock is given back; closes it where there is
- * no such lock.
- */
-export function holdToo(world: World, tokenFile: string, next: OpenFile): void {
-  const hold = isTargetLocked(world) ? held.get(tokenFile) : undefined;
-  if (hold === undefined) next.close();
-  else hold(next);
+function heldLock(world: World, locks: Locks, own: OpenFile[]): HeldLock {
+  return {
+    fileOf: ({ ino, dev }) =>
+      own.slice(1).find((file) => {
+        const held = file.stat();
+        return held.ino === ino && held.dev === dev;
+      }),
+    hold(next) {
+      if (!isTargetLocked(world)) {
+        next.close();
+        return;
+      }
+      // Closed with the others in any case; without a lock, the lock file's has to do.
+      own.push(next);
+      try {
+        locks.tryLock(next.fd);
+      } catch {
+        // What is to be stored now is stored all the same.
+      }
+    },
+  };
 }
 
 /** On Windows a lock keeps readers out as well, and an open file cannot be replaced. */
@@ -88,14 +111,6 @@ function isLocked({ tryLock }: Locks, { fd }: OpenFile, path: string): boolean {
   }
 }
 
-function tryToLock({ tryLock }: Locks, { fd }: OpenFile): void {
-  try {
-    tryLock(fd);
-  } catch {
-    // What is to be stored now is stored all the same.
-  }
-}
-
 /** Waits for what another process holds, for 90 s in all. */
 function waiter(world: World, tokenFile: string, onWait: () => void, stop: AbortSignal) {
   const end = world.now() + patience;
@@ -106,6 +121,7 @@ function waiter(world: World, tokenFile: string, onWait: () => void, stop: Abort
       isTold = true;
       if (world.now() >= end) {
         throw new MxtokenError("unreachable", `another process holds the lock of ${tokenFile}`, {
+          facts: { path: tokenFile },
           hint: "nothing was lost; try again when the other one is done",
         });
       }
@@ -168,10 +184,6 @@ function nativeLocks(): Promise<Locks> {
   return loading;
 }
 
-function lockPath(tokenFile: string): string {
-  return join(dirname(tokenFile), `.${basename(tokenFile)}.lock`);
-}
-
 async function openLockFile(world: World, path: string): Promise<OpenFile> {
   const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
   // O_NOFOLLOW does not exist on Windows, where it is undefined and counts as 0.
@@ -195,9 +207,8 @@ function requireLockFile(path: string, file: OpenFile): OpenFile {
   const found = file.stat();
   if (found.isFile() && found.nlink === 1) return file;
   file.close();
-  throw new MxtokenError("unwritable", `${path} is not a lock file of ours`, {
-    hint: "it is another file's name; remove it",
-  });
+  const hint = "it is another file's name; remove it";
+  throw new MxtokenError("unwritable", `${path} is not a lock file of ours`, { hint });
 }
 
 /** What root leaves in somebody's directory must not lock its owner out. */

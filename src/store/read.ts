@@ -2,6 +2,7 @@ import { readFileSync, type Stats, statSync } from "node:fs";
 import { MxtokenError, mayBeReadLater, systemCode, systemReason } from "../errors.ts";
 import type { TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
+import type { HeldLock } from "./lock.ts";
 import { identityOf, notATokenFile, readTokenText, type TokenIdentity } from "./token-file.ts";
 
 // A token file is small and is read several times in a row. Node takes thirty times as long to hand
@@ -9,56 +10,104 @@ import { identityOf, notATokenFile, readTokenText, type TokenIdentity } from "./
 
 const sizeLimit = 1024 * 1024;
 
+/** How a token file is read. */
+export interface TokenReading {
+  /**
+   * what becomes of a token file whose tokens cannot be read: with --startover it may be replaced, and
+   * holds nothing. A file that is no token file is refused in any case.
+   */
+  readonly damaged?: "refused" | "replaceable";
+  /** of that file, where it is held */
+  readonly lock?: HeldLock | undefined;
+}
+
 /**
  * Reads a token file, also through a symbolic link.
  *
- * @param damaged what becomes of a token file whose tokens cannot be read: with --startover it may be
- * replaced, and holds nothing. A file that is no token file is refused in any case.
  * @returns undefined when there is none, or one of 0 bytes
  * @throws MxtokenError `unreadable`; `unreachable` for one that cannot be read now
  */
 export async function readTokenFile(
   path: string,
-  damaged: "refused" | "replaceable" = "refused",
+  { damaged = "refused", lock }: TokenReading = {},
 ): Promise<TokenRecord | undefined> {
-  let text: string;
+  const found = readText(path, lock);
+  if (found === undefined || found.text === "") return undefined;
+  const read = readTokenText(found.text);
+  if ("record" in read) return { ...read.record, writtenAt: found.writtenAt };
+  if (read.is === "damaged" && damaged === "replaceable") return emptyRecord;
+  throw notATokenFile(path, read);
+}
+
+/** A file as it was read, to be handed on within a second. */
+export interface FileRead {
+  readonly path: string;
+  readonly text: string;
+  /** ms since 1970 */
+  readonly writtenAt: number;
+  /** what changes whenever it is replaced */
+  readonly signature: string;
+}
+
+/** What the part of the program that begins hands on to the whole of it. */
+let handedOn: { read: FileRead | undefined } | undefined;
+
+/**
+ * Begins to remember what is read, to be handed on.
+ *
+ * @param read what was handed on to here: as long as the file is the same, it is not read again
+ */
+export function rememberRead(read?: FileRead): { readonly read: FileRead | undefined } {
+  handedOn = { read };
+  return handedOn;
+}
+
+function readText(
+  path: string,
+  lock: HeldLock | undefined,
+): { text: string; writtenAt: number } | undefined {
   try {
     const found = statSync(path);
     // Reading a named pipe would wait for its writer.
-    if (!found.isFile())
+    if (!found.isFile()) {
       throw notATokenFile(path, { is: "other", why: "it is not a regular file" });
+    }
     if (found.size > sizeLimit) {
       throw notATokenFile(path, { is: "other", why: "it is over 1 MiB large" });
     }
-    text = readFileSync(path, "utf8");
+    const signature = signatureIn(found);
+    const before = handedOn?.read;
+    if (before !== undefined) handedOn = undefined;
+    if (before?.path === path && before.signature === signature) return before;
+    const text = (lock?.fileOf(found)?.read() ?? readFileSync(path)).toString("utf8");
+    const read = { path, text, writtenAt: found.mtimeMs, signature };
+    if (handedOn !== undefined) handedOn.read = read;
+    return read;
   } catch (error) {
     if (error instanceof MxtokenError) throw error;
     const code = systemCode(error);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     if (mayBeReadLater(error)) throw notReadNow(path, error);
     throw new MxtokenError("unreadable", `cannot read ${path}: ${systemReason(error)}`, {
+      facts: { path, code },
       cause: error,
       hint: "whose file is it? run mxtoken as that user, or pass another --token-file",
     });
   }
-  if (text === "") return undefined;
-  const read = readTokenText(text);
-  if ("record" in read) return read.record;
-  if (read.is === "damaged" && damaged === "replaceable") return emptyRecord;
-  throw notATokenFile(path, read);
 }
 
 const emptyRecord: TokenRecord = { accessToken: undefined, refreshToken: undefined, notes: {} };
 
 function notReadNow(path: string, error: unknown): MxtokenError {
   return new MxtokenError("unreachable", `cannot read ${path} now: ${systemReason(error)}`, {
+    facts: { path, code: systemCode(error) },
     cause: error,
     hint: "nothing was changed; try again later",
   });
 }
 
 /** Whether everybody on this machine can read the file, as after a copy by hand. */
-export async function isReadableByEverybody(world: World, path: string): Promise<boolean> {
+export function isReadableByEverybody(world: World, path: string): boolean {
   // Windows protects by access lists, and its file modes tell nothing of them.
   if (world.user === undefined) return false;
   const found = look(path);
@@ -85,7 +134,11 @@ export async function identityIn(path: string): Promise<TokenIdentity | undefine
 /** What changes whenever a file is replaced; undefined where there is none, or nobody may look. */
 export function signatureOf(path: string): string | undefined {
   const found = look(path);
-  return found && `${found.mtimeMs} ${found.ino} ${found.size}`;
+  return found && signatureIn(found);
+}
+
+function signatureIn({ mtimeMs, ino, size }: Stats): string {
+  return `${mtimeMs} ${ino} ${size}`;
 }
 
 /** When the file was last written, ms since 1970; undefined where there is none, or nobody may look. */

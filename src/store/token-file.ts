@@ -1,7 +1,7 @@
 import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
-import { isoSeconds } from "../time.ts";
 import type { TokenNotes, TokenRecord } from "../token.ts";
+import { isoSeconds } from "../token.ts";
 import { sha256 } from "../world/builtins.ts";
 import { type FileKind, judgeLines, readComment } from "./token-file-kind.ts";
 
@@ -78,9 +78,11 @@ export function readTokenText(text: string): TokenText {
 export function notATokenFile(path: string, { is, why }: Exclude<FileKind, { is: "tokenFile" }>) {
   return is === "other"
     ? new MxtokenError("unreadable", `${path} is no token file: ${why}`, {
+        facts: { path },
         hint: "nothing of it was sent, and it is left as it is; name another --token-file",
       })
     : new MxtokenError("unreadable", `${path}: ${why}`, {
+        facts: { path },
         hint: "move the file away, or sign in and replace it: mxtoken with --startover",
       });
 }

@@ -1,19 +1,23 @@
-import type { Stored } from "../account/choose-token-file.ts";
-import { checkTokenFits } from "../account/owner.ts";
-import { getFreshOne, noAccessToken, prepareMailbox } from "../account/prepare-mailbox.ts";
+import { getFreshOne, noAccessToken, resolveMailboxToProve } from "../account/mailbox.ts";
+import type { Stored } from "../account/peek.ts";
+import { checkTokenFits } from "../account/stored.ts";
 import type { ProviderRow } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
-import type { Finding } from "../finding.ts";
+import type { Finding } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
-import { findOtherAccount, opensMailbox, requireAccepted } from "../proof/proof.ts";
-import { proveByEvery, serversToAsk } from "../proof/prove.ts";
+import {
+  findOtherAccount,
+  opensMailbox,
+  proveByEvery,
+  requireAccepted,
+  serversToAsk,
+} from "../proof/proof.ts";
 import type { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
-import { LineInput } from "../sign-in/line-input.ts";
-import { isoSeconds } from "../time.ts";
+import { isoSeconds } from "../token.ts";
 import type { World } from "../world/world.ts";
-import { readToken } from "./read-token.ts";
+import { tokenFromInput } from "./read-token.ts";
 
 export interface CheckRequest {
   readonly settings: Settings;
@@ -45,14 +49,14 @@ export async function check(
   if (request.settings.verify.length === 0) {
     throw new MxtokenError("usage", "--verify none leaves nothing to check");
   }
-  const { mailbox, foundRow, ...stored } = await prepareMailbox(
+  const { mailbox, foundRow, stored } = await resolveMailboxToProve(
     world,
     request.settings,
-    !fromInput,
+    fromInput,
     tell,
   );
   const accessToken = fromInput
-    ? await tokenFromInput(world, tell, foundRow)
+    ? await fittingTokenFromInput(world, tell, foundRow)
     : storedToken(world, stored);
   const otherAccount = await findOtherAccount(
     { world, mailbox, client: undefined },
@@ -68,39 +72,37 @@ export async function check(
   if (otherAccount !== undefined && opensMailbox(proof)) {
     tell({ is: "otherAccount", account: otherAccount, mailbox: mailbox.address.text });
   }
+  const used = fromInput ? undefined : stored;
   return {
     mailbox,
-    tokenFile: fromInput ? undefined : stored.tokenFile,
-    expiresAt: fromInput ? undefined : stored.record?.notes.expiresAt,
+    tokenFile: used?.entry.place,
+    expiresAt: used?.record?.notes.expiresAt,
     findings,
   };
 }
 
-async function tokenFromInput(
+async function fittingTokenFromInput(
   world: World,
   tell: Tell,
   foundRow: ProviderRow | undefined,
 ): Promise<Secret> {
-  const input = new LineInput(world);
-  try {
-    const token = await readToken(world, tell, input, "access token");
-    if (foundRow !== undefined) {
-      checkTokenFits("what came on standard input seems to", token, foundRow);
-    }
-    return token;
-  } finally {
-    input.close();
+  const token = await tokenFromInput(world, tell, "access token");
+  if (foundRow !== undefined) {
+    checkTokenFits("what came on standard input seems to", token, foundRow);
   }
+  return token;
 }
 
-function storedToken(world: World, { tokenFile, record }: Stored): Secret {
-  if (record?.accessToken === undefined) throw noAccessToken(tokenFile);
+function storedToken(world: World, stored: Stored | undefined): Secret {
+  const place = stored?.entry.place ?? "";
+  const record = stored?.record;
+  if (record?.accessToken === undefined) throw noAccessToken(place);
   const { expiresAt } = record.notes;
   if (expiresAt !== undefined && expiresAt <= world.now()) {
     // A failed login would count against the mailbox.
     throw new MxtokenError(
       "mailboxRefused",
-      `the token in ${tokenFile} expired at ${isoSeconds(expiresAt)}`,
+      `the token in ${place} expired at ${isoSeconds(expiresAt)}`,
       { hint: getFreshOne },
     );
   }

@@ -1,12 +1,17 @@
-import { checkTokenFits } from "../account/owner.ts";
-import { prepare } from "../account/prepare.ts";
+import { resolveAccount } from "../account/account.ts";
+import type { Stored } from "../account/peek.ts";
+import { checkTokenFits, readStored } from "../account/stored.ts";
 import { MxtokenError, signInHint } from "../errors.ts";
-import type { Tell } from "../events.ts";
-import { adoptRefreshToken } from "../life/adopt.ts";
-import { obtainForApplication, refuseRefreshToken } from "../life/app-only.ts";
-import type { Job, Outcome } from "../life/job.ts";
-import { refreshStored } from "../life/refresh.ts";
-import { proveByEvery, serversToAsk } from "../proof/prove.ts";
+import type { ProviderEvidence, Tell } from "../events.ts";
+import type { Accepted } from "../life/accept.ts";
+import { issueAndProve, refuseRefreshToken } from "../life/application.ts";
+import { acceptBrought } from "../life/brought.ts";
+import { type Life, lifeOf } from "../life/life.ts";
+import { renew } from "../life/renew.ts";
+import type { Finding } from "../mail-server.ts";
+import type { Mailbox } from "../mailbox.ts";
+import type { OAuthClient } from "../oauth/client.ts";
+import { proveByEvery, serversToAsk } from "../proof/proof.ts";
 import { isAppOnly } from "../settings/flow.ts";
 import type { Settings } from "../settings/settings.ts";
 import { signInByDevice } from "../sign-in/by-device.ts";
@@ -14,8 +19,6 @@ import { LineInput } from "../sign-in/line-input.ts";
 import type { BrowserSettings } from "../sign-in/listen.ts";
 import { loopbackRedirect } from "../sign-in/redirect.ts";
 import { signIn } from "../sign-in/sign-in.ts";
-import { groupId } from "../store/group.ts";
-import { isReadableByEverybody } from "../store/read.ts";
 import type { TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
 import { readToken } from "./read-token.ts";
@@ -41,89 +44,153 @@ export interface GetRequest {
 
 const signInTimeout = 300;
 
+/** What `mxtoken <address>` achieved. */
+export interface Obtained {
+  readonly mailbox: Mailbox;
+  readonly client: OAuthClient;
+  /** absolute */
+  readonly tokenFile: string;
+  /** how the token in it came about */
+  readonly source: "refreshed" | "signed in" | "issued" | "another process";
+  /** what told the provider */
+  readonly evidence: ProviderEvidence;
+  /** milliseconds since 1970 */
+  readonly expiresAt: number | undefined;
+  /** empty where no proof was wanted */
+  readonly findings: readonly Finding[];
+}
+
 /**
  * The whole job for one mailbox: prove the stored token, refresh it or let the person sign in,
  * prove the new one, write the token file.
  *
  * @throws MxtokenError; Interrupted
  */
-export async function get(world: World, request: GetRequest, tell: Tell): Promise<Outcome> {
+export async function get(world: World, request: GetRequest, tell: Tell): Promise<Obtained> {
   const { settings, startover, browser } = request;
-  const prepared = await prepare(world, settings, startover, tell);
-  const gid = settings.group === undefined ? undefined : await groupId(world, settings.group);
-  const job: Job = { ...prepared, world, tell, gid, startover };
-  const { mailbox, client, tokenFile, record, passedOver } = job;
+  const accountRequest = { settings, startover, purpose: "newToken" } as const;
+  const first = await readStored(world, accountRequest, tell);
+  const { account, stored } = await resolveAccount(world, accountRequest, first, tell);
+  const life = lifeOf(world, account, { ...stored, startover }, tell);
+  const { client } = account;
   // A contradiction is told at every run, not only when somebody has to sign in.
   const redirect =
     client.flow === "code"
       ? loopbackRedirect(client.redirectUri, browser.listener, client.isRedirectUriExact)
       : undefined;
+  await life.entry.checkSettings();
+  tellOf(life, stored);
+  if (isAppOnly(client.flow)) {
+    refuseRefreshToken(request.refreshTokenFromInput);
+    if (stored.record !== undefined && !startover) await proveStored(life, stored.record);
+    return obtained(life, "issued", await issueAndProve(life));
+  }
+  const input = new LineInput(world);
+  try {
+    if (request.refreshTokenFromInput) return await takeOver(life, stored, input);
+    const renewed = await renewStored(life, stored);
+    if (renewed.is === "obtained") return renewed.obtained;
+    const { why } = renewed;
+    await requireSomebody(world, input, request, why);
+    const { timeout, qr } = request;
+    const accepted =
+      client.flow === "device"
+        ? await signInByDevice(life, { why, timeout, qr })
+        : await signIn(life, input, { why, timeout: timeout ?? signInTimeout, redirect, browser });
+    return obtained(life, "signed in", accepted);
+  } finally {
+    input.close();
+  }
+}
+
+function tellOf({ account, entry, tell }: Life, { passedOver }: Stored): void {
+  const { mailbox, client } = account;
   tell({
     is: "started",
     account: mailbox.address.text,
     provider: mailbox.provider,
     title: mailbox.title,
     application: client.consentName === undefined ? undefined : client.app,
-    tokenFile,
+    tokenFile: entry.place,
   });
   if (passedOver !== undefined) tell({ is: "otherProvidersFile", ...passedOver });
-  if (await isReadableByEverybody(world, tokenFile)) {
-    tell({ is: "readableByEverybody", path: tokenFile });
-  }
-  if (isAppOnly(client.flow)) {
-    refuseRefreshToken(request.refreshTokenFromInput);
-    if (record !== undefined && !startover) await proveStored(job, record);
-    return obtainForApplication(job);
-  }
-  const key = client.certificate?.readableByEverybody;
-  if (key !== undefined) tell({ is: "readableByEverybody", path: key });
-  const input = new LineInput(world);
-  try {
-    if (request.refreshTokenFromInput) {
-      const token = await readToken(world, tell, input, "refresh token");
-      if (prepared.foundRow !== undefined) {
-        checkTokenFits("what came on standard input seems to", token, prepared.foundRow);
-      }
-      return await adoptRefreshToken(job, token);
-    }
-    const renewed = await renew(job, record);
-    if (typeof renewed !== "string") return renewed;
-    await requireSomebody(world, input, request, renewed);
-    const { timeout, qr } = request;
-    if (client.flow === "device") return await signInByDevice(job, { why: renewed, timeout, qr });
-    const patience = timeout ?? signInTimeout;
-    return await signIn(job, input, { why: renewed, timeout: patience, redirect, browser });
-  } finally {
-    input.close();
-  }
+  if (entry.isExposed) tell({ is: "readableByEverybody", path: entry.place });
 }
 
-/** @returns why only a person can help, where that is so */
-async function renew(job: Job, record: TokenRecord | undefined): Promise<Outcome | string> {
-  if (job.startover) return "--startover ignores the stored tokens";
-  if (record === undefined) return `there are no tokens yet in ${job.tokenFile}`;
-  await proveStored(job, record);
+function obtained(
+  { account, entry }: Life,
+  source: Obtained["source"],
+  { token, proof }: Accepted,
+): Obtained {
+  const { mailbox, client, evidence } = account;
+  const { expiresAt } = token;
+  const { findings } = proof;
+  return { mailbox, client, tokenFile: entry.place, evidence, source, expiresAt, findings };
+}
+
+/** Takes over a refresh token from standard input; perhaps it is the stored one. */
+async function takeOver(life: Life, { record }: Stored, input: LineInput): Promise<Obtained> {
+  const { account, startover, tell, world } = life;
+  const brought = await readToken(world, tell, input, "refresh token");
+  if (account.foundRow !== undefined) {
+    checkTokenFits("what came on standard input seems to", brought, account.foundRow);
+  }
+  if (!startover && record !== undefined && brought.equals(record.refreshToken)) {
+    const refreshed = await refresh(life, record);
+    if (refreshed !== undefined) return refreshed;
+  }
+  return obtained(life, "refreshed", await acceptBrought(life, brought));
+}
+
+/** @returns undefined where there is no refresh token */
+async function refresh(life: Life, seen: TokenRecord): Promise<Obtained | undefined> {
+  const renewed = await renew(life, { proof: "before it is shown", seen });
+  if (renewed.is === "nothingToRenew") return undefined;
+  const { mailbox, client, evidence } = life.account;
+  return {
+    ...{ mailbox, client, evidence },
+    tokenFile: life.entry.place,
+    source: renewed.is === "byOther" ? "another process" : "refreshed",
+    expiresAt: renewed.record.notes.expiresAt,
+    findings: renewed.proof?.findings ?? [],
+  };
+}
+
+/** What came of the stored tokens; `why` only a person can help, where that is so. */
+type FromStored =
+  | { readonly is: "obtained"; readonly obtained: Obtained }
+  | { readonly is: "signInNeeded"; readonly why: string };
+
+async function renewStored(life: Life, { record }: Stored): Promise<FromStored> {
+  const needed = (why: string) => ({ is: "signInNeeded", why }) as const;
+  const { place } = life.entry;
+  if (life.startover) return needed("--startover ignores the stored tokens");
+  if (record === undefined) return needed(`there are no tokens yet in ${place}`);
+  await proveStored(life, record);
   try {
-    return (await refreshStored(job, record)) ?? `there is no refresh token in ${job.tokenFile}`;
+    const refreshed = await refresh(life, record);
+    if (refreshed !== undefined) return { is: "obtained", obtained: refreshed };
+    return needed(`there is no refresh token in ${place}`);
   } catch (error) {
     if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
-    return error.message;
+    return needed(error.message);
   }
 }
 
 /** Only to tell the person: whatever comes out, a fresh token has the longest life before it. */
-async function proveStored(job: Job, record: TokenRecord): Promise<void> {
+async function proveStored({ world, account, tell }: Life, record: TokenRecord): Promise<void> {
   const { accessToken, notes } = record;
+  const { mailbox } = account;
   if (accessToken === undefined) return;
-  if (notes.expiresAt !== undefined && notes.expiresAt <= job.world.now()) {
+  if (notes.expiresAt !== undefined && notes.expiresAt <= world.now()) {
     // A failed login would count against the mailbox.
-    job.tell({ is: "storedExpired", expiresAt: notes.expiresAt });
+    tell({ is: "storedExpired", expiresAt: notes.expiresAt });
     return;
   }
-  if (job.mailbox.verify.length === 0) return;
-  job.tell({ is: "proving", servers: serversToAsk(job.mailbox) });
-  const findings = await proveByEvery(job.world, job.mailbox, accessToken);
-  job.tell({ is: "storedProven", findings });
+  if (mailbox.verify.length === 0) return;
+  tell({ is: "proving", servers: serversToAsk(mailbox) });
+  const findings = await proveByEvery(world, mailbox, accessToken);
+  tell({ is: "storedProven", findings });
 }
 
 /** Under cron and in CI nobody can sign in: then nothing is begun. */

@@ -1,9 +1,10 @@
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { Secret } from "../secret.ts";
-import type { LineInput } from "../sign-in/line-input.ts";
+import { LineInput } from "../sign-in/line-input.ts";
 import { otherThanToken } from "../store/token-file-kind.ts";
 import { isTokenText } from "../token.ts";
+import { within } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 
 /** As long as a person has to sign in. */
@@ -23,13 +24,12 @@ export async function readToken(
 ): Promise<Secret> {
   input.open();
   if (world.stdin.isTTY === true) tell({ is: "tokenWanted", what });
-  const deadline = world.deadline(patience);
-  let line: string | undefined;
-  try {
-    line = await input.next(AbortSignal.any([deadline, world.interrupted]));
-  } catch (error) {
-    if (!deadline.aborted) throw error;
-  }
+  const line = await within(
+    world,
+    patience,
+    (stop) => input.next(stop),
+    () => undefined,
+  );
   if (line === undefined) throw new MxtokenError("usage", `no ${what} came on standard input`);
   const text = line.replace(/^\uFEFF/, "");
   const other = otherThanToken(text);
@@ -38,4 +38,14 @@ export async function readToken(
     throw new MxtokenError("usage", `what came on standard input is no ${what}${why}`);
   }
   return new Secret(text);
+}
+
+/** The same for a command that reads nothing else from standard input. */
+export async function tokenFromInput(world: World, tell: Tell, what: string): Promise<Secret> {
+  const input = new LineInput(world);
+  try {
+    return await readToken(world, tell, input, what);
+  } finally {
+    input.close();
+  }
 }

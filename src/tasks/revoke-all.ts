@@ -1,14 +1,13 @@
 import { dirname } from "node:path";
-import { readStored } from "../account/choose-token-file.ts";
-import { belongsTo } from "../account/owner.ts";
 import { parseAddress } from "../address.ts";
 import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { customProvider } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
-import { tokenFilesIn } from "../store/remove.ts";
-import { defaultTokenFile } from "../store/token-file-path.ts";
+import { belongsTo } from "../store/entry.ts";
+import { tokenFiles } from "../store/token-file-store.ts";
+import type { TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
 import { type Revoked, revoke } from "./revoke.ts";
 
@@ -31,21 +30,26 @@ export async function revokeAll(
 ): Promise<readonly RevokeResult[]> {
   const results: RevokeResult[] = [];
   const provider = settings.provider === undefined ? undefined : providerNamed(settings.provider);
-  const directory = directoryOf(world, settings);
-  for (const tokenFile of await tokenFilesIn(directory)) {
+  const address = parseAddress("anybody@example.com");
+  const store = tokenFiles(world, { ...settings, address, tokenFile: undefined }, tell);
+  for (const entry of await store.list()) {
     world.interrupted.throwIfAborted();
+    const tokenFile = entry.place;
     try {
-      const own = await settingsFor(world, { ...settings, provider }, tokenFile, tell);
+      const own = settingsFor({ ...settings, provider }, tokenFile, await entry.read());
       if (own === undefined) continue;
       const revoked = await revoke(world, { settings: own, isLocalOnly }, tell);
       results.push({ is: "revoked", revoked });
     } catch (error) {
       if (!(error instanceof MxtokenError)) throw error;
-      tell({ is: "notRevoked", tokenFile, reason: error.message });
+      const isNamed = error.facts.path === tokenFile;
+      tell({ is: "notRevoked", tokenFile, reason: error.message, isNamed });
       results.push({ is: "failed", tokenFile, error });
     }
   }
-  if (results.length === 0) tell({ is: "nothingHere", directory, provider });
+  if (results.length === 0) {
+    tell({ is: "nothingHere", directory: dirname(store.entry().place), provider });
+  }
   return results;
 }
 
@@ -53,11 +57,6 @@ function providerNamed(name: string): string {
   const row = providerByName(name);
   if (row !== undefined) return row.name;
   throw new MxtokenError("usage", `--provider: ${JSON.stringify(name)} is not known`);
-}
-
-function directoryOf(world: World, settings: Omit<Settings, "address">): string {
-  const address = parseAddress("anybody@example.com");
-  return dirname(defaultTokenFile(world, { ...settings, address }));
 }
 
 /**
@@ -68,14 +67,11 @@ function directoryOf(world: World, settings: Omit<Settings, "address">): string 
  * @returns undefined for a file of another provider than the one that is named
  * @throws MxtokenError `unreadable` where the file does not tell its mailbox
  */
-async function settingsFor(
-  world: World,
+function settingsFor(
   settings: Omit<Settings, "address">,
   tokenFile: string,
-  tell: Tell,
-): Promise<Settings | undefined> {
-  const named = { ...settings, address: parseAddress("anybody@example.com"), tokenFile };
-  const { record } = await readStored(world, named, tell);
+  record: TokenRecord | undefined,
+): Settings | undefined {
   const notes = record?.notes;
   // What does not say where it is from is sent nowhere for a provider that many are meant by.
   const isUnsaid = notes?.provider === undefined;
@@ -84,7 +80,8 @@ async function settingsFor(
   }
   const isTheirs = settings.clientId !== undefined && settings.clientId === notes?.client;
   return {
-    ...named,
+    ...settings,
+    tokenFile,
     address: parseAddress(notes?.account ?? addressInName(tokenFile)),
     ...(isTheirs
       ? {}

@@ -1,16 +1,15 @@
-import { readStored } from "../account/choose-token-file.ts";
-import { checkSameOwner, ownerNamedBy } from "../account/owner.ts";
-import { prepare } from "../account/prepare.ts";
+import { resolveAccount } from "../account/account.ts";
+import { ownerNamedBy, peekStored } from "../account/peek.ts";
+import { readStored } from "../account/stored.ts";
+import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
-import { findRecord } from "../life/fresh-token.ts";
-import { type Job, readAgain, withTokenRequest } from "../life/job.ts";
+import { type Life, lifeOf } from "../life/life.ts";
 import { revokeToken } from "../oauth/revocation.ts";
 import { isAppOnly } from "../settings/flow.ts";
 import type { Settings } from "../settings/settings.ts";
-import { removeTokenFile, tokenFilesBeside } from "../store/remove.ts";
-import { checkTarget } from "../store/target.ts";
-import { withTokenFileLock } from "../store/token-file-lock.ts";
+import type { Entry } from "../store/entry.ts";
+import { belongsTo } from "../store/entry.ts";
 import type { TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
 
@@ -42,34 +41,35 @@ export async function revoke(world: World, request: RevokeRequest, tell: Tell): 
   const outcome = isLocalOnly
     ? await removeOnly(world, settings, tell)
     : await revokeAndRemove(world, settings, tell);
-  const { tokenFile, isRevoked } = outcome;
+  const { entry, ...revoked } = outcome;
   const account = settings.address.text;
+  const { tokenFile, isRevoked } = revoked;
   tell({ is: "removed", account, tokenFile, isRevoked });
-  for (const path of await tokenFilesBeside(tokenFile)) tell({ is: "tokensBeside", path });
+  for (const path of await entry.beside()) tell({ is: "tokensBeside", path });
   world.interrupted.throwIfAborted();
-  return { account, ...outcome };
+  return { account, ...revoked };
 }
 
 async function revokeAndRemove(
   world: World,
   settings: Settings,
   tell: Tell,
-): Promise<Omit<Revoked, "account">> {
-  const stored = await readStored(world, settings, tell);
-  if (stored.record === undefined && settings.provider === undefined) {
-    throw nothingToRevoke(stored.tokenFile);
+): Promise<Omit<Revoked, "account"> & { entry: Entry }> {
+  const first = await readStored(world, { settings }, tell);
+  if (first.record === undefined && settings.provider === undefined) {
+    throw nothingToRevoke(first.entry);
   }
-  const prepared = await prepare(world, settings, false, tell, "revoke");
-  const job: Job = { ...prepared, world, tell, gid: undefined, startover: false };
-  const { tokenFile } = job;
-  return withTokenFileLock(job, async () => {
-    const record = await readAgain(job);
-    if (record === undefined) throw nothingToRevoke(tokenFile);
+  const request = { settings, purpose: "revoke" } as const;
+  const { account, stored } = await resolveAccount(world, request, first, tell);
+  const { entry } = stored;
+  const life = lifeOf(world, account, stored, tell);
+  return entry.edit(account.owner, async (open) => {
+    if (open.record === undefined) throw nothingToRevoke(entry);
     // Before anything is revoked: what cannot be removed would hold tokens that are dead.
-    await checkTarget(tokenFile);
-    const isRevoked = await revokeAtProvider(job, record);
-    await removeTokenFile(world, tokenFile);
-    return { tokenFile, provider: record.notes.provider, isRevoked };
+    await open.prepareRemoval();
+    const isRevoked = await revokeAtProvider(life, open.record);
+    await open.remove();
+    return { entry, tokenFile: entry.place, provider: open.record.notes.provider, isRevoked };
   });
 }
 
@@ -78,35 +78,31 @@ async function removeOnly(
   world: World,
   settings: Settings,
   tell: Tell,
-): Promise<Omit<Revoked, "account">> {
-  const { tokenFile } = await findRecord(world, settings);
-  return withTokenFileLock({ world, tell, tokenFile, gid: undefined }, async () => {
-    const { record } = await findRecord(world, settings);
-    if (record === undefined) throw nothingToRevoke(tokenFile);
-    checkSameOwner(tokenFile, record.notes, ownerNamedBy(settings));
-    await removeTokenFile(world, tokenFile);
-    return { tokenFile, provider: record.notes.provider, isRevoked: false };
+): Promise<Omit<Revoked, "account"> & { entry: Entry }> {
+  const { entry } = await peekStored(world, settings, tell);
+  return entry.edit(ownerNamedBy(settings), async (open) => {
+    const { record } = open;
+    if (record === undefined || !isOfProvider(record, settings)) throw nothingToRevoke(entry);
+    await open.remove();
+    return { entry, tokenFile: entry.place, provider: record.notes.provider, isRevoked: false };
   });
 }
 
+function isOfProvider({ notes }: TokenRecord, { provider }: Settings): boolean {
+  return provider === undefined || belongsTo(notes, providerByName(provider)?.name ?? provider);
+}
+
 /** @returns whether it is revoked */
-async function revokeAtProvider(job: Job, record: TokenRecord): Promise<boolean> {
-  const { client, row, tell, world } = job;
+async function revokeAtProvider(life: Life, record: TokenRecord): Promise<boolean> {
+  const { account, tell, world } = life;
+  const { client, row } = account;
   const { expiresAt } = record.notes;
   if (isAppOnly(client.flow) && record.refreshToken === undefined) {
     tell({ is: "applicationNotRevoked", expiresAt });
     return false;
   }
   if (client.revocationEndpoint === undefined) {
-    if (row === undefined) {
-      throw new MxtokenError(
-        "configuration",
-        "where to revoke it is not known: pass --revoke-uri",
-        {
-          hint: "or --issuer, where the server tells its endpoints; --local-only removes the file alone",
-        },
-      );
-    }
+    if (row === undefined) throw whereUnknown();
     tell({ is: "revokedByHand", provider: row.title, how: row.revokeByHand });
     return false;
   }
@@ -117,25 +113,33 @@ async function revokeAtProvider(job: Job, record: TokenRecord): Promise<boolean>
     tell({ is: "nothingToRevoke", expiresAt });
     return false;
   }
-  if (row?.beforeRevocation !== undefined)
+  if (row?.beforeRevocation !== undefined) {
     tell({ is: "beforeRevocation", text: row.beforeRevocation });
+  }
   const { host } = new URL(client.revocationEndpoint);
   tell({ is: "revoking", host });
   const kind = refreshToken === undefined ? "access_token" : "refresh_token";
-  const isKnown = await withTokenRequest(job, (context) => revokeToken(context, token, kind)).catch(
-    (error) => {
-      throw kept(job, error);
-    },
-  );
-  if (!isKnown) tell({ is: "alreadyRevoked", host });
-  return true;
+  try {
+    const isKnown = await life.requests.send((context) => revokeToken(context, token, kind));
+    if (!isKnown) tell({ is: "alreadyRevoked", host });
+    return true;
+  } catch (error) {
+    throw kept(life.entry, error);
+  }
 }
 
-function kept({ tokenFile }: Job, error: unknown): unknown {
+function whereUnknown(): MxtokenError {
+  return new MxtokenError("configuration", "where to revoke it is not known: pass --revoke-uri", {
+    hint: "or --issuer, where the server tells its endpoints; --local-only removes the file alone",
+  });
+}
+
+function kept({ place }: Entry, error: unknown): unknown {
   if (!(error instanceof MxtokenError)) return error;
-  const { code, message, hint } = error;
+  const { code, message, facts, hint } = error;
   return error.with({
-    message: `${message}; ${tokenFile} is kept`,
+    message: `${message}; ${place} is kept`,
+    facts: { ...facts, path: place },
     hint:
       code === "unreachable"
         ? hint
@@ -145,11 +149,12 @@ function kept({ tokenFile }: Job, error: unknown): unknown {
   });
 }
 
-function nothingToRevoke(tokenFile: string): MxtokenError {
+function nothingToRevoke({ place }: Entry): MxtokenError {
   return new MxtokenError(
     "configuration",
-    `there are no tokens in ${tokenFile}, so nothing is revoked`,
+    `there are no tokens in ${place}, so nothing is revoked`,
     {
+      facts: { path: place },
       hint: "is the address right, and --home or --token-file the one that it was stored with?",
     },
   );

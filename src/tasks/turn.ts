@@ -1,25 +1,20 @@
-import { readStored } from "../account/choose-token-file.ts";
-import { prepare } from "../account/prepare.ts";
-import { providerByName } from "../catalog/providers.ts";
+import { type Account, resolveAccount } from "../account/account.ts";
+import type { Stored } from "../account/peek.ts";
+import { readStored } from "../account/stored.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
-import type { Finding } from "../finding.ts";
-import { obtainForApplication } from "../life/app-only.ts";
-import { issueUnproven } from "../life/issue-unproven.ts";
-import { type Job, prove, readAgain } from "../life/job.ts";
-import { refreshStored } from "../life/refresh.ts";
-import { refreshUnproven } from "../life/refresh-unproven.ts";
-import { noRefreshToken, nothingStored } from "../life/show-request.ts";
+import { issueAndProve } from "../life/application.ts";
+import { type Life, lifeOf as lifeOfAccount, prove, recordOf } from "../life/life.ts";
+import { noRefreshToken, nothingStored, renew } from "../life/renew.ts";
+import type { Finding } from "../mail-server.ts";
 import { requireAccepted, resultOf } from "../proof/proof.ts";
 import { flowWanted, isAppOnly } from "../settings/flow.ts";
 import type { Settings } from "../settings/settings.ts";
-import { groupId } from "../store/group.ts";
-import { identityIn, readTokenFile, signatureOf, writtenAt } from "../store/read.ts";
+import type { Entry } from "../store/entry.ts";
 import { identityOf, type TokenIdentity } from "../store/token-file.ts";
-import { withTokenFileLock } from "../store/token-file-lock.ts";
-import { tokenFileOf } from "../store/token-file-path.ts";
-import { lifeOf, type TokenLife, withBelievedEnd } from "../store/token-life.ts";
+import { tokenFiles } from "../store/token-file-store.ts";
 import type { TokenRecord } from "../token.ts";
+import { lifeOf, type TokenLife } from "../token.ts";
 import type { World } from "../world/world.ts";
 
 /** What one turn of `mxtoken keep` for one mailbox is to do. Nobody is ever asked anything. */
@@ -63,144 +58,141 @@ export interface Turn {
  * It never throws; what went wrong is a part of the result.
  */
 export async function takeTurn(world: World, request: TurnRequest, tell: Tell): Promise<Turn> {
-  let job: Job | undefined;
-  let findings: readonly Finding[] | undefined;
-  let isRenewed = false;
+  const { settings } = request;
+  const begun: Begun = { entry: tokenFiles(world, settings, tell).entry() };
+  let step: Step = { record: undefined, isRenewed: false, findings: undefined };
   let error: unknown;
-  const before = signatureOf(tokenFileOf(world, request.settings));
-  const watch: Tell = (event) => {
-    if (event.is === "proven") findings = event.findings;
-    // What a login said of the token before says nothing of the next one.
-    if (event.is === "refreshing" || event.is === "askingForApplication") findings = undefined;
-    if (event.is === "refreshed" || event.is === "issued") isRenewed = true;
-    tell(event);
-  };
   try {
-    job = await jobOf(world, request, watch);
-    await renewOrProve(job, request);
+    step = await work(world, request, begun, tell);
   } catch (cause) {
     error = cause;
   }
-  const after = await lookAfter(world, request, job, before, isRenewed).catch((cause) => {
-    error ??= cause;
-    const tokenFile = job?.tokenFile;
-    return { tokenFile, isLookedAt: false, life: undefined, identity: undefined };
-  });
-  const provider = job?.mailbox.provider;
-  const server = job === undefined ? undefined : new URL(job.client.tokenEndpoint).host;
-  const flow = job?.client.flow ?? flowWanted(request.settings, {});
-  const isAskable = after.identity !== undefined || isAppOnly(flow);
-  return { ...after, provider, server, isAskable, isRenewed, findings, error };
+  const { account, stored } = begun;
+  const entry = stored?.entry ?? begun.entry;
+  const after = error === undefined ? { record: step.record } : await lookAfter(entry);
+  error ??= after.error;
+  // What failed after a login had tried the token is of one that is stored, or was asked for just now.
+  const failed = error instanceof MxtokenError ? error.findings : undefined;
+  const identity =
+    stored === undefined
+      ? await entry.identity().catch(() => undefined)
+      : stored.record && identityOf(stored.record);
+  const flow = account?.client.flow ?? flowWanted(settings, {});
+  return {
+    tokenFile: entry.place,
+    provider: account?.mailbox.provider,
+    server: account === undefined ? undefined : new URL(account.client.tokenEndpoint).host,
+    isLookedAt: after.error === undefined,
+    life: lifeOf(after.record),
+    identity,
+    isAskable: identity !== undefined || isAppOnly(flow),
+    isRenewed: step.isRenewed || (begun.isRenewing === true && failed !== undefined),
+    findings: failed ?? step.findings,
+    error,
+  };
 }
 
-/**
- * The host of the token endpoint that is given, or that the token file names, or of the provider that
- * they name; undefined where neither does.
- */
-export async function storedServer(world: World, settings: Settings): Promise<string | undefined> {
-  try {
-    const { record } = await readStored(world, settings, () => undefined);
-    const name = settings.provider ?? record?.notes.provider;
-    const row = name === undefined ? undefined : providerByName(name);
-    const named = settings.provider === undefined ? record?.notes.tokenEndpoint : undefined;
-    const uri = settings.tokenUri ?? named ?? row?.tokenEndpoint;
-    return uri !== undefined && URL.canParse(uri) ? new URL(uri).host : undefined;
-  } catch {
-    // The turn will say what is wrong.
-    return undefined;
-  }
+/** How far a turn has come. */
+interface Begun {
+  readonly entry: Entry;
+  stored?: Stored;
+  account?: Account;
+  /** whether a new token is asked for */
+  isRenewing?: boolean;
 }
 
-/** What has become of the token file, and what it was when the turn began. */
-async function lookAfter(
-  world: World,
-  { settings }: TurnRequest,
-  job: Job | undefined,
-  before: string | undefined,
-  isRenewed: boolean,
-): Promise<Pick<Turn, "tokenFile" | "isLookedAt" | "life" | "identity">> {
-  const tokenFile = job?.tokenFile ?? tokenFileOf(world, settings);
-  const read = await readTokenFile(tokenFile).catch((error) => {
-    if (error instanceof MxtokenError && error.code === "unreachable") throw error;
-    return undefined;
-  });
-  const record = withBelievedEnd(world, tokenFile, read);
-  const isLookedAt = true;
-  const life = lifeOf(record, isRenewed ? world.now() : writtenAt(tokenFile));
-  if (job !== undefined) {
-    const identity = job.record === undefined ? undefined : identityOf(job.record);
-    return { tokenFile, isLookedAt, life, identity };
-  }
-  // It failed before anybody read the tokens, and somebody may have replaced them meanwhile.
-  const isUnchanged = signatureOf(tokenFile) === before;
-  const identity = isUnchanged ? await identityIn(tokenFile) : undefined;
-  return { tokenFile, isLookedAt, life, identity };
+/** What a turn has done. */
+interface Step {
+  /** what is stored now */
+  readonly record: TokenRecord | undefined;
+  readonly isRenewed: boolean;
+  readonly findings: readonly Finding[] | undefined;
 }
 
-async function jobOf(world: World, request: TurnRequest, tell: Tell): Promise<Job> {
-  const { settings, isPlaceKnown, onLastAnswer = () => undefined } = request;
+async function work(world: World, request: TurnRequest, begun: Begun, tell: Tell): Promise<Step> {
+  const { settings } = request;
+  const first = await readStored(world, { settings }, tell);
+  begun.stored = first;
   const isNamed = settings.provider !== undefined || settings.flow !== undefined;
-  if (!isNamed) {
-    const { record, tokenFile } = await readStored(world, settings, tell);
-    // Nobody has to be asked for the provider of nothing.
-    if (record === undefined) throw nothingStored(tokenFile);
-  }
-  const prepared = await prepare(world, settings, false, tell, "refresh");
-  const gid = settings.group === undefined ? undefined : await groupId(world, settings.group);
-  const settled = { startover: false, isPlaceKnown, isStoredWithoutProof: true, onLastAnswer };
-  return { ...prepared, ...settled, world, tell, gid };
-}
-
-async function renewOrProve(job: Job, request: TurnRequest): Promise<void> {
-  const { record, tokenFile } = job;
-  const isForApplication = isAppOnly(job.client.flow);
-  if (record === undefined && !isForApplication) throw nothingStored(tokenFile);
-  const life = lifeOf(record, writtenAt(tokenFile));
-  if (request.isDue(life) || record?.accessToken === undefined) {
-    await renew(job, request, record);
-    return;
-  }
+  // Nobody has to be asked for the provider of nothing.
+  if (!isNamed && first.record === undefined) throw nothingStored(first.entry);
+  const accountRequest = { settings, purpose: "refresh" } as const;
+  const { account, stored } = await resolveAccount(world, accountRequest, first, tell);
+  begun.stored = stored;
+  begun.account = account;
+  const life = lifeOfAccount(world, account, stored, tell);
+  const { record, entry } = stored;
+  if (record === undefined && !isAppOnly(account.client.flow)) throw nothingStored(entry);
+  const renewing = () => {
+    begun.isRenewing = true;
+    return renewStored(life, request, record);
+  };
+  const tokenLife = lifeOf(record);
+  if (request.isDue(tokenLife) || record?.accessToken === undefined) return renewing();
+  const nothing = { record, isRenewed: false, findings: undefined };
   // A failed login would count against the mailbox.
-  const isOver = life?.expiresAt !== undefined && life.expiresAt <= job.world.now();
-  if (!request.proves || job.mailbox.verify.length === 0 || isOver) return;
-  const proof = await prove(job, { accessToken: record.accessToken });
+  const isOver = tokenLife?.expiresAt !== undefined && tokenLife.expiresAt <= world.now();
+  if (!request.proves || account.mailbox.verify.length === 0 || isOver) return nothing;
+  const proof = await prove(life, { accessToken: record.accessToken });
   // The server has ended it before its time; a new one may do.
-  if (resultOf(proof) === "refused") await renew(job, { ...request, isDue: () => true }, record);
-  else requireAccepted(job.mailbox, proof, consequence);
-}
-
-const consequence = {
-  refused: "the stored token is kept",
-  unreachable: "the stored token is kept, and is proven later",
-};
-
-async function renew(
-  job: Job,
-  request: TurnRequest,
-  record: TokenRecord | undefined,
-): Promise<void> {
-  if (isAppOnly(job.client.flow)) {
-    if (request.proves) await obtainForApplication(job);
-    else await issueUnproven(job, () => false);
-    return;
-  }
-  if (record === undefined) throw nothingStored(job.tokenFile);
-  // Where nothing is proven, both lines are stored at once.
-  if (!request.proves || job.mailbox.verify.length === 0) return renewUnproven(job, request);
-  if ((await refreshStored(job, record)) === undefined) throw noRefreshToken(job.tokenFile);
-}
-
-async function renewUnproven(job: Job, request: TurnRequest): Promise<void> {
-  await withTokenFileLock(job, async () => {
-    const current = await readAgain(job);
-    if (current === undefined) throw nothingStored(job.tokenFile);
-    // Another process may have refreshed it while the lock was waited for.
-    const life = lifeOf(current, writtenAt(job.tokenFile));
-    if (current.accessToken !== undefined && !request.isDue(life)) {
-      job.tell({ is: "otherRefreshed" });
-      return;
-    }
-    if (current.refreshToken === undefined) throw noRefreshToken(job.tokenFile);
-    await refreshUnproven(job, current, current.refreshToken, false);
+  if (resultOf(proof) === "refused") return renewing();
+  requireAccepted(account.mailbox, proof, {
+    refused: "the stored token is kept",
+    unreachable: "the stored token is kept, and is proven later",
   });
+  return { ...nothing, findings: proof.findings };
+}
+
+async function renewStored(
+  life: Life,
+  request: TurnRequest,
+  seen: TokenRecord | undefined,
+): Promise<Step> {
+  const { account, entry, tell } = life;
+  const { isPlaceKnown } = request;
+  const isForApplication = isAppOnly(account.client.flow);
+  // Where nothing is proven, both lines are stored at once.
+  const proves = request.proves && account.mailbox.verify.length > 0;
+  if (isForApplication && proves) {
+    const { token, proof } = await issueAndProve(life);
+    const record = recordOf(life, token, proof, undefined);
+    return { record, isRenewed: true, findings: proof.findings };
+  }
+  if (seen === undefined && !isForApplication) throw nothingStored(entry);
+  const renewed =
+    proves && seen !== undefined
+      ? await renew(life, {
+          proof: "before it is shown",
+          seen,
+          isPlaceKnown,
+          isStoredWithoutProof: true,
+        })
+      : await renew(life, {
+          proof: "none",
+          by: isForApplication ? "application" : "refresh",
+          // Another process may have refreshed it while the lock was waited for.
+          unless: (record) =>
+            !isForApplication && record.accessToken !== undefined && !request.isDue(lifeOf(record)),
+          lineOne: "replaced",
+          isPlaceKnown,
+          onLastAnswer: () => request.onLastAnswer?.(),
+        });
+  if (renewed.is === "nothingToRenew") {
+    throw renewed.record === undefined ? nothingStored(entry) : noRefreshToken(entry);
+  }
+  const { record, proof } = renewed;
+  if (renewed.is === "byOther" && proof === undefined) tell({ is: "otherRefreshed" });
+  return { record, isRenewed: renewed.is === "renewed", findings: proof?.findings };
+}
+
+/** What is stored after something has gone wrong; another process may have had better luck. */
+async function lookAfter(
+  entry: Entry,
+): Promise<{ readonly record: TokenRecord | undefined; readonly error?: unknown }> {
+  try {
+    return { record: await entry.peek() };
+  } catch (error) {
+    const isAway = error instanceof MxtokenError && error.code === "unreachable";
+    return isAway ? { record: undefined, error } : { record: undefined };
+  }
 }

@@ -11,13 +11,18 @@ export function secretsIn(env: Environment): Record<string, string> {
   );
 }
 
+/** What a child process inherits: all but the secrets. */
+export function withoutSecrets(env: Environment): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !secretName.test(name)));
+}
+
 /** An environment whose secrets this process alone can see. */
 export interface KeptEnvironment {
   /** with the secrets, whether they are hidden or not */
   readonly env: Environment;
   /**
-   * Takes the secrets out of what child processes inherit, whoever starts them: a package that opens the
-   * browser as well. To be called before the first one.
+   * Takes the secrets out of what child processes inherit, also where a package starts them, as the one
+   * that opens the browser. To be called before the first one, by whoever owns the process.
    */
   hideSecrets(): void;
 }

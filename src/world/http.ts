@@ -1,10 +1,10 @@
 import { setFlagsFromString } from "node:v8";
 import type { Pool as UndiciPool } from "undici";
+import { explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
-import { trustAlso } from "./certificate-authorities.ts";
-import { decode } from "./content-coding.ts";
-import { withoutInterim } from "./interim-responses.ts";
-import { mayHaveArrived, networkError } from "./network-error.ts";
+import { trustAlso } from "./builtins.ts";
+import { decode, withoutInterim } from "./http-answers.ts";
+import { networkError } from "./network-error.ts";
 import type { HttpPool, HttpReply, HttpRequest } from "./world.ts";
 
 /** Octets, as they come and decoded. */
@@ -20,6 +20,15 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * when a request leaves would leave it in doubt whether that request has arrived.
  */
 const idleLimit = 1000;
+
+/**
+ * The client's parser is WebAssembly. V8 would optimise that in the background, for hundreds of requests
+ * that never come, and the program would wait for it at its end. It is a flag of the whole process.
+ */
+export function compileOnlyOnce(): void {
+  setFlagsFromString("--no-wasm-tier-up");
+  setFlagsFromString("--no-wasm-dynamic-tiering");
+}
 
 /**
  * Sends one request over a connection of its own.
@@ -55,10 +64,6 @@ export function httpPool(env: Environment): HttpPool {
  * redirect, and never sends a request again, which its fetch does after a status 421.
  */
 async function dispatcherFor(ca: string | undefined, env: Environment) {
-  // Its parser is WebAssembly. V8 would optimise that in the background, for hundreds of requests
-  // that never come, and the program would wait for it at its end.
-  setFlagsFromString("--no-wasm-tier-up");
-  setFlagsFromString("--no-wasm-dynamic-tiering");
   const { default: EnvHttpProxyAgent } = await import(
     "undici/lib/dispatcher/env-http-proxy-agent.js"
   );
@@ -148,9 +153,10 @@ async function sendThrough(
     return { status: response.statusCode, headers, body, truncated, undecoded };
   } catch (error) {
     if (request.signal.aborted) {
+      const facts = { host: where, code: "ETIMEDOUT", isInDoubt: true };
       throw new MxtokenError("unreachable", `cannot reach ${where}: nobody answered in time`, {
         cause: error,
-        hint: mayHaveArrived,
+        ...explained("no-answer-in-time", facts),
       });
     }
     throw networkError(where, error);

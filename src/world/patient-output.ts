@@ -61,8 +61,25 @@ class PatientOutput extends Writable {
   }
 }
 
+/**
+ * Standard output and error. Windows turns what is written into its console's letters, which only Node's
+ * own streams know.
+ *
+ * A reader that went away (`| head`, a closed terminal) must not end the program in the middle of a
+ * refresh: whoever writes sees the error in the callback of the write.
+ */
+export function standardOutputs(): { stdout: Output; stderr: Output } {
+  const outputs = process.platform === "win32" ? nodesOutputs() : patientOutputs();
+  for (const output of Object.values(outputs)) output.on("error", () => undefined);
+  return outputs;
+}
+
+function nodesOutputs(): { stdout: Output; stderr: Output } {
+  return { stdout: process.stdout, stderr: process.stderr };
+}
+
 /** Standard output and error, which share a terminal or a pipe, or have each their own. */
-export function patientOutputs(): { stdout: Output; stderr: Output } {
+function patientOutputs(): { stdout: Output; stderr: Output } {
   const first: Queue = { last: Promise.resolve() };
   const second = isSameFile(1, 2) ? first : { last: Promise.resolve() };
   return {

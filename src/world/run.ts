@@ -1,7 +1,8 @@
-import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { delimiter, join } from "node:path";
+import { systemCode, systemReason } from "../errors.ts";
+import { withoutSecrets } from "./environment.ts";
 import type { Child, CommandResult, Ending, Runnable, RunOptions } from "./world.ts";
 
 /** Runs a program without a shell, or a command line with one; its standard error is the user's. */
@@ -14,8 +15,9 @@ export function run(
     stdio: ["ignore", "pipe", "inherit"] as ["ignore", "pipe", "inherit"],
     signal,
     detached: isGroup,
-    ...(env === undefined ? {} : { env: { ...process.env, ...env } }),
+    env: { ...withoutSecrets(process.env), ...env },
   };
+  const { spawn } = process.getBuiltinModule("node:child_process");
   const child =
     "shell" in command
       ? spawn(command.shell, { shell: true, ...options })
@@ -54,7 +56,9 @@ function endGroup(pid: number | undefined): void {
 
 /** Starts a program that has the terminal, or whatever stands in its place, as this one has it. */
 export function start(file: string, args: readonly string[], env: RunOptions["env"]): Child {
-  const child = spawn(file, [...args], { stdio: "inherit", env: { ...process.env, ...env } });
+  const { spawn } = process.getBuiltinModule("node:child_process");
+  const inherited = withoutSecrets(process.env);
+  const child = spawn(file, [...args], { stdio: "inherit", env: { ...inherited, ...env } });
   const ended = new Promise<Ending>((resolve, reject) => {
     // One that runs, and may not be signalled, as sudo by whoever is not root, goes on.
     child.on("error", (error) => {
@@ -87,4 +91,53 @@ function isThere(path: string, mode: number): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Opens an address in the person's browser, without a shell. Resolves when the program that opens
+ * it has ended, which on some desktops is when the browser ends.
+ *
+ * The package knows what each desktop wants, and Windows under WSL.
+ *
+ * @throws Error with a reason for people
+ */
+export async function openBrowser(url: string): Promise<void> {
+  const { default: open } = await import("open");
+  const child = await open(url).catch((error) => {
+    const isMissing = systemCode(error) === "ENOENT";
+    const reason = isMissing ? `${error.path} is not installed` : systemReason(error);
+    throw new Error(reason, { cause: error });
+  });
+  const status = child.exitCode ?? (await new Promise((resolve) => child.once("exit", resolve)));
+  if (status !== 0) throw new Error(`${child.spawnfile} ended with status ${status}`);
+}
+
+/**
+ * Whether a browser that is opened here would be seen by the person: not over SSH, and not on a
+ * Unix machine without a screen. `BROWSER`, which `xdg-open` follows, is a person's own word, and
+ * editors that work over SSH set it.
+ */
+export function isBrowserSeen(platform: NodeJS.Platform, env: Environment): boolean {
+  if (env["BROWSER"]) return true;
+  if (isOverSsh(env)) return false;
+  if (platform === "win32" || platform === "darwin") return true;
+  return Boolean(env["DISPLAY"] || env["WAYLAND_DISPLAY"] || env["WSL_DISTRO_NAME"]);
+}
+
+export function isOverSsh(env: Environment): boolean {
+  return Boolean(env["SSH_CONNECTION"] || env["SSH_CLIENT"] || env["SSH_TTY"]);
+}
+
+/**
+ * The command for the person's own machine that leads its port to this machine's.
+ *
+ * @param port the same on both: it is a part of the redirect URI
+ */
+export function sshTunnel(env: Environment, port: number): string {
+  const [, , host, sshPort] = (env["SSH_CONNECTION"] ?? "").split(" ");
+  const user = env["USER"] || env["LOGNAME"] || "USER";
+  const where = sshPort === undefined || sshPort === "22" ? "" : ` -p ${sshPort}`;
+  return `ssh -L ${port}:localhost:${port}${where} ${user}@${host || "THIS-MACHINE"}`;
 }

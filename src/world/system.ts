@@ -1,37 +1,46 @@
 import { join, resolve } from "node:path";
-import { Interrupted } from "../errors.ts";
-import { trustAlso } from "./certificate-authorities.ts";
+import { systemResolvers, trustAlso } from "./builtins.ts";
 import { keepSecrets } from "./environment.ts";
-import { patientOutputs } from "./patient-output.ts";
-import type { HttpPool, Output, SignalName, World } from "./world.ts";
+import { standardOutputs } from "./patient-output.ts";
+import { leaveSignals, surviveBackgroundErrors, takeSignals } from "./signals.ts";
+import type { HttpPool, World } from "./world.ts";
+
+/** Whose the process is. */
+export interface SystemOptions {
+  /**
+   * whether it is this program's own. A library leaves its signals, its errors in the background, its
+   * environment and the flags of its engine to whoever owns it, and opens no browser.
+   */
+  readonly ownsProcess: boolean;
+}
 
 /**
  * The world as it is: this process, the real clock, the real network. Whatever takes time to load
  * is only loaded when it is used: `mxtoken show` reads a file and writes a line.
  */
-export function systemWorld(): World {
+export function systemWorld({ ownsProcess }: SystemOptions): World {
   const { env, hideSecrets } = keepSecrets(process.env);
-  /** For whatever starts child processes. */
-  const hidden = <T>(module: Promise<T>): Promise<T> => {
-    hideSecrets();
+  const stop = once(ownsProcess ? takeSignals : leaveSignals);
+  const outputs = once(standardOutputs);
+  const http = once(async () => {
+    const module = await import("./http.ts");
+    if (ownsProcess) module.compileOnlyOnce();
     return module;
-  };
-  const interruption = once(listenToSignals);
-  const outputs = once(outputsOf);
-  surviveBackgroundErrors();
+  });
+  if (ownsProcess) surviveBackgroundErrors();
   return {
     get stdin() {
       return process.stdin;
     },
     get stdout() {
-      return withoutErrors(outputs().stdout);
+      return outputs().stdout;
     },
     get stderr() {
-      return withoutErrors(outputs().stderr);
+      return outputs().stderr;
     },
     env,
     platform: process.platform,
-    program: [process.execPath, process.argv[1] ?? ""],
+    program: ownsProcess ? [process.execPath, process.argv[1] ?? ""] : ["mxtoken"],
     cwd: process.cwd(),
     user:
       process.geteuid && process.getegid
@@ -42,24 +51,29 @@ export function systemWorld(): World {
     },
     isTerminalGone: () => process.stderr.isTTY === true && !canOpenTerminal(),
     get interrupted() {
-      return interruption().signal;
+      return stop().interrupted;
     },
-    interrupt: (name) => interruption().interrupt(name),
-    onSignal: (name, listener) => interruption().take(name, listener),
+    interrupt: (name) => stop().interrupt(name),
+    onSignal: (name, listener) => stop().onSignal(name, listener),
     isInForeground,
     now: Date.now,
     random: Math.random,
-    sleep: (ms, stop = interruption().signal) => sleep(ms, stop),
+    sleep: (ms, signal = stop().interrupted) => sleep(ms, signal),
     deadline,
-    http: async (request) => (await import("./http.ts")).sendRequest(request, env),
-    httpPool: () => lazyPool(env),
-    resolvers: async () => (await import("./resolvers.ts")).systemResolvers(),
+    http: async (request) => (await http()).sendRequest(request, env),
+    httpPool: () => lazyPool(async () => (await http()).httpPool(env)),
+    resolvers: systemResolvers,
     trust: (ca) => trustAlso(ca, env["NODE_EXTRA_CA_CERTS"]),
-    run: async (command, { stop = interruption().signal, ...options } = {}) =>
-      (await hidden(import("./run.ts"))).run(command, stop, options),
+    run: async (command, { stop: signal = stop().interrupted, ...options } = {}) =>
+      (await import("./run.ts")).run(command, signal, options),
     isProgram: async (file) => (await import("./run.ts")).isProgram(file, env["PATH"] ?? ""),
-    start: async (...command) => (await hidden(import("./run.ts"))).start(...command),
-    openBrowser: async (url) => (await hidden(import("./browser.ts"))).openBrowser(url),
+    start: async (...command) => (await import("./run.ts")).start(...command),
+    async openBrowser(url) {
+      // The package that opens it hands the whole environment on.
+      if (!ownsProcess) throw new Error("a library opens none");
+      hideSecrets();
+      await (await import("./run.ts")).openBrowser(url);
+    },
     trace: () => undefined,
   };
 }
@@ -83,49 +97,6 @@ function canOpenTerminal(): boolean {
   }
 }
 
-/** Windows turns what is written into its console's letters, which only Node's own streams know. */
-function outputsOf(): { stdout: Output; stderr: Output } {
-  if (process.platform !== "win32") return patientOutputs();
-  return { stdout: process.stdout, stderr: process.stderr };
-}
-
-const guarded = new WeakSet<Output>();
-
-/**
- * A reader that went away (`| head`, a closed terminal) must not end the program in the middle of a
- * refresh: whoever writes sees the error in the callback of the write.
- */
-function withoutErrors(stream: Output): Output {
-  if (!guarded.has(stream)) stream.on("error", () => undefined);
-  guarded.add(stream);
-  return stream;
-}
-
-/**
- * Ctrl-C, `kill` and a closed terminal ask the program to end. They never end it at once: a
- * refresh that is on the wire must be saved first, so a second signal changes nothing either.
- */
-function listenToSignals() {
-  const controller = new AbortController();
-  // Every request that is under way hears of it, and Node would take many of them for a leak.
-  process.getBuiltinModule("node:events").setMaxListeners(0, controller.signal);
-  const interrupt = (name: Interrupted["signal"]) => controller.abort(new Interrupted(name));
-  const takers = new Map<SignalName, () => void>();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(name, () => (takers.get(name) ?? (() => interrupt(name)))());
-  }
-  const take = (name: SignalName, listener: () => void) => {
-    const isEnding = name === "SIGINT" || name === "SIGTERM" || name === "SIGHUP";
-    if (isEnding) takers.set(name, listener);
-    else process.on(name, listener);
-    return () => {
-      if (isEnding) takers.delete(name);
-      else process.off(name, listener);
-    };
-  };
-  return { signal: controller.signal, interrupt, take };
-}
-
 /**
  * Linux says whether this is the process group that the terminal's keys are for, wherever the streams
  * lead; elsewhere a stream that is a terminal has to do for an answer.
@@ -142,8 +113,8 @@ function isInForeground(): boolean {
   }
 }
 
-function lazyPool(env: World["env"]): HttpPool {
-  const pool = once(async () => (await import("./http.ts")).httpPool(env));
+function lazyPool(open: () => Promise<HttpPool>): HttpPool {
+  const pool = once(open);
   let isUsed = false;
   return {
     http: async (request) => {
@@ -154,25 +125,6 @@ function lazyPool(env: World["env"]): HttpPool {
       if (isUsed) await (await pool()).close();
     },
   };
-}
-
-/**
- * An error that nobody waits for (a socket that fails after it was given up) must not end the
- * program before a token is saved. Only its name and place are told: its message may quote one.
- * The status is a defect's unless the program still comes to an end of its own.
- */
-function surviveBackgroundErrors(): void {
-  // What begins by itself and then leaves it to the program has done it already.
-  if (process.listenerCount("uncaughtException") > 0) return;
-  const tell = (error: unknown) => {
-    const name = error instanceof Error ? error.name : typeof error;
-    const stack = error instanceof Error ? (error.stack ?? "") : "";
-    const frames = stack.split("\n").filter((line) => /^\s+at /.test(line));
-    process.exitCode = 70;
-    process.stderr.write(`mxtoken: a defect in the background: ${name}\n${frames.join("\n")}\n`);
-  };
-  process.on("unhandledRejection", tell);
-  process.on("uncaughtException", tell);
 }
 
 function sleep(ms: number, stop: AbortSignal): Promise<void> {

@@ -70,48 +70,24 @@ export interface Child {
 
 /** HTTPS requests that may share connections. */
 export interface HttpPool {
-  readonly http: World["http"];
+  readonly http: Net["http"];
   close(): Promise<void>;
 }
 
-/**
- * Everything outside the program. The program is one function of its arguments and a world, so a
- * test moves the clock, answers the questions and reads the streams without touching `process`.
- */
-export interface World {
-  readonly stdin: Input;
-  readonly stdout: Output;
-  readonly stderr: Output;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly platform: NodeJS.Platform;
-  /** the command by which this very program is run again, absolute */
-  readonly program: readonly string[];
-  /** the current directory, absolute */
-  readonly cwd: string;
-  /** numeric ids of the user, undefined on Windows */
-  readonly user: { readonly uid: number; readonly gid: number } | undefined;
-  /** the per-user data directory of this program, absolute */
-  readonly dataDirectory: string;
-  /** whether the terminal that standard error was shown on has been closed */
-  isTerminalGone(): boolean;
-  /** aborts with an {@link Interrupted} as reason when the process is asked to end */
-  readonly interrupted: AbortSignal;
-  /** asks the process to end, as the signal would: a terminal in raw mode sends none on Ctrl-C */
-  interrupt(signal: Interrupted["signal"]): void;
-  /**
-   * Hears of a signal instead of `interrupted`, until the function that is returned is called.
-   */
-  onSignal(name: SignalName, listener: () => void): () => void;
-  /** whether a terminal's Ctrl-C reaches this process, and by itself every child of it */
-  isInForeground(): boolean;
+/** What time it is, and waiting. */
+export interface Clock {
   /** milliseconds since 1970 */
   now(): number;
   /** from 0 up to, and without, 1; for jitter, not for secrets */
   random(): number;
-  /** resolves after `ms`; rejects at once when `stop` aborts, by default `interrupted` */
+  /** resolves after `ms`; rejects at once when `stop` aborts, by default {@link Stop.interrupted} */
   sleep(ms: number, stop?: AbortSignal): Promise<void>;
   /** a signal that aborts after `ms`, unless `cancel` aborts before */
   deadline(ms: number, cancel?: AbortSignal): AbortSignal;
+}
+
+/** Whoever else is on the network. */
+export interface Net {
   /** throws `unreachable` (network, TLS, deadline) and nothing else on purpose */
   http(request: HttpRequest): Promise<HttpReply>;
   /** the same for many requests in a row, which share their connections */
@@ -120,6 +96,22 @@ export interface World {
   resolvers(): Promise<readonly string[]>;
   /** the system's certificate authorities and one more (PEM), for a TLS connection */
   trust(ca: string | undefined): SecureContext | undefined;
+  /** one line about a protocol step, secrets already blacked out; does nothing unless --verbose */
+  trace(line: string): void;
+}
+
+/** The machine, as the user of this process has it, and its other programs. */
+export interface Host {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly platform: NodeJS.Platform;
+  /** the command by which this very program is run again; absolute where the process is its own */
+  readonly program: readonly string[];
+  /** the current directory, absolute */
+  readonly cwd: string;
+  /** numeric ids of the user, undefined on Windows */
+  readonly user: { readonly uid: number; readonly gid: number } | undefined;
+  /** the per-user data directory of this program, absolute */
+  readonly dataDirectory: string;
   /** runs a program and reads its standard output; its stderr is the user's */
   run(command: Runnable, options?: RunOptions): Promise<CommandResult>;
   /** whether a program of this name could be started */
@@ -128,6 +120,38 @@ export interface World {
   start(file: string, args: readonly string[], env: RunOptions["env"]): Promise<Child>;
   /** opens an address in the person's browser; rejects with an Error whose message is the reason */
   openBrowser(url: string): Promise<void>;
-  /** one line about a protocol step, secrets already blacked out; does nothing unless --verbose */
-  trace(line: string): void;
+}
+
+/** The streams of the process, and the terminal that a person may sit at. */
+export interface Terminal {
+  readonly stdin: Input;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** whether the terminal that standard error was shown on has been closed */
+  isTerminalGone(): boolean;
+  /** whether a terminal's Ctrl-C reaches this process, and by itself every child of it */
+  isInForeground(): boolean;
+}
+
+/** Whoever asks the process to end. */
+export interface Stop {
+  /** aborts with an {@link Interrupted} as reason when the process is asked to end */
+  readonly interrupted: AbortSignal;
+  /** asks the process to end, as the signal would: a terminal in raw mode sends none on Ctrl-C */
+  interrupt(signal: Interrupted["signal"]): void;
+  /**
+   * Hears of a signal instead of `interrupted`, until the function that is returned is called.
+   */
+  onSignal(name: SignalName, listener: () => void): () => void;
+}
+
+/**
+ * Everything outside the program. The program is one function of its arguments and a world, so a
+ * test moves the clock, answers the questions and reads the streams without touching `process`.
+ */
+export interface World extends Clock, Net, Host, Terminal, Stop {}
+
+/** A world, or some ports of one, with some members in place of others; the rest stays what it is. */
+export function withWorld<Some extends Partial<World>>(world: Some, members: Partial<World>): Some {
+  return Object.create(world, Object.getOwnPropertyDescriptors(members));
 }

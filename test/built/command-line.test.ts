@@ -46,6 +46,8 @@ describe("what it cannot use", () => {
     "--imap-server",
     "imap.example",
   ];
+  // It asks at once for a token of its own.
+  const application = [user, ...own, "--flow", "client-credentials"];
   const cases: [string, string[], number, RegExp][] = [
     ["no address", [], 64, /no mailbox address/],
     ["not an address", ["foo"], 64, /"foo" is not a mailbox address/],
@@ -155,19 +157,19 @@ describe("what it cannot use", () => {
     ],
     [
       "a secret command that fails",
-      [...office, "--client-secret-command", "exit 3"],
+      [...application, "--client-secret-command", "exit 3"],
       78,
       /ended with status 3/,
     ],
     [
       "a secret command that prints nothing",
-      [...office, "--client-secret-command", "true"],
+      [...application, "--client-secret-command", "true"],
       78,
       /is empty/,
     ],
     [
       "a secret file that is not there",
-      [...office, "--client-secret-file", "nowhere"],
+      [...application, "--client-secret-file", "nowhere"],
       78,
       /nowhere: it does not exist/,
     ],

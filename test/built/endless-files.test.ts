@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 import { harmless } from "../../src/secret.ts";
 import { parseAccountList } from "../../src/settings/account-list.ts";
 import { readPaste } from "../../src/sign-in/paste.ts";
-import { readSealedTokens } from "../../src/store/sealed-tokens.ts";
+import { readSealedTokens } from "../../src/store/restore.ts";
 import { parseTokenFile } from "../../src/store/token-file.ts";
 import { readComment } from "../../src/store/token-file-kind.ts";
 import { type Run, runProgram } from "../scene/program.ts";

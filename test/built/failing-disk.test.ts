@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { readSealedTokens } from "../../src/store/sealed-tokens.ts";
+import { readSealedTokens } from "../../src/store/restore.ts";
 import { type FaultRule, faultEnvironment, loggedCalls } from "../scene/faults.ts";
 import { type Run, runProgram } from "../scene/program.ts";
 import { type Scene, setScene, tokenFileText, user } from "../scene/scene.ts";
@@ -133,7 +133,8 @@ describe("killed at every call that is made after the answer", () => {
       test(`${action}, ${what}: nothing is lost that had come to the disk`, async () => {
         const all = join(scene.directory, "tokens", "*");
         const calls = await callsAfterAnswer(args, all);
-        assert.ok(calls.length > 4);
+        // Write, truncate, sync, rename.
+        assert.ok(calls.length >= 4);
         for (const [index, { call }] of calls.entries()) {
           if (action === "kill-within" && call !== "write") continue;
           scene.write(tokenFileText("old-access-token", scene.account.current));

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { quoteForShell } from "../../src/programs/quote.ts";
-import { readSealedTokens } from "../../src/store/sealed-tokens.ts";
+import { readSealedTokens } from "../../src/store/restore.ts";
 import { parseTokenFile } from "../../src/store/token-file.ts";
 import { programPath, type Run, runProgram } from "../scene/program.ts";
 import { type Scene, setScene, tokenFileText, user } from "../scene/scene.ts";

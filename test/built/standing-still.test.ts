@@ -105,7 +105,7 @@ test("a terminal that takes no output (Ctrl-S) stops no refresh", async () => {
 });
 
 test("what has arrived is read before a deadline is over", async () => {
-  const { deadline } = systemWorld();
+  const { deadline } = systemWorld({ ownsProcess: false });
   const server = createServer((socket) => socket.end("arrived"));
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
   const { port } = server.address() as AddressInfo;
@@ -129,7 +129,7 @@ test("what has arrived is read before a deadline is over", async () => {
 });
 
 test("a deadline that is cancelled is never over", async () => {
-  const { deadline } = systemWorld();
+  const { deadline } = systemWorld({ ownsProcess: false });
   const cancel = new AbortController();
   const over = deadline(5, cancel.signal);
   await new Promise<void>((resolve) => {
@@ -144,7 +144,7 @@ test("a deadline is over also where nothing else happens", async () => {
     import { systemWorld } from ${JSON.stringify(new URL("../../src/world/system.ts", import.meta.url).href)};
     import { createServer } from "node:net";
     const server = createServer().listen(0, "127.0.0.1");
-    systemWorld().deadline(20).addEventListener("abort", () => server.close());`;
+    systemWorld({ ownsProcess: false }).deadline(20).addEventListener("abort", () => server.close());`;
   const args = ["--import", "tsx", "--input-type=module", "-e", code];
   run = runCommand(process.execPath, args, { cwd: process.cwd() });
   assert.equal((await run.ended).status, 0, run.written.stderr);

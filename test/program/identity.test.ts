@@ -158,8 +158,12 @@ describe("a sign-in with another account", () => {
           const result = await signIn("--json");
           assertWrongAccount(result);
           assert.match(result.stderr, words);
-          const { error } = JSON.parse(result.stdout);
+          const { error, findings } = JSON.parse(result.stdout);
           assert.equal(error.code, "wrongAccount");
+          assert.deepEqual(
+            findings.map(({ probe }: { probe: string }) => probe),
+            ["imap"],
+          );
           assert.equal(scene.read(), undefined);
         });
       }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -607,11 +608,15 @@ describe("an account that is refused", () => {
     const made = join(scene.directory, "made.txt");
     writeFileSync(made, readFileSync(tokenFile));
     rmSync(tokenFile);
-    // It is asked for after the file was looked for.
-    const command = `cp ${made} ${tokenFile}; echo sesame`;
+    // What HTTPS_PROXY says is asked for after the file was looked for.
+    const appear = () => {
+      if (!existsSync(tokenFile)) copyFileSync(made, tokenFile);
+      return undefined;
+    };
+    Object.defineProperty(world.env, "https_proxy", { get: appear });
     writeFileSync(
       keeping.crowd.list,
-      `${keeping.member(0).address} --client-secret-command '${command}'\n${keeping.member(1).address}`,
+      `${keeping.member(0).address} --flow code\n${keeping.member(1).address}`,
     );
     await keeping.run();
     assert.equal(keeping.told("refused").length, 1);
@@ -625,6 +630,9 @@ describe("an account that is refused", () => {
     keeping.put(accounts(1));
     const secret = join(scene.directory, "secret.txt");
     await keeping.run("--client-secret-command", `cat ${secret} 2>&1`);
+    // Nobody asks for it before something is due.
+    assert.deepEqual(keeping.told("failed"), []);
+    await world.step(hour / 2 + minute);
     const [failed] = keeping.told("failed");
     assert.match(
       failed?.message ?? "",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { lookUpMx } from "../../src/discover/look-up-mx.ts";
 import { Interrupted, MxtokenError } from "../../src/errors.ts";
-import { withZones } from "../../src/world/resolvers.ts";
+import { withZones } from "../../src/world/builtins.ts";
 import { temporaryDirectory } from "../scene/certificates.ts";
 import {
   type DnsAnswer,

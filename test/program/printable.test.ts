@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import fc from "fast-check";
-import { printable } from "../../src/report/printable.ts";
+import { printable } from "../../src/report/line.ts";
 import { type Scene, setScene, user } from "../scene/scene.ts";
 
 const odd = [

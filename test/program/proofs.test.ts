@@ -102,6 +102,10 @@ describe("a refresh that is proven by every protocol", () => {
     const { error } = JSON.parse(result.stdout);
     assert.equal(error.code, "mailboxRefused");
     assert.deepEqual(resultsIn(result.stdout), ["imap accepted", "smtp refused", "pop accepted"]);
+    assert.deepEqual(
+      Object.keys(JSON.parse(result.stdout).findings[1]).sort(),
+      ["host", "hint", "port", "probe", "reason", "result", "user"].sort(),
+    );
     assert.match(result.stderr, /535 5\.7\.3.*the new token is in \S+ for what it opens/);
     assert.notEqual(scene.lines().accessToken, "old-access-token");
     assert.equal(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { Interrupted } from "../../src/errors.ts";
-import { proveByEvery } from "../../src/proof/prove.ts";
+import { proveByEvery } from "../../src/proof/proof.ts";
 import { Secret } from "../../src/secret.ts";
 import { issueCertificates, temporaryDirectory } from "../scene/certificates.ts";
 import { type ImapPeer, startImapPeer } from "../scene/imap-peer.ts";

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { digestOfText, sealTokens } from "../../src/store/sealed-tokens.ts";
+import { digestOfText, sealTokens } from "../../src/store/restore.ts";
 import { parseTokenFile } from "../../src/store/token-file.ts";
 import { sha256 } from "../../src/world/builtins.ts";
 import { asRoot } from "../scene/root.ts";

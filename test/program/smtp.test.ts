@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { Finding } from "../../src/finding.ts";
-import type { Mechanism, TlsStart } from "../../src/mail-server.ts";
+import type { Finding, Mechanism, TlsStart } from "../../src/mail-server.ts";
 import type { Mailbox } from "../../src/mailbox.ts";
 import { proveBySmtp } from "../../src/proof/smtp.ts";
 import { Secret } from "../../src/secret.ts";

@@ -3,7 +3,7 @@ import { readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import fc from "fast-check";
 import { Secret } from "../../src/secret.ts";
-import { isBelieved } from "../../src/store/token-life.ts";
+import { isBelieved } from "../../src/token.ts";
 import { accounts, hour, Keeping, minute, second } from "../scene/keeping.ts";
 import { type Scene, setScene, tokenFileText, user } from "../scene/scene.ts";
 import { noon } from "../scene/world.ts";
@@ -37,7 +37,8 @@ describe("the end of a token that is noted down is believed", () => {
   ] as const) {
     test(`${what}: ${expected ? "yes" : "no"}`, () => {
       const at = (ms: number | undefined) => (ms === undefined ? undefined : noon + ms);
-      assert.equal(isBelieved(record(at(issued), at(expires)), at(written), noon), expected);
+      const stored = { ...record(at(issued), at(expires)), writtenAt: at(written) ?? noon };
+      assert.equal(isBelieved(stored, noon), expected);
     });
   }
 
@@ -49,7 +50,7 @@ describe("the end of a token that is noted down is believed", () => {
         const issuedAt = noon + ahead;
         const now = noon + later;
         const expiresAt = issuedAt + lives;
-        if (!isBelieved(record(issuedAt, expiresAt), undefined, now)) return;
+        if (!isBelieved(record(issuedAt, expiresAt), now)) return;
         assert.ok(expiresAt - now <= lives + minute);
       }),
     );

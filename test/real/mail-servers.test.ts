@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Mechanism, Protocol, TlsStart } from "../../src/mail-server.ts";
-import { proveByEvery } from "../../src/proof/prove.ts";
+import { proveByEvery } from "../../src/proof/proof.ts";
 import { Secret } from "../../src/secret.ts";
 import {
   type AuthorizationServer,

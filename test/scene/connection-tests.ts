@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Interrupted } from "../../src/errors.ts";
-import type { Finding } from "../../src/finding.ts";
-import type { TlsStart } from "../../src/mail-server.ts";
+import type { Finding, TlsStart } from "../../src/mail-server.ts";
 import type { Mailbox } from "../../src/mailbox.ts";
 import type { Secret } from "../../src/secret.ts";
 import type { World } from "../../src/world/world.ts";

@@ -1,6 +1,6 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { main } from "../../src/cli/main.ts";
-import { Keeper } from "../../src/keep/keeper.ts";
+import type { Engine, MakeEngine } from "../../src/keep/engine.ts";
+import { ProcessEngine } from "../../src/keep/process-engine.ts";
 import type { Result } from "./scene.ts";
 import { type TestWorld, testWorld } from "./world.ts";
 
@@ -13,7 +13,7 @@ export interface SteppedWorld extends TestWorld {
   step(ms: number): Promise<void>;
   /** lets time pass without waiting for anything to come to its end */
   tick(ms: number): void;
-  /** resolves when the keeper naps and nothing is under way, or when the program has ended */
+  /** resolves when the engine has nothing to do at this time, or when the program has ended */
   idle(): Promise<void>;
   /** resolves when something has come about without any time passing */
   until(isSo: () => boolean): Promise<void>;
@@ -23,8 +23,8 @@ export interface SteppedWorld extends TestWorld {
   setClock(ms: number): void;
   /** the time as it really is, whatever the clock says; ms since 1970 */
   trueNow(): number;
-  /** runs the program in this process */
-  begin(args: readonly string[]): Running;
+  /** runs the program in this process, with an engine that works accounts off in it */
+  begin(args: readonly string[], engineOf?: MakeEngine): Running;
 }
 
 /** A program that runs in this process. */
@@ -39,31 +39,15 @@ interface Alarm {
   ring(): void;
 }
 
-/** The keepers that run in the world of the program that has begun them. */
-const keepersOfWorld = new AsyncLocalStorage<Set<Keeper>>();
-const { run } = Keeper.prototype;
-Keeper.prototype.run = async function runAndTell(this: Keeper) {
-  const keepers = keepersOfWorld.getStore();
-  keepers?.add(this);
-  try {
-    return await run.call(this);
-  } finally {
-    keepers?.delete(this);
-  }
-};
-
 export function steppedWorld(options: Parameters<typeof testWorld>[0]): SteppedWorld {
   const start = options.now ?? Date.now();
   const world = testWorld({ ...options, now: start });
   const advance = world.advance.bind(world);
   const alarms = new Set<Alarm>();
-  const keepers = new Set<Keeper>();
+  let engine: Promise<Engine> | undefined;
   const random = dice();
   let awake = 0;
   let asleep = 0;
-  let naps = 0;
-  let isBegun = false;
-  let onNap = () => {};
   let program: Promise<Result> | undefined;
   let result: Result | undefined;
 
@@ -81,21 +65,8 @@ export function steppedWorld(options: Parameters<typeof testWorld>[0]): SteppedW
       alarm.ring();
     }
   };
-  const isIdle = () => {
-    if (result !== undefined) return true;
-    isBegun ||= keepers.size > 0;
-    return isBegun && naps > 0 && [...keepers].every(({ inFlight }) => inFlight === 0);
-  };
   const idle = async () => {
-    for (;;) {
-      // What has just been woken has its turn first.
-      await new Promise((resolve) => setImmediate(resolve));
-      if (isIdle()) return;
-      // The keeper naps anew after everything that happens.
-      await new Promise<void>((resolve) => {
-        onNap = resolve;
-      });
-    }
+    await Promise.race([program, engine?.then((begun) => begun.idle())]);
   };
 
   return Object.assign(world, {
@@ -121,10 +92,8 @@ export function steppedWorld(options: Parameters<typeof testWorld>[0]): SteppedW
     setClock: advance,
     trueNow: () => start + awake + asleep,
     sleep(ms: number, stop = world.interrupted) {
-      naps += 1;
       return new Promise<void>((resolve, reject) => {
         const end = () => {
-          naps -= 1;
           cancel();
           stop.removeEventListener("abort", giveUp);
         };
@@ -138,7 +107,6 @@ export function steppedWorld(options: Parameters<typeof testWorld>[0]): SteppedW
         });
         if (stop.aborted) giveUp();
         else stop.addEventListener("abort", giveUp);
-        onNap();
       });
     },
     deadline(ms: number, cancel?: AbortSignal) {
@@ -147,17 +115,23 @@ export function steppedWorld(options: Parameters<typeof testWorld>[0]): SteppedW
       cancel?.addEventListener("abort", forget, { once: true });
       return controller.signal;
     },
-    begin(args: readonly string[]) {
+    begin(args: readonly string[], engineOf: MakeEngine = inProcess) {
       if (!world.stdin.writableEnded) world.stdin.end();
-      program = keepersOfWorld
-        .run(keepers, () => main(args, world))
-        .then((status) => {
-          result = { status, ...world.written };
-          onNap();
-          return result;
-        });
+      let isMade = (_made: Engine) => {};
+      engine = new Promise((resolve) => {
+        isMade = resolve;
+      });
+      const ended = main(args, world, (clock, concurrency) => {
+        const made = engineOf(clock, concurrency);
+        isMade(made);
+        return made;
+      }).then((status) => {
+        result = { status, ...world.written };
+        return result;
+      });
+      program = ended;
       return {
-        ended: program,
+        ended,
         get result() {
           return result;
         },
@@ -165,6 +139,8 @@ export function steppedWorld(options: Parameters<typeof testWorld>[0]): SteppedW
     },
   });
 }
+
+const inProcess: MakeEngine = (world, concurrency) => new ProcessEngine(world, concurrency);
 
 /** Numbers that look random, and are the same in every run (mulberry32). */
 function dice(): () => number {

@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { PassThrough, Writable } from "node:stream";
 import { Interrupted } from "../../src/errors.ts";
-import { trustAlso } from "../../src/world/certificate-authorities.ts";
+import { trustAlso } from "../../src/world/builtins.ts";
 import { httpPool, sendRequest } from "../../src/world/http.ts";
 import { isProgram, run, start } from "../../src/world/run.ts";
 import type { HttpRequest, Input, SignalName, World } from "../../src/world/world.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type AuthorizingClient, authorizationUrl } from "../../src/oauth/code.ts";
+import { type AuthorizingClient, authorizationUrl } from "../../src/oauth/grants.ts";
 import { createProofs } from "../../src/oauth/transport.ts";
 
 const redirectUri = "https://localhost";

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { fold } from "../../src/report/fold.ts";
+import { mark, written } from "../../src/report/line.ts";
+
+/** Of a sentence that is said, with our mark before it. */
+function fold(line: string, columns: number | undefined): string {
+  return written({ say: line.slice(mark.length) }, columns);
+}
 
 const said = "mxtoken: copy the whole address of that page and paste it here, then press Enter";
 
@@ -15,9 +20,9 @@ test("breaks between words, and goes on under the first one", () => {
 test("leaves what fits, what is no terminal's, and what is to be copied", () => {
   assert.equal(fold(said, said.length), said);
   for (const columns of [undefined, 0, 20]) assert.equal(fold(said, columns), said);
-  for (const line of [`https://localhost/${"a".repeat(99)} b`, `  ssh -L 1:localhost:1 ${said}`]) {
-    assert.equal(fold(line, 50), line);
-  }
+  const address = `https://localhost/${"a".repeat(99)} b`;
+  assert.equal(written({ copy: address }, 50), address);
+  assert.equal(written({ command: `ssh -L 1:h:1 ${said}` }, 50), `  ssh -L 1:h:1 ${said}`);
 });
 
 test("a word that is longer than the line stays whole", () => {

@@ -32,7 +32,7 @@ describe("the table", () => {
     const last = {
       at: now,
       is: "refreshed",
-      message: "foo@a.example: a new token",
+      message: "a new token",
       commands: [],
     } as const;
     const lines = tableOf([picture("foo@a.example", "fresh", { last })], now, terminal);

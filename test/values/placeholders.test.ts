@@ -3,12 +3,12 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { parseAddress } from "../../src/address.ts";
 import { MxtokenError } from "../../src/errors.ts";
-import type { Outcome } from "../../src/life/job.ts";
 import type { Mailbox } from "../../src/mailbox.ts";
 import { checkPlaceholders, fillPlaceholders } from "../../src/run/placeholders.ts";
 import { Secret } from "../../src/secret.ts";
+import type { Obtained } from "../../src/tasks/get.ts";
 
-function outcome(address: string, tokenFile: string, host: string, port: number): Outcome {
+function outcome(address: string, tokenFile: string, host: string, port: number): Obtained {
   const mailbox: Mailbox = {
     address: parseAddress(address),
     login: "person@example.test",
@@ -26,9 +26,9 @@ function outcome(address: string, tokenFile: string, host: string, port: number)
   };
   return {
     mailbox,
-    client: {} as Outcome["client"],
+    client: {} as Obtained["client"],
     tokenFile,
-    evidence: {} as Outcome["evidence"],
+    evidence: {} as Obtained["evidence"],
     source: "refreshed",
     expiresAt: undefined,
     findings: [],

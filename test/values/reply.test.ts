@@ -9,7 +9,7 @@ import type { HttpReply } from "../../src/world/world.ts";
 
 const asked: Asked = {
   host: "as.example",
-  endpoint: "a token endpoint",
+  endpoint: "token endpoint",
   member: "access_token",
   sent: "refreshToken",
 };

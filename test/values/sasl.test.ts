@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Mechanism } from "../../src/mail-server.ts";
-import { type Carrier, exchange } from "../../src/proof/exchange.ts";
 import {
+  type Carrier,
   decodeChallenge,
+  exchange,
   inBase64,
   initialResponse,
   oauthbearer,

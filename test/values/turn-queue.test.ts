@@ -1,20 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import type { KeptAccount } from "../../src/keep/account.ts";
 import { type Begun, TurnQueue } from "../../src/keep/turn-queue.ts";
 
-/** The queue asks an account for nothing but its server. */
-const at = (server: string) => ({ server }) as KeptAccount;
-
-function queueOf(servers: readonly string[], concurrency = 8): TurnQueue {
-  const queue = new TurnQueue(concurrency);
-  for (const server of servers) queue.add(at(server));
+/** What waits for its turn is named after its server. */
+function queueOf(servers: readonly string[], concurrency = 8): TurnQueue<string> {
+  const queue = new TurnQueue<string>(concurrency);
+  for (const server of servers) queue.add(server, server);
   return queue;
 }
 
 const times = (count: number, server: string) => Array.from({ length: count }, () => server);
-const serversOf = (begun: readonly Begun[]) => begun.map(({ account }) => account.server);
+const serversOf = (begun: readonly Begun<string>[]) => begun.map(({ one }) => one);
 
 describe("the queue of turns", () => {
   test("gives every server its turn, one account of each after the other", () => {
@@ -62,27 +59,17 @@ describe("the queue of turns", () => {
   });
 
   test("servers that do not answer leave every other one a place, but not without end", () => {
-    const queue = new TurnQueue(2);
-    for (let server = 0; server < 4; server += 1) {
-      queue.add(at(`dead-${server}`));
-      queue.add(at(`dead-${server}`));
-    }
+    const queue = new TurnQueue<string>(2);
+    const addTwo = (server: string) => {
+      queue.add(server, server);
+      queue.add(server, server);
+    };
+    for (let server = 0; server < 4; server += 1) addTwo(`dead-${server}`);
     assert.equal([...queue.begin(0)].length, 8);
-    for (let server = 0; server < 100; server += 1) {
-      queue.add(at(`other-${server}`));
-      queue.add(at(`other-${server}`));
-    }
+    for (let server = 0; server < 100; server += 1) addTwo(`other-${server}`);
     const begun = serversOf([...queue.begin(0)]);
     assert.equal(new Set(begun).size, begun.length);
     assert.equal(begun.length, 2 * 16 - 8);
-  });
-
-  test("clear gives back those that have not begun", () => {
-    const queue = queueOf(times(5, "a"), 2);
-    const begun = [...queue.begin(0)];
-    assert.equal(queue.clear().length, 3);
-    for (const each of begun) each.leave();
-    assert.equal([...queue.begin(0)].length, 0);
   });
 
   test("whatever happens in whatever order, every account has its turn, and no place is lost", () => {
@@ -97,7 +84,7 @@ describe("the queue of turns", () => {
         fc.array(step, { maxLength: 200 }),
         (servers, concurrency, steps) => {
           const queue = queueOf(servers, concurrency);
-          const begun: Begun[] = [];
+          const begun: Begun<string>[] = [];
           const begin = () => begun.push(...queue.begin(0));
           begin();
           for (const { which, what } of steps) {

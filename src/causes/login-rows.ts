@@ -1,0 +1,116 @@
+import type { CauseRow, Facts } from "./cause.ts";
+
+const microsoft =
+  "MicrosoftDocs/office-developer-exchange-docs: Authenticate an IMAP, POP or SMTP connection using OAuth@5a8808d7";
+
+/** What a mail server says to a token. */
+export const loginRows = [
+  {
+    id: "token-of-another-mailbox",
+    matches: [{ said: /authenticated but not connected/i }],
+    examples: ["BAD User is authenticated but not connected."],
+    who: "administrator",
+    cause: "the server takes the token, and opens no mailbox for it",
+    remedy:
+      "the account that signed in is not this mailbox and has no right to it, or the mailbox has no licence or IMAP is switched off for it",
+    source: microsoft,
+  },
+  {
+    id: "imap-login-refused",
+    matches: [{ protocol: "imap", said: /\[AUTHENTICATIONFAILED\]|AUTHENTICATE failed/i }],
+    examples: [
+      { protocol: "imap", said: "[AUTHENTICATIONFAILED] Invalid credentials (Failure)" },
+      { protocol: "imap", said: "AUTHENTICATE failed." },
+    ],
+    who: "you",
+    cause: "the IMAP server refuses the token",
+    remedy:
+      "did another account sign in than this mailbox's (a private browser window helps), and is IMAP switched on for the mailbox?",
+    source: "RFC 5530 section 3",
+  },
+  {
+    id: "pop-login-refused",
+    matches: [{ protocol: "pop", said: /\[AUTH\]|Authentication failure/i }],
+    examples: [
+      { protocol: "pop", said: "[AUTH] Username and password not accepted." },
+      { protocol: "pop", said: "Authentication failure: unknown user name or bad password." },
+    ],
+    who: "you",
+    cause: "the POP server refuses the token",
+    remedy:
+      "did another account sign in than this mailbox's (a private browser window helps), is POP switched on for the mailbox, and was access by POP asked for (--access pop)?",
+    source: "RFC 3206 section 4",
+  },
+  {
+    id: "smtp-switched-off-for-tenant",
+    matches: [{ said: /SmtpClientAuthentication is disabled for the Tenant/i }],
+    examples: [
+      "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled",
+    ],
+    who: "administrator",
+    cause: "SMTP AUTH is switched off for the whole organisation",
+    remedy: (facts) => [
+      `an administrator must switch SMTP AUTH on: ${switchedOnFor(facts)}, or for everybody Set-TransportConfig -SmtpClientAuthenticationDisabled $false`,
+    ],
+    source: "https://aka.ms/smtp_auth_disabled",
+  },
+  {
+    id: "smtp-switched-off-for-mailbox",
+    matches: [{ said: /SmtpClientAuthentication is disabled for the Mailbox/i }],
+    examples: [
+      "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.",
+    ],
+    who: "administrator",
+    cause: "SMTP AUTH is switched off for the mailbox",
+    remedy: (facts) => [`an administrator must switch SMTP AUTH on: ${switchedOnFor(facts)}`],
+    source: "https://aka.ms/smtp_auth_disabled",
+  },
+  {
+    id: "smtp-login-refused",
+    matches: [{ protocol: "smtp", said: /^535\b/ }],
+    examples: [{ protocol: "smtp", said: "535-5.7.8 Username and Password not accepted" }],
+    who: "you",
+    cause: "the SMTP server refuses the token",
+    remedy: ({ login = "this mailbox" }) => [
+      `did another account sign in than ${login} (a private browser window helps), and was the right to send asked for (--access smtp)?`,
+    ],
+    source: "RFC 4954 section 6",
+  },
+  {
+    id: "no-starttls",
+    who: "you",
+    cause: "the server begins no TLS, and a token is never sent without it",
+    remedy: ({ port }) => [`is there a port with TLS at once, usually ${port}?`],
+    source: "RFC 8314 section 3",
+  },
+  {
+    id: "no-token-taken-here",
+    who: "you",
+    cause: "the server takes no OAuth 2.0 token",
+    remedy: ({ protocol = "imap" }) => [`is this the right ${protocol.toUpperCase()} server?`],
+    source: "RFC 7628 section 3",
+  },
+  {
+    id: "no-right-to-mailbox",
+    who: "administrator",
+    cause: ({ login, mailbox }) => `${login} has no right to ${mailbox}`,
+    remedy: ({ login, mailbox }) => [
+      `may ${login} open ${mailbox}? An administrator gives that right (at Microsoft, FullAccess); and are both addresses right?`,
+    ],
+    source: microsoft,
+  },
+  {
+    id: "another-account-signed-in",
+    who: "you",
+    cause: ({ owner }) => `the token is ${owner}'s`,
+    remedy: ({ owner }) => [
+      `sign in again in a private browser window, or with --select-account; if ${owner} has a right to the mailbox, pass --login ${owner}`,
+    ],
+    source: microsoft,
+  },
+] as const satisfies readonly CauseRow[];
+
+function switchedOnFor({ login = "" }: Facts): string {
+  const identity = `'${login.replaceAll("'", "''")}'`;
+  return `Set-CASMailbox -Identity ${identity} -SmtpClientAuthenticationDisabled $false`;
+}

@@ -1,0 +1,218 @@
+import type { Settings } from "../settings/settings.ts";
+import type { TokenIdentity } from "../store/token-file.ts";
+import type { TurnRequest } from "../tasks/turn.ts";
+import type { TokenLife } from "../token.ts";
+import type { AccountEvent, AccountPicture, LastEvent, State } from "./events.ts";
+import { isFromTheFuture, type Moment, proveAgainAt, refreshAt } from "./schedule.ts";
+
+/**
+ * What tells an account from every other that is kept, and finds its settings; the same whenever the
+ * accounts are read. It is no secret.
+ */
+export type AccountKey = string;
+
+/** An account that is to be kept fresh. */
+export interface AccountToKeep {
+  readonly key: AccountKey;
+  readonly settings: Settings;
+  /** the address; with its provider where another account here has the same */
+  readonly label: string;
+  /** the command by which a person signs in */
+  signInCommand(): string;
+}
+
+/** What somebody has to see to. */
+export interface Refusal {
+  /** the same for what need not be told again */
+  readonly kind: string;
+  /** how often in a row */
+  readonly times: number;
+  /** what the refused turn began with */
+  readonly tokens?: TokenIdentity | undefined;
+  readonly isByMailServer: boolean;
+}
+
+/**
+ * How an account stands. It is JSON, so that whoever works accounts off can write it down, and go on with
+ * it elsewhere. Times are ms since 1970, and undefined for never.
+ */
+export interface AccountState {
+  readonly key: AccountKey;
+  /** when a new token is due, and when a login; without both, it waits for another token file */
+  readonly refreshAt?: number | undefined;
+  readonly proveAt?: number | undefined;
+  /** in a row, of the token endpoint and of the mail server */
+  readonly failures: number;
+  readonly failedProofs: number;
+  /** of the stored token */
+  readonly life?: TokenLife | undefined;
+  /** a person probably has to do something; until then it is tried rarely */
+  readonly refused?: Refusal | undefined;
+  /** what was told of it last */
+  readonly last?: LastEvent | undefined;
+  readonly tokenFile?: string | undefined;
+  readonly provider?: string | undefined;
+  /** whom it asks for tokens, which may be limited or paused for all that ask the same */
+  readonly server?: string | undefined;
+  /** of the last turn */
+  readonly settledAt?: number | undefined;
+  readonly provenAt?: number | undefined;
+  /** `life` is what the last turn has seen */
+  readonly isLookedAt: boolean;
+  /** it was all right once, so that what it was given is right */
+  readonly hasWorked: boolean;
+  /** a token of ours was stored there */
+  readonly isPlaceKnown: boolean;
+  readonly isToldExpired: boolean;
+  /** it was refused since it was all right the last time */
+  readonly wasRefused: boolean;
+  /** of the failure that was told last, and is not over */
+  readonly failureKind?: string | undefined;
+}
+
+/** What becomes of an account, and what there is to tell. */
+export interface Settled {
+  readonly state: AccountState;
+  readonly event?: AccountEvent | undefined;
+}
+
+/** What a turn is to do. */
+export interface TurnOrder extends Pick<TurnRequest, "isDue" | "proves" | "isPlaceKnown"> {
+  /** it is to get a token, and not only to prove one */
+  readonly refreshes: boolean;
+}
+
+/** Whatever comes of a turn, the next one is not begun sooner; ms. */
+const leastInterval = 1000;
+
+/** A turn that has not begun, or not ended, for so long holds its account up; ms. */
+const longestTurn = 60_000;
+
+/** An account that nobody has looked at yet: all of it is due. */
+export function newState(key: AccountKey): AccountState {
+  return {
+    key,
+    refreshAt: 0,
+    proveAt: 0,
+    failures: 0,
+    failedProofs: 0,
+    isLookedAt: false,
+    hasWorked: false,
+    isPlaceKnown: false,
+    isToldExpired: false,
+    wasRefused: false,
+  };
+}
+
+/** The same after a login has proven its token. */
+export function proven(state: AccountState, at: number, { policy, random }: Moment): AccountState {
+  return { ...state, provenAt: at, failedProofs: 0, proveAt: proveAgainAt(at, policy, random()) };
+}
+
+/** When the next turn is due, ms since 1970; undefined: not before its token file changes. */
+export function nextAt(state: AccountState): number | undefined {
+  const { refreshAt: refresh, proveAt: prove = refresh, settledAt } = state;
+  if (prove === undefined) return undefined;
+  const next = Math.min(refresh ?? prove, prove);
+  return settledAt === undefined ? next : Math.max(next, settledAt + leastInterval);
+}
+
+/** Whether a new token is due, and not only a login. */
+export function isRefreshDue({ refreshAt: refresh }: AccountState, now: number): boolean {
+  return refresh !== undefined && refresh <= now;
+}
+
+/** What a turn would have to do now; undefined where none is due. */
+export function due(state: AccountState, { now, policy }: Moment): TurnOrder | undefined {
+  const next = nextAt(state);
+  if (next === undefined || next > now) return undefined;
+  const { isLookedAt, life: seen, proveAt, isPlaceKnown } = state;
+  const refreshes = isRefreshDue(state, now);
+  return {
+    refreshes,
+    proves: proveAt !== undefined && proveAt <= now,
+    isPlaceKnown,
+    isDue(life) {
+      if (life === undefined || isFromTheFuture(life.issuedAt, now)) return true;
+      // Another process may have put another token there since.
+      if (isLookedAt && life.expiresAt === seen?.expiresAt) return refreshes;
+      return refreshAt(life, policy, 0) <= now;
+    },
+  };
+}
+
+/**
+ * Whether somebody has done something about a refused account since. Where the mail server does not
+ * want the token, another refresh token is nobody's new sign-in: another process's attempt leaves one.
+ */
+export function isWorthATry({ refused }: AccountState, tokens: TokenIdentity | undefined): boolean {
+  const part = refused?.isByMailServer === true ? "accessToken" : "tokens";
+  return tokens?.[part] !== refused?.tokens?.[part];
+}
+
+/** Lets a refused account be tried again now: somebody may have done something about it. */
+export function tryAgain(former: AccountState, now: number): Settled {
+  const state = {
+    ...former,
+    refused: undefined,
+    isLookedAt: false,
+    settledAt: undefined,
+    failures: 0,
+    refreshAt: now,
+    proveAt: Math.min(former.proveAt ?? now, now),
+  };
+  return { state, event: { is: "triedAgain" } };
+}
+
+/**
+ * Tells once of every token that ends without a successor.
+ *
+ * @param busySince since when its turn is under way, or waits for a place
+ */
+export function expired(state: AccountState, now: number, busySince?: number): Settled {
+  const expiresAt = state.life?.expiresAt;
+  if (expiresAt === undefined || expiresAt > now) return { state };
+  const isHeldUp = busySince !== undefined && now - busySince > longestTurn;
+  const isWithout = state.failures > 0 || isHeldUp;
+  if (!isWithout || state.isToldExpired || state.refused !== undefined) return { state };
+  return { state: { ...state, isToldExpired: true }, event: { is: "expired", expiresAt } };
+}
+
+/** After the clock was set back by so many ms: what is planned comes after as much time as before. */
+export function clockWasSetBack(state: AccountState, ms: number): AccountState {
+  const back = (time: number | undefined) => (time === undefined ? undefined : time - ms);
+  return {
+    ...state,
+    settledAt: back(state.settledAt),
+    refreshAt: back(state.refreshAt),
+    proveAt: back(state.proveAt),
+    provenAt: back(state.provenAt),
+  };
+}
+
+/** What a person looks for first. */
+export function stateOf({ refused, isLookedAt, life, failures }: AccountState, now: number): State {
+  if (refused !== undefined) return "refused";
+  if (!isLookedAt) return "waiting";
+  if (life === undefined || (life.expiresAt ?? now + 1) <= now) return "expired";
+  return failures > 0 ? "retrying" : "fresh";
+}
+
+/** An account for whoever wants to look. */
+export function pictureOf(
+  state: AccountState,
+  { label, settings }: Pick<AccountToKeep, "label" | "settings">,
+  now: number,
+): AccountPicture {
+  return {
+    label,
+    address: settings.address.text,
+    provider: state.provider ?? settings.provider,
+    tokenFile: state.tokenFile,
+    state: stateOf(state, now),
+    expiresAt: state.life?.expiresAt,
+    nextAt: nextAt(state),
+    provenAt: state.provenAt,
+    last: state.last,
+  };
+}

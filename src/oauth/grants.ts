@@ -1,0 +1,130 @@
+import * as oauth from "oauth4webapi";
+import type { Secret } from "../secret.ts";
+import type { TokenResponse } from "../token.ts";
+import type { OAuthClient, TokenRequestContext } from "./client.ts";
+import { granted, type Proofs, partiesOf, resourceOf, tokenTransport } from "./transport.ts";
+
+/** What of the client stands in an authorization request. */
+export interface AuthorizingClient
+  extends Pick<
+    OAuthClient,
+    "id" | "scope" | "usesPkce" | "resource" | "loginHint" | "authorizationParameters"
+  > {
+  readonly authorizationEndpoint: string;
+}
+
+/**
+ * The address where the person signs in (RFC 6749 section 4.1.1, RFC 7636 section 4.3).
+ *
+ * @param redirectUri as registered, perhaps with a listener's port in it
+ */
+export function authorizationUrl(
+  client: AuthorizingClient,
+  redirectUri: string,
+  proofs: Pick<Proofs, "challenge" | "state">,
+): string {
+  const url = new URL(client.authorizationEndpoint);
+  // What the flow itself sets stands last: a provider's own parameters cannot replace it.
+  const parameters = {
+    ...client.authorizationParameters,
+    response_type: "code",
+    client_id: client.id,
+    redirect_uri: redirectUri,
+    scope: client.scope,
+    state: proofs.state,
+    ...(client.usesPkce ? { code_challenge: proofs.challenge, code_challenge_method: "S256" } : {}),
+    // RFC 8707 section 2.1
+    ...(client.resource === undefined ? {} : { resource: client.resource }),
+    login_hint: client.loginHint,
+  };
+  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
+  // Blanks as %20: an address that is copied by hand should not depend on form encoding.
+  url.search = url.searchParams.toString().replaceAll("+", "%20");
+  return url.href;
+}
+
+/**
+ * Exchanges an authorization code (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
+ *
+ * @param answer its redirect URI is the very one of the authorization request
+ * @throws MxtokenError `signInNeeded` for a code that the server does not take, and as `judgeReply`
+ * says
+ */
+export async function exchangeCode(
+  context: TokenRequestContext,
+  answer: { code: Secret; verifier: Secret; redirectUri: string },
+): Promise<TokenResponse> {
+  const { client } = context;
+  const { code, verifier, redirectUri } = answer;
+  const byBasic = client.basicAtCodeExchange || client.secretByBasic;
+  const { as, oauthClient, authentication } = partiesOf(context, byBasic);
+  const callback = oauth.validateAuthResponse(
+    as,
+    oauthClient,
+    new URLSearchParams({ code: code.reveal() }),
+    oauth.expectNoState,
+  );
+  const response = await oauth.authorizationCodeGrantRequest(
+    as,
+    oauthClient,
+    authentication,
+    callback,
+    redirectUri,
+    client.usesPkce ? verifier.reveal() : oauth.nopkce,
+    {
+      ...tokenTransport(context),
+      additionalParameters: resourceOf(client),
+    },
+  );
+  return granted(oauth.processAuthorizationCodeResponse(as, oauthClient, response));
+}
+
+/**
+ * Asks for a new access token (RFC 6749 section 6). The request is sent once and never again: a
+ * server that rotates refresh tokens may revoke everything at the second use of the old one.
+ *
+ * @param scope only where the provider wants it repeated: without it the scope is the one that was
+ * granted, and naming it fails at servers that granted a part of what was asked for
+ * @throws MxtokenError as `judgeReply` says
+ */
+export async function refreshToken(
+  context: TokenRequestContext,
+  token: Secret,
+  scope: string | undefined,
+): Promise<TokenResponse> {
+  const { as, oauthClient, authentication } = partiesOf(context);
+  const response = await oauth.refreshTokenGrantRequest(
+    as,
+    oauthClient,
+    authentication,
+    token.reveal(),
+    {
+      ...tokenTransport(context),
+      additionalParameters: {
+        ...(scope === undefined ? {} : { scope }),
+        ...resourceOf(context.client),
+      },
+    },
+  );
+  return granted(oauth.processRefreshTokenResponse(as, oauthClient, response));
+}
+
+/**
+ * Asks for a token of the application itself (RFC 6749 section 4.4), by its secret or certificate.
+ *
+ * @throws MxtokenError as `judgeReply` says, for an application
+ */
+export async function requestClientCredentials(
+  context: TokenRequestContext,
+): Promise<TokenResponse> {
+  const { client } = context;
+  const { as, oauthClient, authentication } = partiesOf(context);
+  const response = await oauth.clientCredentialsGrantRequest(
+    as,
+    oauthClient,
+    authentication,
+    { scope: client.scope, ...resourceOf(client) },
+    tokenTransport(context, true),
+  );
+  return granted(oauth.processClientCredentialsResponse(as, oauthClient, response));
+}

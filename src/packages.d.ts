@@ -1,0 +1,41 @@
+// The package brings no types.
+declare module "fs-native-extensions" {
+  /** An exclusive lock on the open file: true when it was granted, false when another has it. */
+  export function tryLock(fd: number): boolean;
+  export function unlock(fd: number): void;
+}
+
+// The parts of undici that send a request, and ask a proxy for a tunnel. Its index loads all the others as well, fetch,
+// WebSocket and cache among them, which takes twice the time and the memory.
+
+declare module "undici/lib/dispatcher/env-http-proxy-agent.js" {
+  export { EnvHttpProxyAgent as default } from "undici";
+}
+
+declare module "undici/lib/api/api-request.js" {
+  import type { Dispatcher } from "undici";
+  export default function request(
+    this: Dispatcher,
+    options: Dispatcher.RequestOptions,
+  ): Promise<Dispatcher.ResponseData>;
+}
+
+declare module "undici/lib/dispatcher/dispatcher.js" {
+  export { Dispatcher as default } from "undici";
+}
+
+declare module "undici/lib/dispatcher/pool.js" {
+  export { Pool as default } from "undici";
+}
+
+declare module "undici/lib/core/connect.js" {
+  export { buildConnector as default } from "undici";
+}
+
+declare module "undici/lib/api/api-connect.js" {
+  import type { Dispatcher } from "undici";
+  export default function connect(
+    this: Dispatcher,
+    options: Dispatcher.ConnectOptions,
+  ): Promise<Dispatcher.ConnectData>;
+}

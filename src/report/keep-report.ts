@@ -1,0 +1,132 @@
+import { ofAccount, type Told } from "../events.ts";
+import type { AccountPicture, KeepEvent, Trouble } from "../keep/events.ts";
+import type { KeepReport } from "../keep/keep.ts";
+import type { Counts } from "../keep/status-file.ts";
+import { isoSeconds } from "../token.ts";
+import type { World } from "../world/world.ts";
+import { keepTellings } from "./keep-tellings.ts";
+import { remedy } from "./line.ts";
+import { tableOf } from "./live-table.ts";
+import type { Output, Screen } from "./streams.ts";
+import { isTold, levelOf, linesOf, type ReportOptions, type Telling } from "./telling.ts";
+import { tellings } from "./tellings.ts";
+import { summary, timeOf } from "./words.ts";
+
+/** How often the table is drawn anew when nothing happens, and at most when much does; ms. */
+const drawnEvery = 10_000;
+const drawnAtMostEvery = 250;
+
+/** In less room a table leaves pieces of itself behind. */
+const leastRows = 12;
+const leastColumns = 40;
+
+/** Tells of `mxtoken keep`: a line for every event, and a table where there is a terminal. */
+export class KeepReporter implements KeepReport {
+  readonly #world: World;
+  readonly #options: ReportOptions;
+  readonly #screen: Screen;
+  readonly #output: Output;
+  readonly #audience: "person" | "bystander";
+  readonly #isTable: boolean;
+  #drawnAt = Number.NEGATIVE_INFINITY;
+  /** whether something has happened that the table does not show yet */
+  #isBehind = false;
+
+  constructor(
+    world: World,
+    options: ReportOptions,
+    { screen, output }: { screen: Screen; output: Output },
+    audience: "person" | "bystander",
+  ) {
+    this.#world = world;
+    this.#options = options;
+    this.#screen = screen;
+    this.#output = output;
+    this.#audience = audience;
+    const { stderr, env } = world;
+    const isTerminal = stderr.isTTY === true && env["TERM"] !== "dumb";
+    this.#isTable = isTerminal && !options.json && !options.quiet && audience === "person";
+  }
+
+  get interval(): number | undefined {
+    if (!this.#isTable) return undefined;
+    return this.#isBehind ? drawnAtMostEvery : drawnEvery;
+  }
+
+  describe(event: KeepEvent): string {
+    const lines = linesOf(tellingOf(event), event, { now: this.#world.now() });
+    return lines.map((line) => ("say" in line ? line.say : "")).join("; ");
+  }
+
+  summary(counts: Counts): string {
+    return summary(counts);
+  }
+
+  event(event: KeepEvent, picture: AccountPicture | undefined): void {
+    this.#isBehind = true;
+    const reader = { now: this.#world.now() };
+    if (this.#options.json) this.#output.line(this.#document(event, picture));
+    const telling = tellingOf(event);
+    if (!isTold(levelOf(telling, event, reader), this.#audience, this.#options)) return;
+    const { hint, commands } = troubleOf(event) ?? {};
+    const lines = linesOf(telling, event, reader, labelOf(event));
+    this.#screen.say([...lines, ...remedy(hint, commands)]);
+  }
+
+  detail(told: Told): void {
+    if (!isTold("detail", this.#audience, this.#options)) return;
+    const telling: Telling<Told> = tellings[told.is];
+    this.#screen.say(linesOf(telling, told, { now: this.#world.now() }, told.of));
+  }
+
+  show(pictures: () => readonly AccountPicture[]): void {
+    if (!this.#isTable) return;
+    const now = this.#world.now();
+    if (Math.abs(now - this.#drawnAt) < drawnAtMostEvery) return;
+    this.#drawnAt = now;
+    this.#isBehind = false;
+    const { columns = 80, rows = 24 } = this.#world.stderr;
+    const isRoom = rows >= leastRows && columns >= leastColumns;
+    this.#screen.foot(isRoom ? ["", ...tableOf(pictures(), now, { columns, rows })] : []);
+  }
+
+  #document(event: KeepEvent, picture: AccountPicture | undefined): string {
+    const facts = Object.entries(event).filter(([name]) => !inOtherWords.has(name));
+    const { code, reason, hint, commands } = troubleOf(event) ?? {};
+    return JSON.stringify({
+      time: isoSeconds(this.#world.now()),
+      event: event.is,
+      account: picture?.address,
+      provider: picture?.provider,
+      tokenFile: picture?.tokenFile,
+      state: picture?.state,
+      expires: timeOf(picture?.expiresAt),
+      next: timeOf(picture?.nextAt),
+      ...Object.fromEntries(facts),
+      message: ofAccount(labelOf(event), this.describe(event)),
+      error: code && { code, message: reason, hint, commands },
+    });
+  }
+}
+
+/** Parts of an event that its line tells otherwise. */
+const inOtherWords: ReadonlySet<string> = new Set([
+  "is",
+  "label",
+  "life",
+  "trouble",
+  "nextAt",
+  "expiresAt",
+]);
+
+function tellingOf(event: KeepEvent): Telling<KeepEvent> {
+  return keepTellings[event.is];
+}
+
+function labelOf(event: KeepEvent): string | undefined {
+  return "label" in event ? event.label : undefined;
+}
+
+function troubleOf(event: KeepEvent): Trouble | undefined {
+  return "trouble" in event ? event.trouble : undefined;
+}

@@ -1,0 +1,99 @@
+import type { Line } from "./line.ts";
+
+/** How much is said, and in which form. */
+export interface ReportOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+}
+
+/**
+ * How much a kind of event matters, most first: what a person must answer or know; what went another
+ * way than the person may think; what is done; what only --verbose tells; what is data alone, because
+ * an error says it.
+ */
+const levels = ["always", "warning", "step", "detail", "never"] as const;
+
+export type Level = (typeof levels)[number];
+
+/** The least that is told to whoever listens, where neither --quiet nor --verbose says otherwise. */
+const least = {
+  /** a person, who has called us */
+  person: "step",
+  /** a program that wants a token and nothing else */
+  program: "warning",
+  /** a person whose terminal is another program's */
+  bystander: "always",
+} as const satisfies Record<string, Level>;
+
+export type Audience = keyof typeof least;
+
+/** Whether something of this level is told. */
+export function isTold(
+  level: Level,
+  audience: Audience,
+  { quiet, verbose }: Omit<ReportOptions, "json">,
+): boolean {
+  const limit = verbose ? "detail" : quiet ? "always" : least[audience];
+  return levels.indexOf(level) <= levels.indexOf(limit);
+}
+
+/** Who reads it. */
+export interface Reader {
+  /** of the terminal; undefined where there is none */
+  readonly columns?: number | undefined;
+  /** ms since 1970 */
+  readonly now: number;
+}
+
+/** What is said, or a line that stays whole. */
+export type Sentence = string | Line;
+
+type Said = string | readonly Sentence[];
+
+/** As a method, so that a row for one kind of event is one for all that has been chosen by the kind. */
+type Of<E, T> = { of(event: E, reader: Reader): T }["of"];
+
+/** How one kind of event is told. */
+export interface Telling<E> {
+  readonly level: Level | Of<E, Level>;
+  /** the kind of its sentences */
+  readonly as?: "warning" | "note";
+  /** its sentences, each without a full stop, and what is to be copied; none where its error says it */
+  readonly says: Said | Of<E, Said>;
+}
+
+/** A row for every kind of event, so that the compiler finds the one that is missing. */
+export type Tellings<E extends { readonly is: string }> = {
+  readonly [Is in E["is"]]: Telling<Extract<E, { readonly is: Is }>>;
+};
+
+/** A row of a level, and with sentences of a kind. */
+function at(level: Level, as?: "warning" | "note") {
+  return <E>(says: Telling<E>["says"]): Telling<E> => ({ level, ...(as && { as }), says });
+}
+
+export const always = at("always");
+export const warning = at("warning", "warning");
+export const step = at("step");
+export const note = at("step", "note");
+
+/** The level of an event. */
+export function levelOf<E>({ level }: Telling<E>, event: E, reader: Reader): Level {
+  return typeof level === "string" ? level : level(event, reader);
+}
+
+/** @param account which it is about, where there are many */
+export function linesOf<E>(
+  { says, as }: Telling<E>,
+  event: E,
+  reader: Reader,
+  account?: string,
+): readonly Line[] {
+  const said = typeof says === "function" ? says(event, reader) : says;
+  const lines = typeof said === "string" ? [said] : said;
+  return lines.map((line) => {
+    if (typeof line === "string") return { say: line, as, of: account };
+    return "say" in line ? { ...line, of: account } : line;
+  });
+}

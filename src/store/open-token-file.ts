@@ -1,0 +1,206 @@
+import { existsSync, lstatSync } from "node:fs";
+import { rename, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
+import { MxtokenError } from "../errors.ts";
+import type { Tell } from "../events.ts";
+import { Secret } from "../secret.ts";
+import type { TokenRecord } from "../token.ts";
+import type { World } from "../world/world.ts";
+import { contentOf, markTrouble, replaceByItself } from "./atomic.ts";
+import { checkTarget } from "./disk.ts";
+import type { OpenEntry, ReservedPlace } from "./entry.ts";
+import { keepElsewhere, keptPath, removeTokenFile } from "./kept-tokens.ts";
+import { type HeldLock, withLock } from "./lock.ts";
+import { temporaryPath } from "./places.ts";
+import { type Reservation, reserve } from "./reservation.ts";
+import { digestOf, digestOfText, noTokens, ofNoPlace, restore, sealTokens } from "./restore.ts";
+import { groupId, makeDirectory } from "./rights.ts";
+
+/** A token file that is to be worked at. */
+export interface UsedTokenFile {
+  readonly path: string;
+  /** the group that shall be able to read it */
+  readonly group: string | undefined;
+  readonly tell: Tell;
+  /** ends the wait for its lock; by default the signals that ask the process to end */
+  readonly stop?: AbortSignal | undefined;
+}
+
+/** A token file under its lock. */
+export interface LockedFile {
+  readonly path: string;
+  readonly gid: number | undefined;
+  readonly lock: HeldLock;
+  /** whether what it holds was put there just now, where another process had left it */
+  readonly isRestored: boolean;
+}
+
+/**
+ * Runs `work` under the lock of a token file, in whose place is then what a process that died has left.
+ *
+ * @throws MxtokenError `unwritable`, `unreachable`; Interrupted
+ */
+export async function withTokenFileLock<T>(
+  world: World,
+  { path, group, tell, stop }: UsedTokenFile,
+  work: (file: LockedFile) => Promise<T>,
+): Promise<T> {
+  const gid = group === undefined ? undefined : await groupId(world, group);
+  await makeDirectory(dirname(path), gid);
+  const onWait = () => tell({ is: "waitingForLock", tokenFile: path });
+  return withLock(world, path, { onWait, stop }, async (lock) => {
+    const restored = await restore(world, path);
+    if (restored?.is === "restored") tell({ is: "tokensRestored", tokenFile: path });
+    if (restored?.is === "kept") {
+      tell({ is: "tokensKeptBeside", tokenFile: path, path: restored.path });
+    }
+    return work({ path, gid, lock, isRestored: restored?.is === "restored" });
+  });
+}
+
+/** A token file that this process alone works at. */
+export class OpenTokenFile implements OpenEntry {
+  readonly record: TokenRecord | undefined;
+  readonly isRestored: boolean;
+  readonly #world: World;
+  readonly #file: LockedFile;
+  #reserved: { readonly path: string; readonly reservation: Reservation } | undefined;
+
+  constructor(world: World, file: LockedFile, record: TokenRecord | undefined) {
+    this.#world = world;
+    this.#file = file;
+    this.record = record;
+    this.isRestored = file.isRestored;
+  }
+
+  async reserve({ isBeside = false, isKnown = false }: ReservedPlace = {}): Promise<void> {
+    if (!isBeside && !isKnown) await replaceByItself(this.#world, this.#file);
+    await this.#reserveAt(isBeside ? keptPath(this.#world, this.#file.path) : this.#file.path);
+  }
+
+  async commit(next: TokenRecord): Promise<void> {
+    const { path } = this.#file;
+    // What cannot be read is told from what may replace it by all of its text.
+    const after = isReadable(this.record) ? digestOf(this.record) : this.#digest();
+    await this.#put(path, next, after, () => isStill(path, after, () => this.#digest()));
+  }
+
+  async keepBeside(next: TokenRecord): Promise<string> {
+    const reserved = this.#reserved?.path;
+    const isBeside = reserved !== undefined && reserved !== this.#file.path;
+    const path = isBeside ? reserved : keptPath(this.#world, this.#file.path);
+    // What is kept beside the file on purpose must never be taken for what belongs into it.
+    await this.#put(path, next, ofNoPlace, () => isStill(path, noTokens, () => digestIn(path)));
+    return path;
+  }
+
+  async moveBeside(): Promise<string> {
+    const kept = keptPath(this.#world, this.#file.path);
+    await rename(this.#file.path, kept);
+    return kept;
+  }
+
+  removeBeside(place: string): Promise<void> {
+    return unlink(place);
+  }
+
+  async prepareRemoval(): Promise<void> {
+    await checkTarget(this.#file.path);
+  }
+
+  remove(): Promise<void> {
+    return removeTokenFile(this.#world, this.#file.path);
+  }
+
+  /** Gives back what was reserved and not used. */
+  async release(): Promise<void> {
+    await this.#reserved?.reservation.release();
+    this.#reserved = undefined;
+  }
+
+  async #put(
+    path: string,
+    next: TokenRecord,
+    after: string,
+    isStillThere: () => boolean,
+  ): Promise<void> {
+    const reservation =
+      this.#reserved?.path === path ? this.#reserved.reservation : await this.#reserveAt(path);
+    const text = sealTokens(next, after);
+    const elsewhere = async (error: unknown) => {
+      throw keptAfter(error, path, await keepAndMark(this.#world, path, text));
+    };
+    await reservation.fill(text).catch(elsewhere);
+    // It waits in the temporary file, unless somebody has removed that.
+    const orElsewhere = async (error: unknown) => {
+      if (reservation.isThere()) throw error;
+      await elsewhere(error);
+    };
+    // On the disk it is safe; only now there is time to look what has become of the file.
+    if (isStillThere()) {
+      await reservation.replace().catch(orElsewhere);
+      return;
+    }
+    const beside = keptPath(this.#world, path);
+    await reservation.keepAs(beside).catch(orElsewhere);
+    // What somebody has moved away comes back, perhaps.
+    markTrouble(path);
+    throw new MxtokenError(
+      "unreachable",
+      `${path} was ${existsSync(path) ? "replaced" : "removed"} while its tokens were refreshed: it stays as it is, and the new tokens are in ${beside}`,
+      {
+        facts: { path },
+        hint: "if they are what you want, move them there; else run the command again",
+      },
+    );
+  }
+
+  async #reserveAt(path: string): Promise<Reservation> {
+    await this.release();
+    const reservation = await reserve(this.#world, { ...this.#file, path });
+    this.#reserved = { path, reservation };
+    return reservation;
+  }
+
+  #digest(): string {
+    return digestIn(this.#file.path, this.#file.lock);
+  }
+}
+
+function isReadable(record: TokenRecord | undefined): boolean {
+  return record === undefined || (record.accessToken ?? record.refreshToken) !== undefined;
+}
+
+function digestIn(path: string, lock?: HeldLock): string {
+  return digestOfText(contentOf(path, lock)?.toString("utf8") ?? "");
+}
+
+function isStill(path: string, expected: string, digest: () => string): boolean {
+  try {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    return found?.isFile() !== false && digest() === expected;
+  } catch (error) {
+    throw new MxtokenError("unreachable", `${path} cannot be looked at now`, {
+      facts: { path },
+      cause: error,
+      hint: `its new content is in ${temporaryPath(path)}: the next run puts it in its place, if it can`,
+    });
+  }
+}
+
+/** The next run looks for what is kept elsewhere when it finds a temporary file, whatever that holds. */
+async function keepAndMark(world: World, path: string, text: string): Promise<string | undefined> {
+  const kept = await keepElsewhere(world, path, new Secret(text));
+  markTrouble(path);
+  return kept;
+}
+
+function keptAfter(error: unknown, path: string, kept: string | undefined): unknown {
+  if (!(error instanceof MxtokenError)) return error;
+  const where = kept === undefined ? `perhaps in ${temporaryPath(path)}` : `in ${kept}`;
+  return error.with({
+    code: "unwritable",
+    message: `${error.message}; the new tokens are ${where}`,
+    hint: "the next run puts them in their place, if it can",
+  });
+}

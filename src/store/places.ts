@@ -1,0 +1,90 @@
+import { existsSync, lstatSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import type { Address } from "../address.ts";
+import type { Settings } from "../settings/settings.ts";
+import { sha256 } from "../world/builtins.ts";
+import type { World } from "../world/world.ts";
+
+// A lock and a temporary file beside it have longer names, and file systems end at 255 bytes.
+const nameLimit = 200;
+
+/**
+ * The token file of an address when the person names none: `oauth2_tokens_<address>.txt`, as
+ * oauth2_imap calls it, or with `_<provider>` when the plain name belongs to another provider.
+ */
+export function defaultTokenFile(
+  world: World,
+  settings: Pick<Settings, "address" | "home">,
+  provider?: string,
+): string {
+  const directory = tokenDirectory(world, settings.home);
+  const suffix = provider === undefined ? "" : `_${provider}`;
+  // oauth2_imap keeps the letters as they were typed; such a file is taken over.
+  const typed = join(directory, fileName(settings.address.text, suffix));
+  if (existsSync(typed)) return typed;
+  return join(directory, fileName(canonical(settings.address), suffix));
+}
+
+/** The token file that is named, else the default one; absolute. */
+export function tokenFileOf(world: World, settings: Settings): string {
+  return settings.tokenFile === undefined
+    ? defaultTokenFile(world, settings)
+    : resolve(world.cwd, settings.tokenFile);
+}
+
+/**
+ * `--home`, or a `tokens/` in the current directory that is the user's own and that nobody else
+ * can write to (as oauth2_imap's users have it), or the per-user data directory.
+ */
+function tokenDirectory(world: World, home: string | undefined): string {
+  if (home !== undefined) return join(resolve(world.cwd, home), "tokens");
+  const here = join(world.cwd, "tokens");
+  return isPrivateDirectory(world, here) ? here : join(world.dataDirectory, "tokens");
+}
+
+function isPrivateDirectory(world: World, path: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined || !found.isDirectory()) return false;
+  if (world.user === undefined) return true;
+  const { uid, gid } = world.user;
+  // Where every user has a group of their own, new directories are writable for that group.
+  const isOwnGroup = found.gid === gid && gid === uid;
+  return found.uid === uid && (found.mode & (isOwnGroup ? 0o002 : 0o022)) === 0;
+}
+
+/** One name for every way to write the address: file systems differ on the case of letters. */
+function canonical(address: Address): string {
+  return `${address.local}@${address.domain}`.toLowerCase();
+}
+
+function fileName(address: string, suffix: string): string {
+  const safe = address.replace(/[\p{C}\p{Z}%/\\:*?"<>|]/gu, percentEncoded);
+  const name = `oauth2_tokens_${safe}${suffix}.txt`;
+  if (Buffer.byteLength(name) <= nameLimit) return name;
+  const digest = sha256(address).slice(0, 32);
+  return `oauth2_tokens_${digest}${suffix}.txt`;
+}
+
+function percentEncoded(character: string): string {
+  return [...Buffer.from(character)]
+    .map((byte) => `%${byte.toString(16).padStart(2, "0")}`)
+    .join("");
+}
+
+/**
+ * The directory that holds `certs/`: `--home`, or the per-user data directory. Never the current
+ * directory by itself: a key that somebody else left there would be trusted.
+ */
+export function certificateDirectory(world: World, home: string | undefined): string {
+  return join(home === undefined ? world.dataDirectory : resolve(world.cwd, home), "certs");
+}
+
+/** Where the next content of a file is prepared. */
+export function temporaryPath(path: string): string {
+  return join(dirname(path), `.${basename(path)}.tmp`);
+}
+
+/** Whether something is there, of a process that is at work or that died. */
+export function isLeftBeside(path: string): boolean {
+  return existsSync(temporaryPath(path));
+}

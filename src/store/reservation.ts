@@ -1,0 +1,119 @@
+import { lstatSync } from "node:fs";
+import { unlink } from "node:fs/promises";
+import { dirname } from "node:path";
+import { MxtokenError } from "../errors.ts";
+import type { World } from "../world/world.ts";
+import { cannotReplace, prepareFile, putInPlace, type Replaced } from "./atomic.ts";
+import { type OpenFile, renameOver, syncDirectory, unwritable } from "./disk.ts";
+import { type HeldLock, unlocked } from "./lock.ts";
+
+/** Room for the longest tokens seen, several times over. */
+const blank = Buffer.alloc(32 * 1024, "\n");
+
+/** A place on the disk that is already ours: what follows cannot fail for want of space or rights. */
+export interface Reservation {
+  /** Puts the content on the disk, beside the target; what fails leaves there what it can. */
+  fill(content: string): Promise<void>;
+  /** Replaces the target by it; a reader sees the old content or the new, never a mixture. */
+  replace(): Promise<void>;
+  /** Whether the content still stands where it was put, or has its place already. */
+  isThere(): boolean;
+  /** Gives it another name instead, in the same directory. */
+  keepAs(path: string): Promise<void>;
+  /** Gives the place back. Does nothing after something was put there. */
+  release(): Promise<void>;
+}
+
+/**
+ * Reserves the place for the next content of a file: a temporary file in the same directory, 0600,
+ * filled and on the disk. Must be called under the lock of the file, and also removes what processes
+ * that died under it left behind: what counted of that was put in its place before (`restore.ts`).
+ *
+ * The usual packages for atomic writes write through symbolic links and do not sync the directory.
+ *
+ * @throws MxtokenError `unwritable`
+ */
+export async function reserve(world: World, replaced: Replaced): Promise<Reservation> {
+  return new PlaceOnDisk(world, replaced, await prepareFile(world, replaced, blank));
+}
+
+class PlaceOnDisk implements Reservation {
+  readonly #world: World;
+  readonly #path: string;
+  readonly #lock: HeldLock;
+  readonly #temporary: string;
+  readonly #file: OpenFile;
+  readonly #inode: number;
+  #state: "empty" | "in use" | "replaced" | "released" = "empty";
+
+  constructor(
+    world: World,
+    { path, lock = unlocked }: Replaced,
+    { temporary, file }: { temporary: string; file: OpenFile },
+  ) {
+    this.#world = world;
+    this.#path = path;
+    this.#lock = lock;
+    this.#temporary = temporary;
+    this.#file = file;
+    this.#inode = file.stat().ino;
+  }
+
+  async fill(content: string): Promise<void> {
+    // From here on it may be all that there is of it, and is not given up whatever happens.
+    this.#state = "in use";
+    try {
+      const bytes = Buffer.from(content);
+      await this.#file.write(bytes);
+      await this.#file.truncate(bytes.length);
+      await this.#file.sync();
+    } catch (error) {
+      throw unwritable(this.#path, error);
+    } finally {
+      this.#lock.hold(this.#file);
+    }
+  }
+
+  async replace(): Promise<void> {
+    this.#requireThere();
+    await putInPlace(this.#world, this.#temporary, this.#path);
+    this.#state = "replaced";
+  }
+
+  isThere(): boolean {
+    if (this.#state === "replaced") return true;
+    return [this.#temporary, this.#path].some((path) => inodeOf(path) === this.#inode);
+  }
+
+  /** Somebody who knows nothing of this may have removed it, or put something else there. */
+  #requireThere(): void {
+    if (inodeOf(this.#temporary) === this.#inode) return;
+    throw new MxtokenError("unwritable", `somebody has removed ${this.#temporary}`);
+  }
+
+  async keepAs(path: string): Promise<void> {
+    this.#requireThere();
+    await renameOver(this.#world, this.#temporary, path).catch((error) => {
+      throw cannotReplace(path, error, `it is in ${this.#temporary}`);
+    });
+    await syncDirectory(this.#world, dirname(path)).catch(() => undefined);
+  }
+
+  async release(): Promise<void> {
+    if (this.#state !== "empty") return;
+    this.#state = "released";
+    try {
+      this.#file.close();
+    } finally {
+      await unlink(this.#temporary).catch(() => undefined);
+    }
+  }
+}
+
+function inodeOf(path: string): number | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.ino;
+  } catch {
+    return undefined;
+  }
+}

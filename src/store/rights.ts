@@ -1,0 +1,170 @@
+import { existsSync, type Stats } from "node:fs";
+import { chmod, chown, lstat, mkdir, readFile, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { MxtokenError, systemCode, systemReason } from "../errors.ts";
+import { runWithin } from "../world/waiting.ts";
+import type { World } from "../world/world.ts";
+import { type OpenFile, unwritable } from "./disk.ts";
+
+/** For a group: to read what is in the last directory, and to walk through those before it. */
+const last = 0o750;
+const onTheWay = 0o710;
+
+/**
+ * Makes the directory of a token file, private to the user; one that exists is left as it is.
+ *
+ * @param gid a group that shall get in, through whatever has to be made
+ * @throws MxtokenError `unwritable`
+ */
+export async function makeDirectory(path: string, gid?: number, groupMode = last): Promise<void> {
+  if (existsSync(path)) return;
+  try {
+    await make(path, gid, groupMode);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === "EEXIST") return;
+    // Step by step: Node's own recursive mkdir never ends below a directory like /proc.
+    if (code !== "ENOENT" || dirname(path) === path || (await exists(dirname(path)))) {
+      throw unwritable(path, error);
+    }
+    await makeDirectory(dirname(path), gid, onTheWay);
+    await make(path, gid, groupMode).catch((again) => {
+      if (systemCode(again) !== "EEXIST") throw unwritable(path, again);
+    });
+  }
+}
+
+async function make(path: string, gid: number | undefined, groupMode: number): Promise<void> {
+  await mkdir(path, { mode: 0o700 });
+  if (gid === undefined) return;
+  await chown(path, -1, gid).catch((error) => {
+    throw new MxtokenError(
+      "unwritable",
+      `${path} cannot be given to the group ${gid}: ${systemReason(error)}`,
+      { cause: error, hint: "only a member of the group can do that" },
+    );
+  });
+  await chmod(path, groupMode);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** What counts of the file that is replaced. */
+export type FormerFile = Pick<Stats, "uid" | "gid" | "mode">;
+
+/**
+ * Keeps owner, group and a stricter mode of the file that will be replaced. Read access of a group
+ * is kept where somebody gave the file to that group on purpose (0640 and not the user's own).
+ *
+ * @param former the file that will be replaced
+ * @param gid the group that shall be able to read
+ * @throws MxtokenError `unwritable`
+ */
+export async function keepOwner(
+  file: OpenFile,
+  former: FormerFile | undefined,
+  world: World,
+  gid: number | undefined,
+): Promise<void> {
+  if (world.user === undefined) return;
+  const { uid, gid: ownGid } = world.user;
+  const owner = former?.uid ?? uid;
+  const group = gid ?? former?.gid ?? ownGid;
+  const now = file.stat();
+  if (now.uid !== owner || now.gid !== group) await give(file, owner, group);
+  const formerMode = former === undefined ? 0o600 : former.mode & 0o777;
+  const shared = (formerMode & 0o137) === 0 && (formerMode & 0o040) !== 0 && group !== ownGid;
+  const readable = gid !== undefined || shared ? 0o040 : 0;
+  const mode = (formerMode & 0o600) | readable;
+  if ((now.mode & 0o7777) !== mode) await file.chmod(mode);
+}
+
+/**
+ * Makes sure that nobody has put an empty file there to become the owner of what root writes: in a
+ * directory where others can make files, only our own and the directory's owner's are trusted.
+ *
+ * @throws MxtokenError `unwritable`
+ */
+export async function requireTrustedOwner(
+  world: World,
+  path: string,
+  { uid }: FormerFile,
+): Promise<void> {
+  if (world.user === undefined || uid === world.user.uid) return;
+  const directory = await stat(dirname(path)).catch((error) => {
+    throw unwritable(path, error);
+  });
+  if (uid === directory.uid || (directory.mode & 0o022) === 0) return;
+  throw new MxtokenError(
+    "unwritable",
+    `${path} belongs to another user (${uid}), in a directory where everybody can make files`,
+    {
+      facts: { path },
+      hint: "nothing is written there; name another --token-file, or remove the file",
+    },
+  );
+}
+
+async function give(file: OpenFile, owner: number, group: number): Promise<void> {
+  try {
+    await file.chown(owner, group);
+  } catch (error) {
+    throw new MxtokenError(
+      "unwritable",
+      `the file cannot be given to user ${owner} and group ${group}: ${systemReason(error)}`,
+      {
+        cause: error,
+        hint: "only a member of the group can do that, and only root can for a user",
+      },
+    );
+  }
+}
+
+/**
+ * The numeric id of a group, from its name or from digits. Asks `getent` where the group is not in
+ * /etc/group, so that groups of a directory service are found as well.
+ *
+ * @throws MxtokenError `configuration`, `unreachable`; Interrupted
+ */
+export async function groupId(world: World, name: string): Promise<number> {
+  if (world.user === undefined) {
+    throw new MxtokenError("configuration", "--group: this system has no group rights on files");
+  }
+  if (/^\d{1,9}$/.test(name)) return Number(name);
+  if (/^\w[\w.@\\ -]*$/.test(name)) {
+    const local = await readFile("/etc/group", "utf8").catch(() => "");
+    const id = idIn(local, name) ?? idIn(await directoryEntry(world, name), name);
+    if (id !== undefined) return id;
+  }
+  throw new MxtokenError("configuration", `--group: there is no group ${JSON.stringify(name)}`);
+}
+
+/** How long a directory service may take, ms. */
+const directoryPatience = 10_000;
+
+async function directoryEntry(world: World, name: string): Promise<string> {
+  // Not every system has getent.
+  const nothing = () => ({ stdout: "" });
+  const command = { file: "getent", args: ["group", name] };
+  const result = await runWithin(world, command, directoryPatience).catch(nothing);
+  world.interrupted.throwIfAborted();
+  if (result !== undefined) return result.stdout;
+  throw new MxtokenError(
+    "unreachable",
+    `--group: getent did not say within 10 seconds who ${name} is`,
+  );
+}
+
+/** Lines look like `name:password:id:members` (group(5)). */
+function idIn(entries: string, name: string): number | undefined {
+  for (const line of entries.split("\n")) {
+    const [entry, , id] = line.split(":");
+    if (entry === name && id !== undefined && /^\d+$/.test(id)) return Number(id);
+  }
+  return undefined;
+}

@@ -1,0 +1,124 @@
+import { dirname, resolve } from "node:path";
+import type { Tell } from "../events.ts";
+import type { Secret } from "../secret.ts";
+import type { Settings } from "../settings/settings.ts";
+import type { TokenRecord } from "../token.ts";
+import { believed } from "../token.ts";
+import type { World } from "../world/world.ts";
+import type { Entry, OpenEntry, TokenStore } from "./entry.ts";
+import { type Owner, requireOwner } from "./entry.ts";
+import type { HeldLock } from "./lock.ts";
+import type { UsedTokenFile } from "./open-token-file.ts";
+import { defaultTokenFile, isLeftBeside } from "./places.ts";
+import { identityIn, isReadableByEverybody, readTokenFile } from "./read.ts";
+import type { TokenIdentity } from "./token-file.ts";
+
+// Programs ask for a stored token every few minutes: what only a change needs is loaded when there is one.
+
+/** What a store is opened for. */
+export interface TokenFileSettings
+  extends Pick<Settings, "address" | "home" | "tokenFile" | "group"> {
+  /** tokens that cannot be read may be replaced, and count as none */
+  readonly startover?: boolean;
+}
+
+/**
+ * Opens the token files: the one that is named, else those of the default names in the directory that
+ * `--home` or the current directory tells.
+ */
+export function tokenFiles(world: World, settings: TokenFileSettings, tell: Tell): TokenStore {
+  const { tokenFile } = settings;
+  const at = (path: string) => new TokenFileEntry(world, path, settings, tell);
+  return {
+    entry(provider) {
+      return at(
+        tokenFile === undefined
+          ? defaultTokenFile(world, settings, provider)
+          : resolve(world.cwd, tokenFile),
+      );
+    },
+    async list() {
+      const directory = dirname(defaultTokenFile(world, settings));
+      const { tokenFilesIn } = await import("./kept-tokens.ts");
+      return (await tokenFilesIn(directory)).map(at);
+    },
+  };
+}
+
+/** The tokens in one file. */
+class TokenFileEntry implements Entry {
+  readonly place: string;
+  readonly #world: World;
+  readonly #settings: TokenFileSettings;
+  readonly #tell: Tell;
+
+  constructor(world: World, path: string, settings: TokenFileSettings, tell: Tell) {
+    this.place = path;
+    this.#world = world;
+    this.#settings = settings;
+    this.#tell = tell;
+  }
+
+  get isExposed(): boolean {
+    return isReadableByEverybody(this.#world, this.place);
+  }
+
+  async checkSettings(): Promise<void> {
+    const { group } = this.#settings;
+    if (group === undefined) return;
+    const { groupId } = await import("./rights.ts");
+    await groupId(this.#world, group);
+  }
+
+  async peek(): Promise<TokenRecord | undefined> {
+    return this.#read();
+  }
+
+  async read(): Promise<TokenRecord | undefined> {
+    const record = await this.#read();
+    if (record !== undefined || !isLeftBeside(this.place)) return record;
+    const { withTokenFileLock } = await import("./open-token-file.ts");
+    return withTokenFileLock(this.#world, this.#used(), ({ lock }) => this.#read(lock));
+  }
+
+  identity(): Promise<TokenIdentity | undefined> {
+    return identityIn(this.place);
+  }
+
+  async edit<T>(
+    owner: Owner,
+    work: (open: OpenEntry) => Promise<T>,
+    stop?: AbortSignal,
+  ): Promise<T> {
+    const { OpenTokenFile, withTokenFileLock } = await import("./open-token-file.ts");
+    return withTokenFileLock(this.#world, this.#used(stop), async (file) => {
+      const record = await this.#read(file.lock);
+      if (record !== undefined) requireOwner(this.place, record.notes, owner);
+      const open = new OpenTokenFile(this.#world, file, record);
+      try {
+        return await work(open);
+      } finally {
+        await open.release();
+      }
+    });
+  }
+
+  async keepText(text: Secret): Promise<string | undefined> {
+    const { keepElsewhere } = await import("./kept-tokens.ts");
+    return keepElsewhere(this.#world, this.place, text);
+  }
+
+  async beside(): Promise<readonly string[]> {
+    const { tokenFilesBeside } = await import("./kept-tokens.ts");
+    return tokenFilesBeside(this.place);
+  }
+
+  async #read(lock?: HeldLock): Promise<TokenRecord | undefined> {
+    const damaged = this.#settings.startover === true ? "replaceable" : "refused";
+    return believed(await readTokenFile(this.place, { damaged, lock }), this.#world.now());
+  }
+
+  #used(stop?: AbortSignal): UsedTokenFile {
+    return { path: this.place, group: this.#settings.group, tell: this.#tell, stop };
+  }
+}
