@@ -7,9 +7,15 @@ import type { AccountToKeep } from "../keep/account-state.ts";
 import { signInCommand } from "../programs/sign-in-command.ts";
 import { inPlace, type ListedAccount } from "../settings/account-list.ts";
 import { type Arguments, combined, Given } from "../settings/given.ts";
-import { resolveCommonSettings, type Settings } from "../settings/settings.ts";
+import {
+  type ClientSecretSource,
+  resolveCommonSettings,
+  type Settings,
+} from "../settings/settings.ts";
 import { pause } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
+
+type Warn = (text: string) => void;
 
 /** What a file holds, not everybody on the machine can read. */
 const unheard = () => undefined;
@@ -23,8 +29,15 @@ interface SharedSettings {
   readonly asked: string;
 }
 
-function share(own: Arguments, world: World, warn: (text: string) => void): SharedSettings {
-  const others = resolveCommonSettings(new Given(own, world.env), warn);
+/** The sources of client secrets, each once: what was fetched from one serves all accounts that name it. */
+type Sources = Map<string, ClientSecretSource>;
+
+function share(own: Arguments, given: Given, sources: Sources, warn: Warn): SharedSettings {
+  const { clientSecret, ...rest } = resolveCommonSettings(given, warn);
+  const named = JSON.stringify(clientSecret);
+  const source = sources.get(named) ?? clientSecret;
+  sources.set(named, source);
+  const others = { ...rest, clientSecret: source };
   const asked = createHash("sha256").update(JSON.stringify(others)).digest("base64url");
   return { own, others, asked };
 }
@@ -42,8 +55,9 @@ export async function accountsToKeep(
   listed: readonly ListedAccount[],
   common: Arguments,
   world: World,
-  warn: (text: string) => void,
+  warn: Warn,
 ): Promise<AccountToKeep[]> {
+  const sources: Sources = new Map();
   // Thousands of lines without options of their own share what is made of the common ones.
   const sharedBy = new Map<string, SharedSettings>();
   const accounts = new Map<string, { account: AccountToKeep; settings: string; place: string }>();
@@ -52,9 +66,10 @@ export async function accountsToKeep(
     inPlace(place, () => {
       const address = parseAddress(text);
       const optionsKey = JSON.stringify(args);
+      const all = combined(common, args);
+      const told = "client-secret" in args ? unheard : warn;
       const shared =
-        sharedBy.get(optionsKey) ??
-        share(combined(common, args), world, "client-secret" in args ? unheard : warn);
+        sharedBy.get(optionsKey) ?? share(all, new Given(all, world.env), sources, told);
       sharedBy.set(optionsKey, shared);
       const { own, others, asked } = shared;
       const settings: Settings = { address, ...others };

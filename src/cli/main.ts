@@ -57,7 +57,7 @@ export async function main(
       await new Promise((resolve) => world.stdout.write(`${asked.text}\n`, resolve));
       return 0;
     }
-    const traced = withWorld(world, { trace: (line) => report.trace(line) });
+    const traced = withWorld(world, { trace: (text) => report.trace(text) });
     return (await asked.command.run(traced, asked.given, report, makeEngine)) ?? 0;
   } catch (error) {
     return report.failed(error);

@@ -1,6 +1,5 @@
-import { prepareToLast } from "../world/own-process.ts";
-import "../world/own-process.ts";
 import { rememberRead } from "../store/read.ts";
+import { prepareToLast } from "../world/own-process.ts";
 import { systemWorld } from "../world/system.ts";
 import { showQuickly } from "./show-token.ts";
 

@@ -107,7 +107,7 @@ export function settingOf(settings: PlainSettings, name: PlainName): string | un
   return byName[camelCase(name)];
 }
 
-function camelCase(name: string): string {
+export function camelCase(name: string): string {
   return name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 

@@ -144,6 +144,7 @@ test("secrets leave their type only where they are sent, stored or compared", ()
     "store/token-file.ts",
     "store/kept-tokens.ts",
     // what programs are shown
+    "index.ts",
     "programs/token-formats.ts",
     "store/certificate-files.ts",
   ]);
