@@ -59,8 +59,7 @@ export function imapsyncOptions(
  * @param given the command's arguments
  */
 export function imapsyncArguments(
-  mailbox: Mailbox,
-  tokenFile: string,
+  { mailbox, tokenFile }: { readonly mailbox: Mailbox; readonly tokenFile: string },
   side: Side,
   refreshCommand: string | undefined,
   given: readonly string[],

@@ -44,10 +44,10 @@ export async function withImapsyncOptions(
     );
   }
   const knowsRefresh = await knowsRefreshCommand(world, command);
-  const added = outcomes.flatMap(({ mailbox, tokenFile }, index) => {
+  const added = outcomes.flatMap((outcome, index) => {
     const side = sides[index] ?? 1;
     const refresh = knowsRefresh ? showCommandLine(world, accounts[index]) : undefined;
-    return imapsyncArguments(mailbox, tokenFile, side, refresh, given);
+    return imapsyncArguments(outcome, side, refresh, given);
   });
   return [...given, ...added];
 }

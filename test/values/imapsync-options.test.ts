@@ -24,7 +24,7 @@ const mailbox: Mailbox = {
 const tokenFile = "/tokens/old.txt";
 
 function added(given: readonly string[], more: Partial<Mailbox> = {}, refresh?: string): string[] {
-  return imapsyncArguments({ ...mailbox, ...more }, tokenFile, 1, refresh, given);
+  return imapsyncArguments({ mailbox: { ...mailbox, ...more }, tokenFile }, 1, refresh, given);
 }
 
 /** The names of the options that are added. */
@@ -42,7 +42,7 @@ describe("imapsync's options as arguments", () => {
       ...["--sslargs1", "SSL_verify_mode=1"],
     ]);
     assert.deepEqual(
-      imapsyncArguments(mailbox, tokenFile, 2, undefined, []).filter((word) =>
+      imapsyncArguments({ mailbox, tokenFile }, 2, undefined, []).filter((word) =>
         word.startsWith("--"),
       ),
       all.map((name) => name.replace("1", "2")),
@@ -112,7 +112,7 @@ describe("imapsync's options as arguments", () => {
 
   test("the token file and the address are one argument each, whatever stands in them", () => {
     const odd = '/my tokens/o\'neil "ü" $x.txt';
-    const words = imapsyncArguments(mailbox, odd, 2, undefined, []);
+    const words = imapsyncArguments({ mailbox, tokenFile: odd }, 2, undefined, []);
     assert.equal(words[words.indexOf("--oauthaccesstoken2") + 1], odd);
   });
 });
@@ -335,7 +335,12 @@ describe("as text, to be pasted", () => {
       const read = execFileSync("sh", ["-c", `printf '%s\\0' ${text}`], { encoding: "utf8" });
       assert.deepEqual(
         read.split("\0").slice(0, -1),
-        imapsyncArguments({ ...mailbox, ...odd }, path, side, undefined, []),
+        imapsyncArguments(
+          { mailbox: { ...mailbox, ...odd }, tokenFile: path },
+          side,
+          undefined,
+          [],
+        ),
       );
     }
   });

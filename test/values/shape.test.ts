@@ -10,16 +10,13 @@ import { findBreaches, limits, measureSource, roomOf } from "../scene/shape.ts";
 const exempt: ReadonlySet<string> = new Set([
   "account",
   "causes",
-  "settings",
   "store",
   "life",
-  "programs",
   "sign-in",
   "tasks",
   "keep",
   "run",
   "report",
-  "cli",
 ]);
 
 const files = measureSource();
