@@ -90,7 +90,7 @@ export const runCommand: Command = {
       },
       complete: (given: readonly string[], outcomes: readonly Obtained[]) =>
         args["imapsync"] === true
-          ? withImapsyncOptions(world, command, given, outcomes, accounts)
+          ? withImapsyncOptions(world, { command, accounts }, given, outcomes)
           : Promise.resolve(given),
       engine: makeEngine(world, 2),
       policy: readPolicy(args, world),

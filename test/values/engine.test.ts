@@ -84,7 +84,7 @@ class ScriptedWorker implements Worker {
   }
 
   tell(settled: Settled): AccountState {
-    this.told.push(settled);
+    if (settled.event !== undefined) this.told.push(settled);
     return settled.state;
   }
 
