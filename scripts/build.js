@@ -52,7 +52,7 @@ const common = {
 
 const { metafile } = await build({
   ...common,
-  entryPoints: { program: "src/cli/cli.ts" },
+  entryPoints: { program: "src/cli/cli.ts", index: "src/index.ts" },
   splitting: true,
   format: "esm",
   outExtension: { ".js": ".mjs" },

@@ -6,31 +6,19 @@ import { MxtokenError } from "../errors.ts";
 import type { AccountToKeep } from "../keep/events.ts";
 import { signInCommand } from "../programs/sign-in-command.ts";
 import { inPlace, type ListedAccount } from "../settings/account-list.ts";
-import type { Arguments } from "../settings/options.ts";
-import { readSettingsOfMany } from "../settings/read-settings.ts";
-import type { Settings } from "../settings/settings.ts";
+import { type Arguments, combined, Given } from "../settings/given.ts";
+import {
+  type ClientSecretSource,
+  resolveCommonSettings,
+  type Settings,
+} from "../settings/settings.ts";
 import { pause } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 
+type Warn = (text: string) => void;
+
 /** What a file holds, not everybody on the machine can read. */
 const unheard = () => undefined;
-
-/** Options that stand for each other: one of them in a line takes the place of all of them. */
-const alternatives = [
-  [
-    ...["client-secret", "client-secret-file", "client-secret-command"],
-    ...["client-certificate", "client-key"],
-  ],
-  ["app", "thunderbird"],
-  ["flow", "service-account-key"],
-];
-
-/** Options of all accounts, with one account's own in their place. */
-export function combined(common: Arguments, own: Arguments): Arguments {
-  const replaced = alternatives.filter((group) => group.some((name) => name in own)).flat();
-  const kept = Object.entries(common).filter(([name]) => !replaced.includes(name));
-  return { ...Object.fromEntries(kept), ...own };
-}
 
 /** What is the same for all accounts with the same options. */
 interface SharedSettings {
@@ -41,8 +29,15 @@ interface SharedSettings {
   readonly asked: string;
 }
 
-function share(own: Arguments, world: World, warn: (text: string) => void): SharedSettings {
-  const others = readSettingsOfMany(own, world, warn);
+/** The sources of client secrets, each once: what was fetched from one serves all accounts that name it. */
+type Sources = Map<string, ClientSecretSource>;
+
+function share(own: Arguments, given: Given, sources: Sources, warn: Warn): SharedSettings {
+  const { clientSecret, ...rest } = resolveCommonSettings(given, warn);
+  const named = JSON.stringify(clientSecret);
+  const source = sources.get(named) ?? clientSecret;
+  sources.set(named, source);
+  const others = { ...rest, clientSecret: source };
   const asked = createHash("sha256").update(JSON.stringify(others)).digest("base64url");
   return { own, others, asked };
 }
@@ -60,8 +55,9 @@ export async function accountsToKeep(
   listed: readonly ListedAccount[],
   common: Arguments,
   world: World,
-  warn: (text: string) => void,
+  warn: Warn,
 ): Promise<AccountToKeep[]> {
+  const sources: Sources = new Map();
   // Thousands of lines without options of their own share what is made of the common ones.
   const sharedBy = new Map<string, SharedSettings>();
   const accounts = new Map<string, { account: AccountToKeep; settings: string; place: string }>();
@@ -70,9 +66,10 @@ export async function accountsToKeep(
     inPlace(place, () => {
       const address = parseAddress(text);
       const optionsKey = JSON.stringify(args);
+      const all = combined(common, args);
+      const told = "client-secret" in args ? unheard : warn;
       const shared =
-        sharedBy.get(optionsKey) ??
-        share(combined(common, args), world, "client-secret" in args ? unheard : warn);
+        sharedBy.get(optionsKey) ?? share(all, new Given(all, world.env), sources, told);
       sharedBy.set(optionsKey, shared);
       const { own, others, asked } = shared;
       const settings: Settings = { address, ...others };

@@ -1,9 +1,7 @@
-import { prepareToLast } from "../world/own-process.ts";
-import "../world/own-process.ts";
-import { withDashes } from "../settings/spelling.ts";
 import { rememberRead } from "../store/read.ts";
+import { prepareToLast } from "../world/own-process.ts";
 import { systemWorld } from "../world/system.ts";
-import { showQuickly } from "./show-quickly.ts";
+import { showQuickly } from "./show-token.ts";
 
 // Where the built program begins. Mail programs run `mxtoken show` for every login, and most of what
 // that takes is to load the program: so a token that is fresh is printed from here, and everything
@@ -19,7 +17,7 @@ async function start(argv: readonly string[]): Promise<void> {
 
 async function isShown(argv: readonly string[]): Promise<boolean> {
   const world = systemWorld({ ownsProcess: true });
-  const shown = await showQuickly(argv.map(withDashes), world);
+  const shown = await showQuickly(argv, world);
   if (shown === undefined) return false;
   return new Promise((resolve) => {
     world.stdout.write(shown, (error) => resolve(!error));

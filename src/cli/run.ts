@@ -1,82 +1,29 @@
-import type { Options } from "yargs";
 import { MxtokenError } from "../errors.ts";
 import { imapsyncStatuses, type RestartPolicy } from "../keep/restart.ts";
 import { isImapsync, type SideAccount, withImapsyncOptions } from "../run/imapsync.ts";
 import { run } from "../run/run.ts";
 import type { ListedAccount } from "../settings/account-list.ts";
-import {
-  type Arguments,
-  accountOptions,
-  addressArguments,
-  clientOptions,
-  mailboxOptions,
-  numberOption,
-  textOption,
-  verifyOption,
-} from "../settings/options.ts";
+import { type Arguments, combined, type Given } from "../settings/given.ts";
+import { accountRows, sideRows, sides } from "../settings/option-rows.ts";
 import type { Obtained } from "../tasks/get.ts";
 import type { World } from "../world/world.ts";
-import { accountsToKeep, combined, requireOneFileEach } from "./accounts-to-keep.ts";
-import { browserOptions, readBrowserSettings } from "./browser-options.ts";
-import type { Command } from "./command.ts";
-import { readPolicy, scheduleOptions } from "./keep.ts";
-
-/** Those that a person has to think of; the others are there as well. */
-const shownSideOptions: ReadonlySet<string> = new Set(["provider", "token-file"]);
-
-/** Every option of a mailbox once more for the first and for the second address alone. */
-const sideOptions: Readonly<Record<string, Options>> = Object.fromEntries(
-  ([1, 2] as const).flatMap((side) =>
-    Object.entries(accountOptions).map(([name, { alias, ...option }]) => [
-      `${name}${side}`,
-      {
-        ...option,
-        ...(typeof alias === "string" ? { alias: `${alias}${side}` } : {}),
-        describe: `--${name} for the ${side === 1 ? "first" : "second"} address alone; as --login${side}, --tenant${side} …`,
-        hidden: !shownSideOptions.has(name),
-      },
-    ]),
-  ),
-);
+import { accountsToKeep, requireOneFileEach } from "./accounts-to-keep.ts";
+import type { Command } from "./command-line.ts";
+import { readPolicy } from "./keep.ts";
+import { signInSettings } from "./sign-in-settings.ts";
 
 const behindDashes =
   "the command and its options stand behind --, like mxtoken run foo@example.com -- mbsync -a";
 
 export const runCommand: Command = {
+  name: "run",
   usage: "run [addresses..]",
-  words: 1,
   about: "keep tokens fresh while a command runs: run <address>... -- <command>",
   usageHint: behindDashes,
-  options: {
-    ...mailboxOptions,
-    ...verifyOption,
-    ...clientOptions,
-    ...sideOptions,
-    imapsync: {
-      type: "boolean",
-      describe: "add imapsync's options for the mailboxes, but for those that are given",
-    },
-    restart: {
-      type: "boolean",
-      describe: "start the command again when it ended because its token had died",
-    },
-    "max-restarts": {
-      type: "string",
-      requiresArg: true,
-      describe: "how often at most (default 500)",
-    },
-    "restart-status": {
-      type: "string",
-      requiresArg: true,
-      describe: "exit statuses that a dead token may be the reason of (default 115,161,162)",
-    },
-    ...scheduleOptions,
-    ...browserOptions,
-  },
-  async run(world, args, report, makeEngine) {
+  async run(world, given, report, makeEngine) {
     const warn = (text: string) => report.warning(text);
-    const command = commandOf(args);
-    const accounts = await accountsOf(args, world, warn);
+    const command = commandOf(given);
+    const accounts = await accountsOf(given, world, warn);
     const keeping = report.keeping(true);
     const request = {
       accounts: accounts.map(({ account }) => account),
@@ -84,17 +31,15 @@ export const runCommand: Command = {
       obtain: {
         startover: false,
         refreshTokenFromInput: false,
-        browser: readBrowserSettings(args, world),
-        qr: args["qr"] === true ? true : undefined,
-        timeout: numberOption(args, world, "timeout"),
+        ...signInSettings(given, world),
       },
-      complete: (given: readonly string[], outcomes: readonly Obtained[]) =>
-        args["imapsync"] === true
-          ? withImapsyncOptions(world, { command, accounts }, given, outcomes)
-          : Promise.resolve(given),
+      complete: (words: readonly string[], outcomes: readonly Obtained[]) =>
+        given.flag("imapsync")
+          ? withImapsyncOptions(world, { command, accounts }, words, outcomes)
+          : Promise.resolve(words),
       engine: makeEngine(world, 2),
-      policy: readPolicy(args, world),
-      restart: restartOf(args, world, command),
+      policy: readPolicy(given),
+      restart: restartOf(given, command),
     };
     return run(world, request, {
       tell: (event) => report.event(event),
@@ -109,23 +54,22 @@ export const runCommand: Command = {
 };
 
 /** @throws MxtokenError `usage` */
-function commandOf(args: Arguments): readonly string[] {
-  if (args["json"] === true) {
+function commandOf(given: Given): readonly string[] {
+  if (given.flag("json")) {
     throw new MxtokenError("usage", "run takes no --json: standard output is the command's");
   }
-  const behind = args["--"];
-  const words = Array.isArray(behind) ? behind.filter((word) => typeof word === "string") : [];
-  if (words.length > 0) return words;
+  if (given.behind.length > 0) return given.behind;
   throw new MxtokenError("usage", "no command was given behind --", { hint: behindDashes });
 }
 
 /** @throws MxtokenError `usage` */
 async function accountsOf(
-  args: Arguments,
+  given: Given,
   world: World,
   warn: (text: string) => void,
 ): Promise<readonly SideAccount[]> {
-  const listed = addressArguments({ ...args, "--": [] }).map((address, index) => {
+  const { args, words } = given;
+  const listed = words.map((address, index) => {
     return { address, args: ownOptions(args, index + 1), place: "" } satisfies ListedAccount;
   });
   if (listed.length === 0) {
@@ -144,7 +88,7 @@ async function accountsOf(
     });
   }
   requireOneFileEach(accounts, world, "say --token-file1 and --token-file2");
-  if (args["imapsync"] === true && accounts.length > 2) {
+  if (given.flag("imapsync") && accounts.length > 2) {
     throw new MxtokenError("usage", "--imapsync takes one address or two");
   }
   return accounts.map((account, index) => ({
@@ -153,39 +97,43 @@ async function accountsOf(
   }));
 }
 
+/** What is given for one side alone, as `--provider1`. */
 function ownOptions(args: Arguments, side: number): Arguments {
-  const own = Object.keys(accountOptions).flatMap((name) => {
+  const own = accountRows.flatMap(({ name }) => {
     const value = args[`${name}${side}`];
     return value === undefined ? [] : [[name, value] as const];
   });
   return Object.fromEntries(own);
 }
 
+/** An option for the side of an address that is not there. */
 function strayOption(args: Arguments, count: number): string | undefined {
-  return Object.keys(sideOptions).find(
-    (name) => args[name] !== undefined && Number(name.at(-1)) > count,
-  );
+  return sides
+    .filter((side) => side > count)
+    .flatMap(sideRows)
+    .map(({ name }) => name)
+    .find((name) => args[name] !== undefined);
 }
 
 /** @throws MxtokenError `usage` */
-function restartOf(args: Arguments, world: World, command: readonly string[]): RestartPolicy {
-  const given = textOption(args, world, "restart-status");
-  const words = given?.split(",").map((word) => word.trim());
+function restartOf(given: Given, command: readonly string[]): RestartPolicy {
+  const text = given.text("restart-status");
+  const words = text?.split(",").map((word) => word.trim());
   if (words?.some((word) => !/^\d{1,3}$/.test(word) || Number(word) < 1 || Number(word) > 255)) {
     throw new MxtokenError(
       "usage",
-      `--restart-status: ${JSON.stringify(given)} are no exit statuses`,
+      `--restart-status: ${JSON.stringify(text)} are no exit statuses`,
       {
         hint: "numbers from 1 to 255 with commas between them, like 115,161,162",
       },
     );
   }
-  const isWanted = args["restart"] === true;
+  const isWanted = given.flag("restart");
   // Another program's statuses mean something else, unless the person says otherwise.
   const usual = isWanted || isImapsync(command) ? imapsyncStatuses : [];
   return {
     isWanted,
     statuses: words?.map(Number) ?? usual,
-    most: numberOption(args, world, "max-restarts") ?? 500,
+    most: given.number("max-restarts") ?? 500,
   };
 }

@@ -1,8 +1,6 @@
 import { type Mailbox, serverOf } from "../mailbox.ts";
+import { type Side, sides } from "../settings/option-rows.ts";
 import { quoteForCmd, quoteForShell } from "./quote.ts";
-
-/** 1 for the mailbox that is copied from, 2 for the one that is copied to. */
-export type Side = 1 | 2;
 
 /** An option of imapsync's without its side's number, and its value if it takes one. */
 interface ImapsyncOption {
@@ -99,15 +97,13 @@ export function sidesOf(
   const [address = "", another] = addresses;
   if (another !== undefined) return [1, 2];
   const isIt = (user: string) => user.toLowerCase() === address.toLowerCase();
-  const own = both.filter((side) => valuesOf(given, `user${side}`).some(isIt));
+  const own = sides.filter((side) => valuesOf(given, `user${side}`).some(isIt));
   if (own.length > 0) return own.slice(0, 1);
-  const free = both.filter((side) => !secrets.some((name) => names(given, `${name}${side}`)));
+  const free = sides.filter((side) => !secrets.some((name) => names(given, `${name}${side}`)));
   if (free.length === 1) return free;
-  const nameless = both.filter((side) => !names(given, `user${side}`));
+  const nameless = sides.filter((side) => !names(given, `user${side}`));
   return nameless.length === 0 ? undefined : nameless.slice(0, 1);
 }
-
-const both = [1, 2] as const;
 
 /** What a side is opened with. */
 const secrets = ["password", "passfile", "oauthaccesstoken", "oauthdirect"];

@@ -1,28 +1,18 @@
 import { dirname, resolve } from "node:path";
 import type { Address } from "../address.ts";
-import { type Arguments, textOption } from "../settings/options.ts";
+import { type Arguments, Given } from "../settings/given.ts";
+import { type OptionRow, optionGroups } from "../settings/option-row.ts";
+import { optionRows } from "../settings/option-rows.ts";
 import { defaultTokenFile } from "../store/places.ts";
 import type { World } from "../world/world.ts";
 import { quoteForCmd, quoteForShell } from "./quote.ts";
 
-/** Options by which the token that is missing is got; none of them is a secret. */
-const ofSignIn = [
-  ...["provider", "app", "tenant", "login", "flow", "access", "token-file", "home", "group"],
-  ...["authorize-uri", "token-uri", "device-uri", "issuer", "redirect-uri", "scope", "client-id"],
-  ...["client-secret-file", "client-secret-command", "client-certificate", "client-key"],
-  ...["service-account-key"],
-  ...["imap-server", "smtp-server", "pop-server", "ca-file", "dns-server"],
-];
-
-const paths: ReadonlySet<string> = new Set([
-  ...["home", "token-file", "ca-file", "client-secret-file", "client-certificate", "client-key"],
-  ...["service-account-key"],
-]);
-
-/** By option or from the environment; a path as it is from everywhere. */
-function givenValue(args: Arguments, world: World, name: string): string | undefined {
-  const value = textOption(args, world, name);
-  return value !== undefined && paths.has(name) ? resolve(world.cwd, value) : value;
+/** By which the token that is missing is got. */
+function rowsForSignIn(): OptionRow[] {
+  const place = ({ group }: OptionRow) => optionGroups.indexOf(group);
+  return optionRows
+    .filter(({ isForSignIn }) => isForSignIn === true)
+    .toSorted((one, other) => place(one) - place(other));
 }
 
 /** The directory whose `tokens/` are used because they are here. */
@@ -39,17 +29,20 @@ export function signInCommand(args: Arguments, world: World, address: Address): 
 /** Address and options, quoted, that lead to the same mailbox and token file from everywhere. */
 export function sameMailbox(args: Arguments, world: World, address: Address): string[] {
   const quote = world.platform === "win32" ? quoteForCmd : quoteForShell;
-  const named = new Map(ofSignIn.map((name) => [name, givenValue(args, world, name)]));
-  if (named.get("home") === undefined && named.get("token-file") === undefined) {
+  const given = new Given(args, world.env);
+  const isPlaceGiven = [given.text("home"), given.text("token-file")].some(
+    (path) => path !== undefined,
+  );
+  const options = rowsForSignIn().flatMap((row) => {
+    const { name, kind } = row;
+    if (kind === "flag") return args[name] === true ? [`--${name}`] : [];
     // Whoever types the command may be somewhere else.
-    named.set("home", homeHere(world, address));
-  }
-  const options = ofSignIn.flatMap((name) => {
-    const value = named.get(name);
+    const isHomeHere = name === "home" && !isPlaceGiven;
+    const value = isHomeHere ? homeHere(world, address) : given.valueOf(row);
     if (value === undefined) return [];
+    const word = kind === "path" ? resolve(world.cwd, value) : value;
     // What begins with a dash would be taken for an option.
-    return [`--${name}${value.startsWith("-") ? "=" : " "}${quote(value)}`];
+    return [`--${name}${word.startsWith("-") ? "=" : " "}${quote(word)}`];
   });
-  const flags = args["thunderbird"] === true ? ["--thunderbird"] : [];
-  return [quote(address.text), ...options, ...flags];
+  return [quote(address.text), ...options];
 }

@@ -2,20 +2,11 @@ import { MxtokenError } from "../errors.ts";
 import type { Endpoint } from "../mail-server.ts";
 import { inBase64, initialResponse, xoauth2 } from "../proof/sasl.ts";
 import type { Secret } from "../secret.ts";
+import type { WordOf } from "../settings/option-rows.ts";
 import { isoSeconds } from "../token.ts";
 
-/** The forms in which programs take a token; `--format` names them. */
-export const tokenFormats = [
-  "raw",
-  "xoauth2",
-  "oauthbearer",
-  "xoauth2-plain",
-  "header",
-  "json",
-  "imapsync",
-] as const;
-
-export type TokenFormat = (typeof tokenFormats)[number];
+/** A form in which programs take a token. */
+export type TokenFormat = WordOf<"format">;
 
 /** A token, and what the forms say beside it. */
 export interface FormattedToken {

@@ -4,7 +4,7 @@ import type { AccountToKeep } from "../keep/events.ts";
 import { imapsyncArguments, sidesOf } from "../programs/imapsync.ts";
 import { quoteForCmd, quoteForShell } from "../programs/quote.ts";
 import { sameMailbox } from "../programs/sign-in-command.ts";
-import type { Arguments } from "../settings/options.ts";
+import type { Arguments } from "../settings/given.ts";
 import type { Obtained } from "../tasks/get.ts";
 import { runWithin } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";

@@ -3,9 +3,10 @@ import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
 import { readBounded } from "../world/read-bounded.ts";
 import { pause } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
-import { type Arguments, accountOptions } from "./options.ts";
+import type { Arguments } from "./given.ts";
+import { accountRows } from "./option-rows.ts";
 import { whyNot } from "./read-file.ts";
-import { withDashes } from "./spelling.ts";
+import { bySpelling, readWords } from "./words.ts";
 
 /** An address with options of its own, and where it was written. */
 export interface ListedAccount {
@@ -18,11 +19,7 @@ export interface ListedAccount {
 /** Room for a million accounts; bytes. */
 const sizeLimit = 64 * 1024 * 1024;
 
-const aliases = new Map(
-  Object.entries(accountOptions).flatMap(([name, { alias }]) =>
-    typeof alias === "string" ? [[alias, name] as const] : [],
-  ),
-);
+const rowsBySpelling = bySpelling(accountRows);
 
 /**
  * Reads a list of accounts: one address a line, with its own options behind it; `#` begins a comment.
@@ -108,28 +105,9 @@ function wordsIn(line: string): string[] {
 }
 
 function optionsIn(words: readonly string[]): Arguments {
-  const args: Record<string, string | true> = {};
-  const rest = [...words];
-  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    const [, given = "", , inline] = /^--([a-z][a-z0-9-]*)(=(.*))?$/s.exec(withDashes(word)) ?? [];
-    const name = aliases.get(given) ?? given;
-    const option = Object.hasOwn(accountOptions, name) ? accountOptions[name] : undefined;
-    if (option === undefined) {
-      throw new MxtokenError("usage", `${JSON.stringify(word)} is no option for one account`, {
-        hint: "a line is an address and options like --provider office365",
-      });
-    }
-    if (name in args) throw new MxtokenError("usage", `--${name} is given more than once`);
-    if (option.type === "boolean") {
-      if (inline !== undefined) throw new MxtokenError("usage", `--${name} takes no value`);
-      args[name] = true;
-      continue;
-    }
-    const value = inline ?? rest.shift();
-    if (value === undefined || value.trim() === "") {
-      throw new MxtokenError("usage", `--${name} needs a value`);
-    }
-    args[name] = value;
-  }
-  return args;
+  return readWords(words, rowsBySpelling, (word) => {
+    throw new MxtokenError("usage", `${JSON.stringify(word)} is no option for one account`, {
+      hint: "a line is an address and options like --provider office365",
+    });
+  });
 }

@@ -1,14 +1,8 @@
 import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Remembered } from "../token.ts";
+import { accountTable } from "./account-options.ts";
 import type { Settings } from "./settings.ts";
-
-export const flows = [
-  "code",
-  "device",
-  "client-credentials",
-  "service-account",
-] as const satisfies readonly Flow[];
 
 /** Flows that give an application a token of its own: nobody signs in, and nothing is refreshed. */
 export function isAppOnly(flow: Flow): boolean {
@@ -33,7 +27,7 @@ export function flowWanted(
 
 /** How the stored token was got, where the file says so. */
 export function flowOf(remembered: Remembered): Flow | undefined {
-  return flows.find((flow) => flow === remembered.flow);
+  return accountTable.flow.words.find((flow) => flow === remembered.flow);
 }
 
 /** The option by which a person says that the provider has the flow all the same. */

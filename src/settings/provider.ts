@@ -3,7 +3,7 @@ import { passwordOnlyProviderByName, providerByName, providers } from "../catalo
 import { MxtokenError } from "../errors.ts";
 import type { Remembered } from "../token.ts";
 import { flowOf, flowWanted, isAppOnly } from "./flow.ts";
-import type { Settings } from "./settings.ts";
+import { type PlainName, type Settings, settingOf } from "./settings.ts";
 
 /** The name of a provider that was given by its values instead of by name. */
 export const customProvider = "custom";
@@ -36,7 +36,7 @@ export function explicitProvider(
     remembered.provider === undefined ? undefined : providerByName(remembered.provider);
   if (former !== undefined) return { by: "tokenFile", row: former };
   const needed = valuesFor(settings, remembered, purpose);
-  const missing = needed.filter(([, key]) => settings[key] === undefined);
+  const missing = needed.filter((name) => settingOf(settings, name) === undefined);
   if (missing.length === 0) return { by: "values", row: undefined };
   const isAddressAsked = remembered.provider === undefined;
   const mayAsk =
@@ -55,7 +55,7 @@ export function explicitProvider(
       facts: { path: tokenFile },
       hint:
         remembered.provider === customProvider
-          ? `give its values again: ${optionsOf(missing)}${missing.some(([option]) => option.endsWith("-uri")) ? "; --issuer stands for its endpoints" : ""}`
+          ? `give its values again: ${optionsOf(missing)}${missing.some((name) => name.endsWith("-uri")) ? "; --issuer stands for its endpoints" : ""}`
           : providerByHand,
       reason: "notInCatalogue",
     },
@@ -76,8 +76,10 @@ function isServerToTell({ issuer, authorizeUri, deviceUri, tokenUri }: Settings)
 
 /** Whether every server that hands out a token or is sent one is given, and DNS chooses none. */
 function isEveryServerGiven(settings: Settings, needed: Values): boolean {
-  const servers = needed.filter(([option]) => /-(?:uri|server)$/.test(option));
-  return [...servers, imapServer].every(([, key]) => settings[key] !== undefined);
+  const servers = needed.filter((name) => /-(?:uri|server)$/.test(name));
+  return [...servers, "imap-server" as const].every(
+    (name) => settingOf(settings, name) !== undefined,
+  );
 }
 
 function byOption(name: string): ProviderRow {
@@ -102,47 +104,47 @@ export function withoutOAuth(
   );
 }
 
-type Values = readonly (readonly [option: string, key: keyof Settings])[];
-
-const tokenUri = ["token-uri", "tokenUri"] as const;
-const clientId = ["client-id", "clientId"] as const;
-const imapServer = ["imap-server", "imapServer"] as const;
+type Values = readonly PlainName[];
 
 /** What must be given where no row gives it. */
-const valuesOfProvider = [
-  ["authorize-uri", "authorizeUri"],
-  tokenUri,
-  ["scope", "scope"],
-  clientId,
-  imapServer,
-] as const satisfies Values;
+const valuesOfProvider: Values = [
+  "authorize-uri",
+  "token-uri",
+  "scope",
+  "client-id",
+  "imap-server",
+];
 
 /** The same for what a run is about; an issuer's metadata tell the endpoints. */
 function valuesFor(settings: Settings, remembered: Remembered, purpose: Purpose): Values {
   const flow =
     purpose === "revoke" ? (flowOf(remembered) ?? "code") : flowWanted(settings, remembered);
-  const client = flow === "service-account" || remembered.client !== undefined ? [] : [clientId];
+  const isClientKnown = flow === "service-account" || remembered.client !== undefined;
+  const client = isClientKnown ? [] : (["client-id"] as const);
   if (purpose === "revoke") {
     // Whether an endpoint is needed, the file says: an application's own token is not revoked.
     if (remembered.provider === customProvider) return client;
-    return [...unlessMetadata(settings, [["revoke-uri", "revokeUri"]]), ...client];
+    return [...unlessMetadata(settings, ["revoke-uri"]), ...client];
   }
   if (purpose === "refresh" && !isAppOnly(flow)) {
     // The server that issued a token is the one that renews it.
     const isIssuerKnown = remembered.tokenEndpoint !== undefined;
-    return [...unlessMetadata(settings, isIssuerKnown ? [] : [tokenUri]), ...client];
+    return [...unlessMetadata(settings, isIssuerKnown ? [] : ["token-uri"]), ...client];
   }
   const first = firstEndpoint[flow];
-  const endpoints = unlessMetadata(settings, first === undefined ? [tokenUri] : [first, tokenUri]);
+  const endpoints = unlessMetadata(
+    settings,
+    first === undefined ? ["token-uri"] : [first, "token-uri"],
+  );
   // With none to prove it, a token can be had without a server to use it at.
-  const servers = settings.verify.includes("imap") ? [imapServer] : [];
-  return [...endpoints, ["scope", "scope"], ...client, ...servers];
+  const servers = settings.verify.includes("imap") ? (["imap-server"] as const) : [];
+  return [...endpoints, "scope", ...client, ...servers];
 }
 
 /** The endpoint that a flow begins at, where that is not the token endpoint. */
-const firstEndpoint: Readonly<Record<Flow, readonly [string, keyof Settings] | undefined>> = {
-  code: ["authorize-uri", "authorizeUri"],
-  device: ["device-uri", "deviceUri"],
+const firstEndpoint: Readonly<Record<Flow, PlainName | undefined>> = {
+  code: "authorize-uri",
+  device: "device-uri",
   "client-credentials": undefined,
   "service-account": undefined,
 };
@@ -152,7 +154,7 @@ function unlessMetadata({ issuer }: Settings, endpoints: Values): Values {
 }
 
 function optionsOf(values: Values): string {
-  return values.map(([option]) => `--${option}`).join(" ");
+  return values.map((name) => `--${name}`).join(" ");
 }
 
 const knownNames = providers.map((row) => row.name).join(", ");

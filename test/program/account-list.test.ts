@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { accountsToKeep } from "../../src/cli/accounts-to-keep.ts";
 import { MxtokenError } from "../../src/errors.ts";
 import { parseAccountList, readAccountList } from "../../src/settings/account-list.ts";
-import type { Arguments } from "../../src/settings/options.ts";
+import type { Arguments } from "../../src/settings/given.ts";
 import { temporaryDirectory } from "../scene/certificates.ts";
 import { testWorld } from "../scene/world.ts";
 
