@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { parseAddress } from "../address.ts";
 import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
-import type { AccountToKeep } from "../keep/account-state.ts";
+import type { AccountToKeep } from "../keep/events.ts";
 import { signInCommand } from "../programs/sign-in-command.ts";
 import { inPlace, type ListedAccount } from "../settings/account-list.ts";
 import { type Arguments, combined, Given } from "../settings/given.ts";

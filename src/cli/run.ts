@@ -35,7 +35,7 @@ export const runCommand: Command = {
       },
       complete: (words: readonly string[], outcomes: readonly Obtained[]) =>
         given.flag("imapsync")
-          ? withImapsyncOptions(world, command, words, outcomes, accounts)
+          ? withImapsyncOptions(world, { command, accounts }, words, outcomes)
           : Promise.resolve(words),
       engine: makeEngine(world, 2),
       policy: readPolicy(given),

@@ -1,25 +1,15 @@
-import type { Settings } from "../settings/settings.ts";
 import type { TokenIdentity } from "../store/token-file.ts";
 import type { TurnRequest } from "../tasks/turn.ts";
 import type { TokenLife } from "../token.ts";
-import type { AccountEvent, AccountPicture, LastEvent, State } from "./events.ts";
+import type {
+  AccountEvent,
+  AccountKey,
+  AccountPicture,
+  AccountToKeep,
+  LastEvent,
+  State,
+} from "./events.ts";
 import { isFromTheFuture, type Moment, proveAgainAt, refreshAt } from "./schedule.ts";
-
-/**
- * What tells an account from every other that is kept, and finds its settings; the same whenever the
- * accounts are read. It is no secret.
- */
-export type AccountKey = string;
-
-/** An account that is to be kept fresh. */
-export interface AccountToKeep {
-  readonly key: AccountKey;
-  readonly settings: Settings;
-  /** the address; with its provider where another account here has the same */
-  readonly label: string;
-  /** the command by which a person signs in */
-  signInCommand(): string;
-}
 
 /** What somebody has to see to. */
 export interface Refusal {
@@ -117,20 +107,26 @@ export function nextAt(state: AccountState): number | undefined {
   return settledAt === undefined ? next : Math.max(next, settledAt + leastInterval);
 }
 
-/** Whether a new token is due, and not only a login. */
-export function isRefreshDue({ refreshAt: refresh }: AccountState, now: number): boolean {
-  return refresh !== undefined && refresh <= now;
+/** Whether a time has come. */
+function isOver(time: number | undefined, now: number): boolean {
+  return time !== undefined && time <= now;
+}
+
+/** In which order two that are due have their turns: tokens before logins, and what ends first. */
+export function comesBefore(one: AccountState, other: AccountState, now: number): number {
+  const rank = ({ refreshAt: refresh }: AccountState) => (isOver(refresh, now) ? 0 : 1);
+  const end = ({ life }: AccountState) => life?.expiresAt ?? 0;
+  return rank(one) - rank(other) || end(one) - end(other);
 }
 
 /** What a turn would have to do now; undefined where none is due. */
 export function due(state: AccountState, { now, policy }: Moment): TurnOrder | undefined {
-  const next = nextAt(state);
-  if (next === undefined || next > now) return undefined;
-  const { isLookedAt, life: seen, proveAt, isPlaceKnown } = state;
-  const refreshes = isRefreshDue(state, now);
+  if (!isOver(nextAt(state), now)) return undefined;
+  const { isLookedAt, life: seen, isPlaceKnown } = state;
+  const refreshes = isOver(state.refreshAt, now);
   return {
     refreshes,
-    proves: proveAt !== undefined && proveAt <= now,
+    proves: isOver(state.proveAt, now),
     isPlaceKnown,
     isDue(life) {
       if (life === undefined || isFromTheFuture(life.issuedAt, now)) return true;
@@ -170,11 +166,10 @@ export function tryAgain(former: AccountState, now: number): Settled {
  * @param busySince since when its turn is under way, or waits for a place
  */
 export function expired(state: AccountState, now: number, busySince?: number): Settled {
-  const expiresAt = state.life?.expiresAt;
-  if (expiresAt === undefined || expiresAt > now) return { state };
+  const { life: { expiresAt } = {}, failures, isToldExpired, refused } = state;
+  if (expiresAt === undefined || expiresAt > now || isToldExpired || refused) return { state };
   const isHeldUp = busySince !== undefined && now - busySince > longestTurn;
-  const isWithout = state.failures > 0 || isHeldUp;
-  if (!isWithout || state.isToldExpired || state.refused !== undefined) return { state };
+  if (failures === 0 && !isHeldUp) return { state };
   return { state: { ...state, isToldExpired: true }, event: { is: "expired", expiresAt } };
 }
 
@@ -194,7 +189,7 @@ export function clockWasSetBack(state: AccountState, ms: number): AccountState {
 export function stateOf({ refused, isLookedAt, life, failures }: AccountState, now: number): State {
   if (refused !== undefined) return "refused";
   if (!isLookedAt) return "waiting";
-  if (life === undefined || (life.expiresAt ?? now + 1) <= now) return "expired";
+  if (life === undefined || isOver(life.expiresAt, now)) return "expired";
   return failures > 0 ? "retrying" : "fresh";
 }
 

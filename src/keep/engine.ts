@@ -1,5 +1,6 @@
 import type { Clock } from "../world/world.ts";
-import type { AccountKey, AccountState, Settled } from "./account-state.ts";
+import type { AccountState, Settled } from "./account-state.ts";
+import type { AccountKey } from "./events.ts";
 
 /** An account whose turn it is. */
 export interface Due {
@@ -29,7 +30,7 @@ export interface Worker {
   serverOf(key: AccountKey): Promise<string | undefined>;
   /** whether somebody has done something about an account that is refused */
   isWorthATry(state: AccountState): Promise<boolean>;
-  /** tells what there is to tell, and notes that it is told */
+  /** tells what there is to tell, if anything, and notes that it is told */
   tell(settled: Settled): AccountState;
   /** the clock was set, or the machine slept: by so many ms ahead, or back where it is under 0 */
   clockSet(ms: number): void;

@@ -1,11 +1,26 @@
 import { MxtokenError, signInHint } from "../errors.ts";
 import type { Finding } from "../mail-server.ts";
+import type { Settings } from "../settings/settings.ts";
 import type { TokenLife } from "../token.ts";
+
+/**
+ * What tells an account from every other that is kept, and finds its settings; the same whenever the
+ * accounts are read. It is no secret.
+ */
+export type AccountKey = string;
 
 /** Which account an event is about. */
 export interface AccountName {
   /** the address; with its provider where another account here has the same */
   readonly label: string;
+}
+
+/** An account that is to be kept fresh. */
+export interface AccountToKeep extends AccountName {
+  readonly key: AccountKey;
+  readonly settings: Settings;
+  /** the command by which a person signs in */
+  signInCommand(): string;
 }
 
 /** What can be told of a failure. */

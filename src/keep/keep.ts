@@ -1,12 +1,10 @@
 import { MxtokenError } from "../errors.ts";
 import { ofAccount, type Told } from "../events.ts";
 import { type World, withWorld } from "../world/world.ts";
-import type { AccountToKeep } from "./account-state.ts";
-import { EventCommand } from "./event-command.ts";
-import { type AccountPicture, type KeepEvent, troubleOf } from "./events.ts";
+import { type AccountPicture, type AccountToKeep, type KeepEvent, troubleOf } from "./events.ts";
 import { Keeper, type Keeping } from "./keeper.ts";
+import { EventCommand, ServiceManager } from "./notify.ts";
 import { longestNap } from "./schedule.ts";
-import { ServiceManager } from "./service-manager.ts";
 import { type Counts, countStates, StatusFile } from "./status-file.ts";
 
 /** What the person wants of `mxtoken keep`. */
@@ -136,7 +134,7 @@ class KeepRun {
     this.#service.alive();
     this.#report.show(() => this.#keeper.pictures());
     const isStatusDue = this.#statusFile?.wait === 0;
-    if (isStatusDue || this.#world.env["NOTIFY_SOCKET"]) {
+    if (isStatusDue || this.#service.isThere) {
       const pictures = this.#keeper.pictures();
       this.#service.status(this.#report.summary(countStates(pictures)));
       if (isStatusDue) await this.#writeStatus(pictures);

@@ -6,9 +6,7 @@ import { type Turn, takeTurn } from "../tasks/turn.ts";
 import { withOwnSignal } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 import {
-  type AccountKey,
   type AccountState,
-  type AccountToKeep,
   due,
   isWorthATry,
   newState,
@@ -18,7 +16,7 @@ import {
   tryAgain,
 } from "./account-state.ts";
 import type { Due, Engine, Taken, Worker } from "./engine.ts";
-import type { AccountPicture, KeepEvent } from "./events.ts";
+import type { AccountKey, AccountPicture, AccountToKeep, KeepEvent } from "./events.ts";
 import type { Moment, Policy } from "./schedule.ts";
 import { settle } from "./settle.ts";
 

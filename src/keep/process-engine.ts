@@ -1,23 +1,23 @@
+import { EventEmitter, once } from "node:events";
 import { pause } from "../world/waiting.ts";
 import type { Clock } from "../world/world.ts";
 import {
-  type AccountKey,
   type AccountState,
   clockWasSetBack,
+  comesBefore,
   expired,
-  isRefreshDue,
   nextAt,
-  type Settled,
   tryAgain,
 } from "./account-state.ts";
 import type { Engine, Worker } from "./engine.ts";
+import type { AccountKey } from "./events.ts";
 import { longestNap, napUntil } from "./schedule.ts";
-import { type Begun, TurnQueue } from "./turn-queue.ts";
+import { type Place, TurnQueue } from "./turn-queue.ts";
 
 /** Why a nap ends; Node's own reason would hold a stack trace, for every turn. */
 const woken = "woken";
 
-/** How many accounts in a row are looked at, or begun, before whatever else waits goes before. */
+/** How many accounts in a row are looked at before whatever else waits goes before. */
 const pauseEvery = 50;
 
 /** A clock is set right by less all the time; ms. */
@@ -33,6 +33,7 @@ interface Account {
 interface Job {
   readonly worker: Worker;
   readonly stop: AbortSignal;
+  readonly queue: TurnQueue<Account>;
 }
 
 /**
@@ -42,27 +43,23 @@ interface Job {
 export class ProcessEngine implements Engine {
   readonly #clock: Clock;
   readonly #accounts = new Map<AccountKey, Account>();
-  readonly #queue: TurnQueue<Account>;
-  readonly #running = new Set<Promise<void>>();
+  readonly #concurrency: number;
+  #queue: TurnQueue<Account> | undefined;
   /** ends the nap */
   #alarm = new AbortController();
-  /** nothing is to be done before something happens */
-  #isAtRest = false;
-  /** are told when that is so */
-  readonly #waiting = new Set<() => void>();
-  /** when the next account has to be looked at */
+  #isNapping = false;
+  /** tells of every `nap` */
+  readonly #events = new EventEmitter();
+  /** when the next account has to be looked at, and the files of those that are refused */
   #lookAt = 0;
-  /** when the files of refused accounts have to be looked at */
   #lookAtFilesAt = 0;
   /** the time when it was looked at last */
   #seen = Number.NEGATIVE_INFINITY;
-  /** how many turns have begun since others went before */
-  #begunInARow = 0;
 
   /** @param concurrency how many turns may be under way at one authorization server */
   constructor(clock: Clock, concurrency: number) {
     this.#clock = clock;
-    this.#queue = new TurnQueue(concurrency);
+    this.#concurrency = concurrency;
   }
 
   async put(state: AccountState): Promise<void> {
@@ -86,43 +83,49 @@ export class ProcessEngine implements Engine {
   }
 
   async idle(): Promise<void> {
-    for (;;) {
-      // What has just been woken has its turn first.
+    // What has just been woken has its turn first.
+    await pause();
+    while (!this.#isNapping || this.#queue?.isAtRest !== true) {
+      if (this.#queue?.isPausing !== true) await once(this.#events, "nap");
       await pause();
-      const isPausing = this.#begunInARow >= pauseEvery;
-      if (this.#isAtRest && this.#running.size === 0 && !isPausing) return;
-      await new Promise<void>((resolve) => this.#waiting.add(resolve));
     }
   }
 
   async work(worker: Worker, stop: AbortSignal): Promise<void> {
-    const job = { worker, stop };
-    const wake = () => this.wake();
-    stop.addEventListener("abort", wake);
+    const queue: TurnQueue<Account> = new TurnQueue(this.#clock, this.#concurrency, (one, place) =>
+      this.#take(one, place, job),
+    );
+    const job = { worker, stop, queue };
+    const onStop = () => {
+      void queue.stop();
+      this.wake();
+    };
+    this.#queue = queue;
+    stop.addEventListener("abort", onStop);
     try {
       while (!stop.aborted) {
         // Whatever wakes from here on must not be slept over.
         this.#alarm = new AbortController();
         if (this.#now(job) >= this.#lookAt) await this.#look(job);
-        this.#begin(job);
+        queue.fill();
         await worker.tick?.();
         await this.#nap(job);
       }
     } finally {
-      stop.removeEventListener("abort", wake);
+      stop.removeEventListener("abort", onStop);
       // Whatever ends the loop, what is on the wire is saved.
-      await Promise.allSettled(this.#running);
+      await queue.stop();
     }
   }
 
   /** The time; and whether the clock was set back since it was looked at. */
-  #now({ worker }: Job): number {
+  #now({ worker, queue }: Job): number {
     const now = this.#clock.now();
     const back = this.#seen - now;
     this.#seen = now;
     if (back <= clockTolerance) return now;
     worker.clockSet(-back);
-    this.#queue.releaseAll();
+    queue.releaseAll();
     for (const account of this.#accounts.values()) {
       account.state = clockWasSetBack(account.state, back);
       if (account.busySince !== undefined) account.busySince -= back;
@@ -140,38 +143,24 @@ export class ProcessEngine implements Engine {
   async #look(job: Job): Promise<void> {
     await this.#lookAtFiles(job);
     const now = this.#now(job);
-    let next = this.#lookAtFilesAt;
+    this.#lookAt = this.#lookAtFilesAt;
     const due: Account[] = [];
     for (const account of this.#accounts.values()) {
-      this.#settle(account, expired(account.state, now, account.busySince), job);
+      account.state = job.worker.tell(expired(account.state, now, account.busySince));
       if (account.busySince !== undefined) continue;
-      const at = nextAt(account.state) ?? Number.POSITIVE_INFINITY;
-      if (at <= now) due.push(account);
-      else next = Math.min(next, at);
+      const next = nextAt(account.state);
+      if (next !== undefined && next <= now) due.push(account);
+      else this.#lookAt = Math.min(this.#lookAt, next ?? this.#lookAt);
     }
-    this.#lookAt = next;
-    await this.#queueAll(due, now, job);
-  }
-
-  #settle(account: Account, settled: Settled, { worker }: Job): void {
-    account.state = settled.event === undefined ? settled.state : worker.tell(settled);
-  }
-
-  /** Tokens before proofs, and whose token ends first comes first. */
-  async #queueAll(due: readonly Account[], now: number, job: Job): Promise<void> {
-    const rank = ({ state }: Account) => (isRefreshDue(state, now) ? 0 : 1);
-    const expiresAt = ({ state }: Account) => state.life?.expiresAt ?? 0;
-    const sorted = due.toSorted(
-      (one, other) => rank(one) - rank(other) || expiresAt(one) - expiresAt(other),
-    );
-    for (const [index, account] of sorted.entries()) {
+    due.sort((one, other) => comesBefore(one.state, other.state, now));
+    for (const [index, account] of due.entries()) {
       const { key, server = await job.worker.serverOf(key) } = account.state;
-      if (server !== account.state.server) account.state = { ...account.state, server };
       if (index % pauseEvery === pauseEvery - 1) await pause();
       if (job.stop.aborted) return;
+      if (server !== account.state.server) account.state = { ...account.state, server };
       account.busySince = this.#clock.now();
-      this.#queue.add(account, server ?? "");
-      if (index % pauseEvery === 0) this.#begin(job);
+      job.queue.add(account, server ?? "");
+      if (index % pauseEvery === 0) job.queue.fill();
     }
   }
 
@@ -187,83 +176,43 @@ export class ProcessEngine implements Engine {
     for (const [index, account] of refused.entries()) {
       if (index % pauseEvery === pauseEvery - 1) await pause();
       if (!(await job.worker.isWorthATry(account.state))) continue;
-      this.#settle(account, tryAgain(account.state, this.#now(job)), job);
+      account.state = job.worker.tell(tryAgain(account.state, this.#now(job)));
     }
   }
 
-  /** Begins as many turns as there is room for. */
-  #begin(job: Job): void {
-    if (job.stop.aborted || this.#begunInARow >= pauseEvery) return;
-    for (const begun of this.#queue.begin(this.#clock.now())) {
-      if (this.#accounts.get(begun.one.state.key) !== begun.one) {
-        begun.leave();
-        continue;
-      }
-      this.#run(begun, job);
-      this.#begunInARow += 1;
-      if (this.#begunInARow >= pauseEvery) {
-        // A turn that finds nothing to do ends without waiting for anything, and begins the next one.
-        void pause().then(() => this.#beginAgain(job));
-        return;
-      }
-    }
-  }
-
-  #beginAgain(job: Job): void {
-    this.#begunInARow = 0;
-    this.#begin(job);
-    this.#tellWaiting();
-  }
-
-  #run({ one: account, isCrowded, ...place }: Begun<Account>, job: Job): void {
-    // What is about to be sent or stored goes before the next one.
-    const thenBegin = (left: () => void) => () => {
-      left();
-      queueMicrotask(() => this.#begin(job));
-    };
-    const taken = job.worker.take({
-      get state() {
-        return account.state;
-      },
-      isCrowded,
-      now: () => this.#now(job),
-      onReady: thenBegin(place.onReady),
-      onLastAnswer: thenBegin(place.onLastAnswer),
-    });
-    const turn = taken
-      .then(({ state, pause: ms = 0 }) => {
-        account.state = state;
-        if (ms > 0) this.#queue.hold(state.server ?? "", this.#clock.now() + ms);
-      })
-      .finally(() => {
-        account.busySince = undefined;
-        this.#running.delete(turn);
-        place.leave();
-        this.#lookAt = Math.min(this.#lookAt, nextAt(account.state) ?? this.#lookAt);
-        this.#begin(job);
-        this.wake();
+  async #take(account: Account, place: Place, job: Job): Promise<void> {
+    try {
+      // Somebody may have dropped it while it waited.
+      if (this.#accounts.get(account.state.key) !== account) return;
+      const { state, pause: ms = 0 } = await job.worker.take({
+        ...place,
+        get state() {
+          return account.state;
+        },
+        now: () => this.#now(job),
       });
-    this.#running.add(turn);
+      account.state = state;
+      if (ms > 0) job.queue.hold(state.server ?? "", this.#clock.now() + ms);
+    } finally {
+      account.busySince = undefined;
+      this.#lookAt = Math.min(this.#lookAt, nextAt(account.state) ?? this.#lookAt);
+      this.wake();
+    }
   }
 
   async #nap(job: Job): Promise<void> {
     const before = this.#now(job);
-    const next = Math.min(this.#lookAt, this.#queue.nextRelease(before));
+    const next = Math.min(this.#lookAt, job.queue.nextRelease(before));
     const ms = napUntil(next, before, job.worker.longestNap?.());
     if (job.stop.aborted) return;
     const nap = this.#clock.sleep(ms, this.#alarm.signal).catch(() => undefined);
-    this.#isAtRest = true;
-    this.#tellWaiting();
+    this.#isNapping = true;
+    this.#events.emit("nap");
     await nap;
-    this.#isAtRest = false;
+    this.#isNapping = false;
     const ahead = this.#now(job) - (before + ms);
     if (ahead <= longestNap) return;
     job.worker.clockSet(ahead);
     this.#lookAtAll();
-  }
-
-  #tellWaiting(): void {
-    for (const resolve of this.#waiting) resolve();
-    this.#waiting.clear();
   }
 }

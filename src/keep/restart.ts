@@ -1,3 +1,5 @@
+import { MxtokenError } from "../errors.ts";
+
 /** How a command that had the tokens ended. Times are ms since 1970. */
 export interface Ended {
   readonly status: number;
@@ -42,6 +44,24 @@ export type Decision =
   | "sameToken"
   | "tooOften";
 
+/** What happens to the command. */
+export type RunEvent =
+  | { is: "started"; file: string; restarts: number }
+  /** it ended as if its token had died, and what follows */
+  | {
+      is: "ended";
+      file: string;
+      status: number;
+      decision: Exclude<Decision, "over">;
+      /** whether there is another token by now */
+      isTokenReplaced: boolean;
+    }
+  /** it ended right after a token could not be refreshed, or while none was good */
+  | { is: "endedWithoutToken"; file: string; status: number; label: string; reason: string }
+  | { is: "notStartedAgain"; file: string; reason: string }
+  | { is: "waitingForToken" }
+  | { is: "noFreshToken"; label: string; commands: readonly string[] };
+
 /** What follows from the end of a command. */
 export function afterEnd(ended: Ended, policy: RestartPolicy): Decision {
   const { status, startedAt, endedAt, isTokenReplaced, isTokenOver, isAskedToEnd, restarts } =
@@ -51,4 +71,9 @@ export function afterEnd(ended: Ended, policy: RestartPolicy): Decision {
   if (endedAt - startedAt < shortestProgress) return "noProgress";
   if (!policy.isWanted) return "notWanted";
   return restarts < policy.most ? "restart" : "tooOften";
+}
+
+/** A command that was never started. */
+export function cannotStart(file: string, reason: string, cause?: unknown): MxtokenError {
+  return new MxtokenError("usage", `cannot start ${file}: ${reason}`, { cause });
 }

@@ -1,13 +1,7 @@
 import { Interrupted, MxtokenError } from "../errors.ts";
 import type { Turn } from "../tasks/turn.ts";
-import {
-  type AccountState,
-  type AccountToKeep,
-  nextAt,
-  proven,
-  type Settled,
-} from "./account-state.ts";
-import { type Trouble, troubleOf } from "./events.ts";
+import { type AccountState, nextAt, proven, type Settled } from "./account-state.ts";
+import { type AccountToKeep, type Trouble, troubleOf } from "./events.ts";
 import { askAgainAt, type Moment, proveAgainAt, refreshAt, retryAt } from "./schedule.ts";
 
 /**

@@ -1,33 +1,12 @@
 import { Interrupted, MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { Tell, Told } from "../events.ts";
 import { readTokenFile } from "../store/read.ts";
-import type { Obtained } from "../tasks/get.ts";
-import type { TokenRecord } from "../token.ts";
-import { believed } from "../token.ts";
+import { believed, type TokenRecord } from "../token.ts";
 import { signalNumber } from "../world/builtins.ts";
 import { type Child, type SignalName, type World, withWorld } from "../world/world.ts";
-import type { AccountToKeep } from "./account-state.ts";
-import type { AccountPicture, KeepEvent, Trouble } from "./events.ts";
+import type { AccountPicture, AccountToKeep, KeepEvent, Trouble } from "./events.ts";
 import { Keeper, type Keeping } from "./keeper.ts";
-import { afterEnd, type Decision, type RestartPolicy } from "./restart.ts";
-
-/** What happens to the command. */
-export type RunEvent =
-  | { is: "started"; file: string; restarts: number }
-  /** it ended as if its token had died, and what follows */
-  | {
-      is: "ended";
-      file: string;
-      status: number;
-      decision: Exclude<Decision, "over">;
-      /** whether there is another token by now */
-      isTokenReplaced: boolean;
-    }
-  /** it ended right after a token could not be refreshed, or while none was good */
-  | { is: "endedWithoutToken"; file: string; status: number; label: string; reason: string }
-  | { is: "notStartedAgain"; file: string; reason: string }
-  | { is: "waitingForToken" }
-  | { is: "noFreshToken"; label: string; commands: readonly string[] };
+import { afterEnd, cannotStart, type RestartPolicy, type RunEvent } from "./restart.ts";
 
 /** Who is told what happens. */
 export interface RunAudience {
@@ -54,17 +33,12 @@ const pollInterval = 1000;
 const passedOn = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
 const ending: ReadonlySet<SignalName> = new Set(["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"]);
 
-/** A command that was never started. */
-export function cannotStart(file: string, reason: string, cause?: unknown): MxtokenError {
-  return new MxtokenError("usage", `cannot start ${file}: ${reason}`, { cause });
-}
-
 /** A command that has its tokens: it lives while they are kept fresh. */
 export class SupervisedCommand {
   readonly #world: World;
   readonly #supervision: Supervision;
   readonly #audience: RunAudience;
-  readonly #outcomes: readonly Obtained[];
+  readonly #tokenFiles: readonly string[];
   readonly #keeper: Keeper;
   readonly #pool: ReturnType<World["httpPool"]>;
   /** ends the refreshing; signals do not, they are the command's */
@@ -75,7 +49,6 @@ export class SupervisedCommand {
   /** a signal that came while no command ran */
   #pending: SignalName | undefined;
   readonly #failures = new Map<string, { at: number } & Pick<Trouble, "reason" | "commands">>();
-
   /** when each account got its last token, ms since 1970 */
   readonly #renewedAt = new Map<string, number>();
 
@@ -83,16 +56,15 @@ export class SupervisedCommand {
     world: World,
     supervision: Supervision,
     audience: RunAudience,
-    outcomes: readonly Obtained[],
+    tokenFiles: readonly string[],
   ) {
     this.#world = world;
     this.#supervision = supervision;
     this.#audience = audience;
-    this.#outcomes = outcomes;
+    this.#tokenFiles = tokenFiles;
     this.#pool = world.httpPool();
-    const { http } = this.#pool;
-    const keepersWorld = withWorld(world, { interrupted: this.#over.signal, http });
-    this.#keeper = new Keeper(keepersWorld, supervision, {
+    const its = { interrupted: this.#over.signal, http: this.#pool.http };
+    this.#keeper = new Keeper(withWorld(world, its), supervision, {
       event: (event) => this.#heard(event),
       detail: (told) => audience.detail(told),
     });
@@ -147,7 +119,7 @@ export class SupervisedCommand {
 
   async #runOnce(file: string, args: readonly string[], restarts: number): Promise<number> {
     const env = Object.fromEntries(
-      this.#outcomes.map(({ tokenFile }, index) => [`MXTOKEN_TOKEN_FILE_${index + 1}`, tokenFile]),
+      this.#tokenFiles.map((path, index) => [`MXTOKEN_TOKEN_FILE_${index + 1}`, path]),
     );
     if (this.#pending !== undefined) return 128 + signalNumber(this.#pending);
     this.#audience.event({ is: "started", file, restarts });
@@ -203,21 +175,16 @@ export class SupervisedCommand {
       // A failure is told once, however often it comes again.
       const isOngoing = ["retrying", "expired", "refused"].includes(state);
       if (!isOngoing && now - failure.at > suspicious) continue;
-      this.#audience.event({
-        is: "endedWithoutToken",
-        file,
-        status,
-        label,
-        reason: failure.reason,
-      });
+      const { reason } = failure;
+      this.#audience.event({ is: "endedWithoutToken", file, status, label, reason });
     }
   }
 
   /** What stands in every file. */
   #tokens(): Promise<(TokenRecord | undefined)[]> {
     return Promise.all(
-      this.#outcomes.map(async ({ tokenFile }) => {
-        const record = await readTokenFile(tokenFile).catch(() => undefined);
+      this.#tokenFiles.map(async (path) => {
+        const record = await readTokenFile(path).catch(() => undefined);
         return believed(record, this.#world.now());
       }),
     );

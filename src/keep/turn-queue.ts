@@ -1,3 +1,6 @@
+import { pause } from "../world/waiting.ts";
+import type { Clock } from "../world/world.ts";
+
 /** How many servers may have all of their places taken at once. */
 const serversAtOnce = 4;
 
@@ -10,17 +13,17 @@ const placesOfAll = 16;
  */
 const madeReadyAtOnce = 8;
 
-/** One whose turn it is, and the place that it takes up. */
-export interface Begun<T> {
-  readonly one: T;
+/** How many turns begin in a row before whatever else waits goes before. */
+const pauseEvery = 50;
+
+/** The place that a turn takes up. */
+export interface Place {
   /** others at its server wait for a place, and perhaps for their token */
   readonly isCrowded: boolean;
   /** everything that has to be read is read, and somebody is asked */
   onReady(): void;
   /** the server has answered for the last time, and what is left is to be stored */
   onLastAnswer(): void;
-  /** the turn has come to its end */
-  leave(): void;
 }
 
 /** How full a server is. */
@@ -33,19 +36,46 @@ interface Places {
 }
 
 /**
- * Those that are due, by the authorization server that they ask; "" for all of whom nobody knows yet.
- * A server has as many places as are allowed at once; while its answer is being stored, an account takes
- * up none of them.
+ * Begins the turns that wait, by the authorization server that they ask; "" for all of whom nobody knows
+ * yet. A server has as many places as are allowed at once; while its answer is being stored, an account
+ * takes up none of them.
  */
 export class TurnQueue<T> {
+  readonly #clock: Clock;
   readonly #concurrency: number;
+  readonly #run: (one: T, place: Place) => Promise<void>;
+  readonly #running = new Set<Promise<void>>();
+  #begunInARow = 0;
+  #isStopped = false;
   readonly #waiting = new Map<string, T[]>();
   readonly #places = new Map<string, Places>();
   #storing = 0;
   #underWay = 0;
 
-  constructor(concurrency: number) {
+  /**
+   * @param concurrency how many may be under way at one server
+   * @param run takes a turn
+   */
+  constructor(clock: Clock, concurrency: number, run: (one: T, place: Place) => Promise<void>) {
+    this.#clock = clock;
     this.#concurrency = concurrency;
+    this.#run = run;
+  }
+
+  /** Whether whatever else waits goes before the next turn. */
+  get isPausing(): boolean {
+    return this.#begunInARow >= pauseEvery;
+  }
+
+  /** Whether no turn is under way, and none could begin. */
+  get isAtRest(): boolean {
+    return this.#running.size === 0 && !this.isPausing;
+  }
+
+  /** Begins no more. Resolves when every turn has come to its end. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.allSettled(this.#running);
   }
 
   add(one: T, server: string): void {
@@ -69,21 +99,46 @@ export class TurnQueue<T> {
     return Math.min(Number.POSITIVE_INFINITY, ...times.filter((time) => time > now));
   }
 
-  /** All for whom there is a place now, one from each server after the other. */
-  *begin(now: number): Generator<Begun<T>> {
+  /** Begins as many as there is room for, one from each server after the other. */
+  fill(): void {
     for (let isBegun = true; isBegun; ) {
       isBegun = false;
       for (const [server, waiting] of this.#waiting) {
+        if (this.#isStopped || this.isPausing) return;
         const places = this.#placesAt(server);
-        if (!this.#hasRoom(places, now)) continue;
+        if (!this.#hasRoom(places)) continue;
         const isCrowded = waiting.length > this.#concurrency - places.asking;
         const one = waiting.shift();
         if (waiting.length === 0) this.#waiting.delete(server);
         if (one === undefined) continue;
         isBegun = true;
-        yield { one, isCrowded, ...this.#enter(places) };
+        this.#begin(one, places, isCrowded);
       }
     }
+  }
+
+  #begin(one: T, places: Places, isCrowded: boolean): void {
+    const { onReady, onLastAnswer, leave } = this.#enter(places);
+    // What is about to be sent or stored goes before the next one.
+    const thenFill = (left: () => void) => () => {
+      left();
+      queueMicrotask(() => this.fill());
+    };
+    const place = { isCrowded, onReady: thenFill(onReady), onLastAnswer: thenFill(onLastAnswer) };
+    const turn = this.#run(one, place).finally(() => {
+      this.#running.delete(turn);
+      leave();
+      this.fill();
+    });
+    this.#running.add(turn);
+    this.#begunInARow += 1;
+    // A turn that finds nothing to do ends without waiting for anything, and begins the next one.
+    if (this.isPausing) void pause().then(() => this.#fillAgain());
+  }
+
+  #fillAgain(): void {
+    this.#begunInARow = 0;
+    this.fill();
   }
 
   #placesAt(server: string): Places {
@@ -94,15 +149,15 @@ export class TurnQueue<T> {
     return places;
   }
 
-  #hasRoom({ asking, preparing, heldUntil }: Places, now: number): boolean {
-    if (heldUntil > now || preparing >= madeReadyAtOnce) return false;
+  #hasRoom({ asking, preparing, heldUntil }: Places): boolean {
+    if (heldUntil > this.#clock.now() || preparing >= madeReadyAtOnce) return false;
     // Servers that do not answer must leave every other one its place.
     const many = this.#concurrency * (asking > 0 ? serversAtOnce : placesOfAll);
     const isRoom = asking < this.#concurrency && this.#storing < this.#concurrency;
     return isRoom && this.#underWay < many;
   }
 
-  #enter(places: Places): Omit<Begun<T>, "one" | "isCrowded"> {
+  #enter(places: Places): Record<"onReady" | "onLastAnswer" | "leave", () => void> {
     let state: "preparing" | "asking" | "storing" | "left" = "preparing";
     this.#underWay += 1;
     places.asking += 1;

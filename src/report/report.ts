@@ -1,6 +1,6 @@
 import type { FoundProvider } from "../discover/discover.ts";
 import type { Event } from "../events.ts";
-import type { RunEvent } from "../keep/supervised-command.ts";
+import type { RunEvent } from "../keep/restart.ts";
 import { imapsyncOptions } from "../programs/imapsync.ts";
 import type { ListenerCertificate } from "../sign-in/certificate.ts";
 import type { CheckOutcome } from "../tasks/check.ts";

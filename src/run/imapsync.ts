@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { MxtokenError } from "../errors.ts";
-import type { AccountToKeep } from "../keep/account-state.ts";
+import type { AccountToKeep } from "../keep/events.ts";
 import { imapsyncArguments, sidesOf } from "../programs/imapsync.ts";
 import { quoteForCmd, quoteForShell } from "../programs/quote.ts";
 import { sameMailbox } from "../programs/sign-in-command.ts";
@@ -21,16 +21,15 @@ const helpPatience = 20_000;
 /**
  * The command's arguments with imapsync's options for the mailboxes, but for those that are given.
  *
- * @param command as it was given, to be asked what it knows
+ * @param run.command as it was given, to be asked what it knows
  * @param given its arguments, with placeholders filled
  * @throws MxtokenError `usage`
  */
 export async function withImapsyncOptions(
   world: World,
-  command: readonly string[],
+  { command, accounts }: { command: readonly string[]; accounts: readonly SideAccount[] },
   given: readonly string[],
   outcomes: readonly Obtained[],
-  accounts: readonly SideAccount[],
 ): Promise<readonly string[]> {
   const addresses = outcomes.map(({ mailbox }) => mailbox.address.text);
   const sides = sidesOf(addresses, given);

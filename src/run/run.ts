@@ -1,7 +1,7 @@
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
+import { cannotStart } from "../keep/restart.ts";
 import {
-  cannotStart,
   type RunAudience,
   SupervisedCommand,
   type Supervision,
@@ -40,7 +40,8 @@ export async function run(
   checkOneFileEach(outcomes);
   const completed = await request.complete(fillPlaceholders(args, outcomes), outcomes);
   world.interrupted.throwIfAborted();
-  return new SupervisedCommand(world, request, audience, outcomes).run(file, completed);
+  const tokenFiles = outcomes.map(({ tokenFile }) => tokenFile);
+  return new SupervisedCommand(world, request, audience, tokenFiles).run(file, completed);
 }
 
 async function obtainAll(

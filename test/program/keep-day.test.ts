@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Life, putCrowd } from "../scene/crowd.ts";
+import { jsonEngine } from "../scene/json-engine.ts";
 import { setScene } from "../scene/scene.ts";
 import { steppedWorld } from "../scene/stepped-world.ts";
 
@@ -58,7 +59,9 @@ test("a day of 30 accounts: an outage, a revoked account, a suspended machine, a
     }
   };
 
-  const run = world.begin(["keep", "--list", crowd.list, ...scene.options, "--json"]);
+  // Whatever is known of an account is written down, and read again, at every step.
+  const args = ["keep", "--list", crowd.list, ...scene.options, "--json"];
+  const run = world.begin(args, jsonEngine);
   await world.idle();
   // What was fresh at the beginning needs no time to become it.
   goodSince = begun - retryBound;

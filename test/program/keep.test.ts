@@ -861,8 +861,9 @@ describe("--on-event", () => {
   test("a command that fails is told once, and stops nothing", async () => {
     const { world } = keeping;
     await keeping.begin(accounts(1, 600), "--on-event", "exit 3");
-    await world.step(2 * hour);
+    // A real process ends in its own time, and the clock here does not wait for it.
     await world.shown("the command of --on-event failed");
+    await world.step(2 * hour);
     assert.ok(keeping.told("refreshed").length > 20);
     await keeping.end();
     const [told, ...more] = keeping.told("commandFailed");
