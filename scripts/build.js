@@ -52,7 +52,7 @@ const common = {
 
 const { metafile } = await build({
   ...common,
-  entryPoints: { program: "src/cli/cli.ts", index: "src/index.ts" },
+  entryPoints: { program: "src/cli/main.ts", index: "src/index.ts" },
   splitting: true,
   format: "esm",
   outExtension: { ".js": ".mjs" },
@@ -74,7 +74,7 @@ const leaveToProgram = {
   setup({ onResolve }) {
     onResolve({ filter: /./ }, ({ kind, path }) => {
       if (kind !== "dynamic-import") return undefined;
-      return { path: path === "./cli.ts" ? "./program.mjs" : path, external: true };
+      return { path: path === "./main.ts" ? "./program.mjs" : path, external: true };
     });
   },
 };

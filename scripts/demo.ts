@@ -7,7 +7,11 @@ import { exitStatus } from "../src/errors.ts";
 import { mark, written } from "../src/report/line.ts";
 import { isBrowserSeen } from "../src/world/run.ts";
 import type { AuthorizationServer } from "../test/scene/authorization-server.ts";
-import { type Certificates, issueCertificates, temporaryDirectory } from "../test/scene/certificates.ts";
+import {
+  type Certificates,
+  issueCertificates,
+  temporaryDirectory,
+} from "../test/scene/certificates.ts";
 import { startDnsServer } from "../test/scene/dns-server.ts";
 import { findDovecot, startDovecot } from "../test/scene/dovecot.ts";
 import { startImapPeer } from "../test/scene/imap-peer.ts";

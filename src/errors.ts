@@ -60,7 +60,7 @@ export type NoProviderReason =
   | "notInCatalogue";
 
 /** Details of an {@link MxtokenError} beside its code and message. */
-export interface ErrorDetails extends ErrorOptions {
+interface ErrorDetails extends ErrorOptions {
   /** which known failure it is; `cause` is another error */
   readonly causeId?: CauseId | undefined;
   /** what is known of it */
@@ -84,7 +84,7 @@ export interface ErrorDetails extends ErrorOptions {
 }
 
 /** What of an {@link MxtokenError} is said otherwise. */
-export interface ErrorChanges extends ErrorDetails {
+interface ErrorChanges extends ErrorDetails {
   readonly code?: ErrorCode;
   readonly message?: string;
 }

@@ -1,5 +1,5 @@
 import { MxtokenError } from "./errors.ts";
-import { signInCommand } from "./programs/sign-in-command.ts";
+import { signInCommand } from "./programs/commands-to-copy.ts";
 import { Given } from "./settings/given.ts";
 import { rowsOf } from "./settings/option-rows.ts";
 import { camelCase, resolveSettings } from "./settings/settings.ts";

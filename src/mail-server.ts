@@ -30,7 +30,7 @@ interface Login {
 
 export type Accepted = AcceptedByImap | AcceptedBySmtp | AcceptedByPop;
 
-export interface AcceptedByImap extends Login {
+interface AcceptedByImap extends Login {
   readonly probe: "imap";
   readonly result: "accepted";
   readonly mechanism: Mechanism;
@@ -40,13 +40,13 @@ export interface AcceptedByImap extends Login {
 }
 
 /** The server lets this user send; nothing was sent. */
-export interface AcceptedBySmtp extends Login {
+interface AcceptedBySmtp extends Login {
   readonly probe: "smtp";
   readonly result: "accepted";
   readonly mechanism: Mechanism;
 }
 
-export interface AcceptedByPop extends Login {
+interface AcceptedByPop extends Login {
   readonly probe: "pop";
   readonly result: "accepted";
   readonly mechanism: Mechanism;

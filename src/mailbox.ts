@@ -1,4 +1,4 @@
-import type { Address } from "./address.ts";
+import { domainToASCII } from "node:url";
 import { MxtokenError } from "./errors.ts";
 import type { Endpoint, Mechanism, Protocol } from "./mail-server.ts";
 
@@ -37,4 +37,84 @@ export function serverOf(mailbox: Mailbox, protocol: Protocol): Endpoint {
     "configuration",
     `no ${protocol.toUpperCase()} server is known for ${mailbox.provider}: pass --${protocol}-server`,
   );
+}
+
+/** A validated mailbox address. */
+export interface Address {
+  /** as the person wrote it, composed (NFC), without blanks around it or a dot at the end */
+  readonly text: string;
+  readonly local: string;
+  /** in lower case and in ASCII (IDNA), as DNS wants it */
+  readonly domain: string;
+}
+
+/**
+ * Reads an address like `foo@example.com` (RFC 5321, with RFC 6531's letters of any script).
+ * Quoted local parts and address literals are refused: no provider has such mailboxes.
+ *
+ * @throws MxtokenError `usage`
+ */
+export function parseAddress(text: string): Address {
+  const trimmed = withoutRoot(text);
+  const at = trimmed.lastIndexOf("@");
+  if (at < 1 || at === trimmed.length - 1) {
+    throw notAnAddress(text, "it must look like foo@example.com");
+  }
+  const local = trimmed.slice(0, at);
+  const written = trimmed.slice(at + 1);
+  if (/[\p{C}\p{Z}()<>[\]:;,\\"@]/u.test(local)) {
+    throw notAnAddress(text, "there is a character before the @ that does not belong there");
+  }
+  if (Buffer.byteLength(local) > 64) {
+    throw notAnAddress(text, "the part before the @ is over 64 bytes long");
+  }
+  const domain = domainOf(written);
+  if (domain === undefined) throw notAnAddress(text, "what follows the @ is not a domain");
+  return { text: trimmed, local, domain };
+}
+
+/** Whether a text from elsewhere can be an address; nothing more is asked of it. */
+export function isAddressLike(text: string): boolean {
+  return text.length <= 320 && /^[^\s@\p{C}]+@[^\s@\p{C}]+$/u.test(text);
+}
+
+/**
+ * Reads a mail domain like `example.com`, in any script.
+ *
+ * @returns in lower case and in ASCII (IDNA)
+ * @throws MxtokenError `usage`
+ */
+export function parseDomain(text: string): string {
+  const domain = domainOf(withoutRoot(text));
+  if (domain?.includes(".")) return domain;
+  const shown = JSON.stringify(text.slice(0, 100));
+  throw new MxtokenError(
+    "usage",
+    `${shown} is neither a mailbox address, nor a mail domain, nor a provider's name`,
+  );
+}
+
+/** The dot at the end, with which DNS tools write the root and people end sentences, says nothing. */
+function withoutRoot(text: string): string {
+  return text
+    .normalize("NFC")
+    .trim()
+    .replace(/[.\u3002\uff0e\uff61]$/, "");
+}
+
+function domainOf(written: string): string | undefined {
+  // domainToASCII also decodes percent signs and drops blanks, which no domain has.
+  if (/[\p{C}\p{Z}%/?#\\:@[\]]/u.test(written)) return undefined;
+  const domain = domainToASCII(written);
+  if (domain.length === 0 || domain.length > 253) return undefined;
+  const label = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
+  const labels = domain.split(".");
+  // No top-level domain is a number (RFC 3696 section 2): this is an IP address.
+  if (/^\d+$/.test(labels.at(-1) ?? "")) return undefined;
+  return labels.every((part) => label.test(part)) ? domain : undefined;
+}
+
+function notAnAddress(text: string, why: string): MxtokenError {
+  const shown = JSON.stringify(text.slice(0, 100));
+  return new MxtokenError("usage", `${shown} is not a mailbox address: ${why}`);
 }

@@ -1,5 +1,11 @@
 import { join } from "node:path";
-import { type FaultRule, faultEnvironment, type LoggedCall, loggedCalls, MovedClock } from "../../test/scene/faults.ts";
+import {
+  type FaultRule,
+  faultEnvironment,
+  type LoggedCall,
+  loggedCalls,
+  MovedClock,
+} from "../../test/scene/faults.ts";
 import type { Run } from "../../test/scene/program.ts";
 
 /** A process that faults happen to. */

@@ -1,10 +1,10 @@
 import type { ProviderRow } from "../catalog/provider-row.ts";
+import { isAppOnly } from "../catalog/provider-row.ts";
 import type { ProviderEvidence, Tell } from "../events.ts";
 import type { Protocol } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { CredentialsSource, OAuthClient } from "../oauth/client.ts";
 import type { ServerMetadata } from "../oauth/metadata.ts";
-import { isAppOnly } from "../settings/flow.ts";
 import { customProvider } from "../settings/provider.ts";
 import { checkSameOwner, hostOf, type Owner } from "../store/entry.ts";
 import type { World } from "../world/world.ts";

@@ -83,7 +83,7 @@ export function requireOwnApplication({ name, row }: Application, hasCredentials
 }
 
 /** Where the client secret comes from; undefined: there is none. */
-export type SecretSource =
+type SecretSource =
   | { readonly by: "person" }
   /** the application's publisher shows it to everybody */
   | { readonly by: "publisher"; readonly secret: Secret };

@@ -1,9 +1,10 @@
 import type { Flow, ProviderRow } from "../catalog/provider-row.ts";
+import { isAppOnly } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Protocol } from "../mail-server.ts";
 import type { CredentialsSource, OAuthClient } from "../oauth/client.ts";
 import { judgeMetadata, wantsBasic } from "../oauth/metadata.ts";
-import { flowOf, isAppOnly, resolveFlow } from "../settings/flow.ts";
+import { flowOf, resolveFlow } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
 import { proxyOf } from "../world/http.ts";
 import type { World } from "../world/world.ts";
@@ -12,7 +13,7 @@ import { resolveCredentials } from "./credentials.ts";
 import { checkRedirectUri, resolveEndpoints, resolveIssuer, resolveTenant } from "./endpoints.ts";
 
 /** The client, and where what it is proven by comes from. */
-export interface ResolvedClient {
+interface ResolvedClient {
   readonly client: OAuthClient;
   readonly credentials: CredentialsSource;
 }
@@ -163,7 +164,7 @@ interface Asked {
  *
  * @returns undefined where no source tells it
  */
-export function resolveScope({ settings, row, application, flow }: Asked): string | undefined {
+function resolveScope({ settings, row, application, flow }: Asked): string | undefined {
   if (settings.scope !== undefined) return settings.scope;
   if (flow === "client-credentials") return row?.clientCredentials?.scope;
   if (flow === "service-account") {
@@ -183,7 +184,7 @@ export function alternativeScope({ settings, row, flow }: Asked): string | undef
 }
 
 /** @throws MxtokenError `configuration` where no source tells the scope */
-export function requireScope(scope: string | undefined, { settings, row, flow }: Asked): void {
+function requireScope(scope: string | undefined, { settings, row, flow }: Asked): void {
   if (scope !== undefined) return;
   const protocol = row === undefined ? undefined : unknownProtocol(settings, row);
   if (protocol !== undefined && row?.withoutToken?.includes(protocol)) {

@@ -124,7 +124,7 @@ export function checkIssuer(text: string): string {
 }
 
 /** What tells the endpoints. */
-export interface EndpointRequest {
+interface EndpointRequest {
   readonly settings: Settings;
   readonly row: ProviderRow | undefined;
   readonly metadata: ServerMetadata | undefined;

@@ -1,9 +1,10 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { MxtokenError } from "../errors.ts";
+import { resolve } from "node:path";
+import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
 import type { ClientCertificate, ServiceAccount } from "../oauth/client.ts";
 import { Secret } from "../secret.ts";
-import { readGivenFile } from "../settings/read-file.ts";
 import type { Settings } from "../settings/settings.ts";
+import { readBounded, whyNot } from "../world/read-bounded.ts";
 import type { World } from "../world/world.ts";
 
 /**
@@ -134,4 +135,51 @@ function notAKey(path: string, why: string): MxtokenError {
   return new MxtokenError("unreadable", `${path} is no key of a service account: ${why}`, {
     hint: "it is the JSON file that Google's console hands out when a key is made",
   });
+}
+
+/** No key and no certificate is that long. */
+const sizeLimit = 256 * 1024;
+
+/** A file that an option names. */
+interface GivenFile {
+  /** absolute */
+  readonly path: string;
+  readonly text: string;
+  /** whether everybody on this machine can read it */
+  readonly isReadableByEverybody: boolean;
+}
+
+/**
+ * Reads a file that an option names.
+ *
+ * @param option the option's name, for the error
+ * @throws MxtokenError `configuration` where it cannot be read
+ */
+async function readGivenFile(
+  world: World,
+  option: string,
+  name: string,
+): Promise<GivenFile> {
+  const path = resolve(world.cwd, name);
+  try {
+    const how = { limit: sizeLimit, mayBePipe: false, stop: world.interrupted };
+    const found = await readBounded(path, how);
+    if (found.is !== "read") {
+      throw new MxtokenError("configuration", `--${option}: ${path} ${whyNot(found.is)}`);
+    }
+    return {
+      path,
+      text: found.bytes.toString("utf8"),
+      // Windows protects by access lists, and its file modes tell nothing of them.
+      isReadableByEverybody: world.user !== undefined && (found.mode & 0o004) !== 0,
+    };
+  } catch (error) {
+    world.interrupted.throwIfAborted();
+    if (error instanceof MxtokenError) throw error;
+    throw new MxtokenError(
+      mayBeReadLater(error) ? "unreachable" : "configuration",
+      `--${option}: cannot read ${path}: ${systemReason(error)}`,
+      { cause: error },
+    );
+  }
 }

@@ -6,13 +6,13 @@ import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import type { Endpoint, Protocol } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
-import { parseEndpoint } from "../settings/endpoint.ts";
 import { customProvider, explicitProvider } from "../settings/provider.ts";
-import { whyNot } from "../settings/read-file.ts";
+import { parseEndpoint } from "../settings/servers.ts";
 import type { Settings } from "../settings/settings.ts";
 import { checkSameOwner } from "../store/entry.ts";
 import type { Remembered } from "../token.ts";
 import { isCertificate } from "../world/builtins.ts";
+import { whyNot } from "../world/read-bounded.ts";
 import type { World } from "../world/world.ts";
 import { ownerNamedBy, type Stored } from "./peek.ts";
 import { type Chosen, chooseStored, readStored } from "./stored.ts";
@@ -107,7 +107,7 @@ function checkProxy(text: string): string {
 }
 
 /** A mailbox to log in to, and what is stored for it. */
-export interface MailboxToProve {
+interface MailboxToProve {
   readonly mailbox: Mailbox;
   /** undefined where nothing stored is needed */
   readonly stored: Stored | undefined;

@@ -1,6 +1,6 @@
+import { isAppOnly } from "../catalog/provider-row.ts";
 import { providerByName } from "../catalog/providers.ts";
 import type { Tell } from "../events.ts";
-import { isAppOnly } from "../settings/flow.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Entry, TokenStore } from "../store/entry.ts";
 import { belongsTo, type Owner } from "../store/entry.ts";

@@ -118,7 +118,7 @@ async function chooseProvider(
  * @param row the provider that the address tells
  * @throws MxtokenError `configuration` when a token is evidently not that provider's
  */
-export function checkStoredTokensFit(
+function checkStoredTokensFit(
   tokenFile: string,
   { accessToken, refreshToken }: TokenRecord,
   row: ProviderRow,

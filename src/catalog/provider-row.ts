@@ -7,6 +7,11 @@ import type { Endpoint, Mechanism, Protocol } from "../mail-server.ts";
  */
 export type Flow = "code" | "device" | "client-credentials" | "service-account";
 
+/** Flows that give an application a token of its own: nobody signs in, and nothing is refreshed. */
+export function isAppOnly(flow: Flow): boolean {
+  return flow === "client-credentials" || flow === "service-account";
+}
+
 type Sources = readonly [string, ...string[]];
 
 /** An OAuth application that is registered at a provider. */

@@ -1,14 +1,10 @@
-import { comcast } from "./comcast.ts";
-import { fastmail } from "./fastmail.ts";
+import { mailru, seznam, yandex } from "./eastern-europe.ts";
 import { google } from "./google.ts";
-import { mailru } from "./mailru.ts";
 import { office365, office365China, office365Dod, office365GccHigh, outlook } from "./microsoft.ts";
 import type { PasswordOnlyRow, ProviderRow } from "./provider-row.ts";
-import { seznam } from "./seznam.ts";
-import { thundermail } from "./thundermail.ts";
-import { passwordOnlyProviders } from "./without-oauth.ts";
+import { comcast, fastmail, thundermail } from "./smaller-providers.ts";
+import { passwordOnlyProviders } from "./without-tokens.ts";
 import { aol, att, yahoo } from "./yahoo.ts";
-import { yandex } from "./yandex.ts";
 
 /** Every provider that is known by name. A row holds facts, each from its sources, and no code. */
 export const providers: readonly ProviderRow[] = [

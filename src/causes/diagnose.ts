@@ -1,8 +1,7 @@
-import { applicationRows } from "./application-rows.ts";
 import { authorizationRows } from "./authorization-rows.ts";
 import type { CauseRow, Facts, Step } from "./cause.ts";
 import { certificateRows, networkRows } from "./connection-rows.ts";
-import { loginRows } from "./login-rows.ts";
+import { applicationRows, loginRows } from "./refusal-rows.ts";
 
 /** Known failures; the more special stand before the more general. */
 export const causeRows = [

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
-import { parseAddress } from "../address.ts";
 import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
 import type { AccountToKeep } from "../keep/events.ts";
-import { signInCommand } from "../programs/sign-in-command.ts";
+import { parseAddress } from "../mailbox.ts";
+import { signInCommand } from "../programs/commands-to-copy.ts";
 import { inPlace, type ListedAccount } from "../settings/account-list.ts";
 import { type Arguments, combined, Given } from "../settings/given.ts";
 import {

@@ -33,7 +33,7 @@ export interface Command {
 }
 
 /** What stands before `--`, in our spelling; behind it is no option of ours, and stays as it is. */
-export interface CommandLine {
+interface CommandLine {
   readonly words: readonly string[];
   /** with the `--` */
   readonly rest: readonly string[];

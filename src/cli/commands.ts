@@ -1,19 +1,22 @@
+import { resolve } from "node:path";
 import { providers } from "../catalog/providers.ts";
-import { passwordOnlyProviders } from "../catalog/without-oauth.ts";
+import { passwordOnlyProviders } from "../catalog/without-tokens.ts";
 import { identifyProvider, requireOAuth } from "../discover/discover.ts";
 import { MxtokenError } from "../errors.ts";
-import { signInCommand } from "../programs/sign-in-command.ts";
+import { quoteForCmd, quoteForShell, signInCommand } from "../programs/commands-to-copy.ts";
+import { signInPages } from "../report/page.ts";
+import type { Given } from "../settings/given.ts";
 import { dnsServerOf, resolveCommonSettings, resolveSettings } from "../settings/settings.ts";
 import { listenerCertificate } from "../sign-in/certificate.ts";
 import { certificateDirectory } from "../store/places.ts";
 import { check } from "../tasks/check.ts";
-import { get } from "../tasks/get.ts";
+import { type GetRequest, get } from "../tasks/get.ts";
 import { revoke } from "../tasks/revoke.ts";
 import { type RevokeResult, revokeAll } from "../tasks/revoke-all.ts";
 import { show } from "../tasks/show.ts";
+import type { World } from "../world/world.ts";
 import type { Command } from "./command-line.ts";
 import { printedToken, readShowOrder } from "./show-token.ts";
-import { signInSettings } from "./sign-in-settings.ts";
 
 // The commands that do one thing and end; `keep` and `run` have files of their own.
 
@@ -139,4 +142,50 @@ function failuresOf(results: readonly RevokeResult[]): MxtokenError | undefined 
     `${errors.length} of ${results.length} accounts could not be revoked; their files are kept`,
     { cause: worst, hint: worst.hint },
   );
+}
+
+/**
+ * How a person signs in, for the commands that may let one do so.
+ *
+ * @throws MxtokenError `usage`, `configuration`
+ */
+export function signInSettings(
+  given: Given,
+  world: World,
+): Pick<GetRequest, "browser" | "qr" | "timeout"> {
+  if (given.flag("local") && given.flag("localssl")) {
+    throw new MxtokenError("configuration", "--local and --localssl contradict each other");
+  }
+  const isRemote = given.flag("remotebrowser");
+  const port = given.number("port");
+  const isPortGiven = given.isOption("port");
+  return {
+    browser: {
+      open: !isRemote && !given.flag("no-browser"),
+      isRemote,
+      listener: {
+        port: isPortGiven ? port : undefined,
+        usualPort: isPortGiven ? undefined : port,
+        scheme: schemeOf(given),
+      },
+      certificateDirectory: certificateDirectory(world, given.text("home")),
+      certificateCommand: certificateCommand(given, world),
+      pages: signInPages,
+    },
+    qr: given.flag("qr") ? true : undefined,
+    timeout: given.number("timeout"),
+  };
+}
+
+/** Without the same `--home` it would show another certificate, or make one. */
+function certificateCommand(given: Given, world: World): string {
+  const home = given.text("home");
+  if (home === undefined) return "mxtoken cert";
+  const quote = world.platform === "win32" ? quoteForCmd : quoteForShell;
+  return `mxtoken cert --home ${quote(resolve(world.cwd, home))}`;
+}
+
+function schemeOf(given: Given): "http" | "https" | undefined {
+  if (given.flag("local")) return "http";
+  return given.flag("localssl") ? "https" : undefined;
 }

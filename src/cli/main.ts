@@ -4,6 +4,9 @@ import { ProcessEngine } from "../keep/process-engine.ts";
 import { Report } from "../report/report.ts";
 import type { NameOf } from "../settings/option-rows.ts";
 import { isFlagIn } from "../settings/words.ts";
+import { type FileRead, rememberRead } from "../store/read.ts";
+import { shutInspector } from "../world/own-process.ts";
+import { systemWorld } from "../world/system.ts";
 import { type World, withWorld } from "../world/world.ts";
 import { atDoubleDash, type Command, parseCommandLine } from "./command-line.ts";
 import {
@@ -14,8 +17,7 @@ import {
   revokeCommand,
   showCommand,
 } from "./commands.ts";
-import { keepCommand } from "./keep.ts";
-import { runCommand } from "./run.ts";
+import { keepCommand, runCommand } from "./keep-and-run.ts";
 
 const commands: readonly Command[] = [
   getCommand,
@@ -29,6 +31,18 @@ const commands: readonly Command[] = [
 ];
 
 const makeProcessEngine: MakeEngine = (world, concurrency) => new ProcessEngine(world, concurrency);
+
+/**
+ * The program in a process of its own, after `quick.ts`.
+ *
+ * @param read what was read already of the stored token
+ * @returns the exit status
+ */
+export async function begin(argv: readonly string[], read: FileRead | undefined): Promise<number> {
+  if (read !== undefined) rememberRead(read);
+  shutInspector();
+  return main(argv, systemWorld({ ownsProcess: true }));
+}
 
 /**
  * The program: one function of its arguments and a world.

@@ -11,8 +11,8 @@ async function start(argv: readonly string[]): Promise<void> {
   if (argv.some((word) => word === "keep" || word === "run")) prepareToLast();
   const memory = rememberRead();
   if (argv[0] === "show" && (await isShown(argv))) return;
-  const program = await import("./cli.ts");
-  await program.begin(memory.read);
+  const program = await import("./main.ts");
+  process.exitCode = await program.begin(argv, memory.read);
 }
 
 async function isShown(argv: readonly string[]): Promise<boolean> {

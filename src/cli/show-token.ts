@@ -4,7 +4,7 @@ import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
 import { fresh, type ShownToken } from "../life/fresh.ts";
 import type { Protocol } from "../mail-server.ts";
-import { signInCommand } from "../programs/sign-in-command.ts";
+import { signInCommand } from "../programs/commands-to-copy.ts";
 import { formatToken, type TokenFormat } from "../programs/token-formats.ts";
 import { Given } from "../settings/given.ts";
 import { rowsOf } from "../settings/option-rows.ts";
@@ -17,7 +17,7 @@ import type { World } from "../world/world.ts";
 // person: this is all that is loaded where a stored token is still good.
 
 /** What is to be shown, and how. */
-export interface ShowOrder {
+interface ShowOrder {
   readonly request: ShowRequest;
   readonly format: TokenFormat;
   readonly protocol: Protocol;

@@ -1,19 +1,18 @@
-import { parseAddress, parseDomain } from "../address.ts";
 import type { PasswordOnlyRow, ProviderRow } from "../catalog/provider-row.ts";
 import { passwordOnlyProviderByName, providerByName, providers } from "../catalog/providers.ts";
-import { passwordOnlyProviders } from "../catalog/without-oauth.ts";
+import { passwordOnlyProviders } from "../catalog/without-tokens.ts";
 import { MxtokenError, type NoProviderReason } from "../errors.ts";
 import type { Evidence, ProviderEvidence, Tell } from "../events.ts";
-import { showEndpoint } from "../settings/endpoint.ts";
+import { parseAddress, parseDomain } from "../mailbox.ts";
 import { providerByHand, withoutOAuth } from "../settings/provider.ts";
-import { type Resolver, systemResolvers } from "../settings/resolvers.ts";
+import { type Resolver, showEndpoint, systemResolvers } from "../settings/servers.ts";
 import type { Clock, Net, Stop, World } from "../world/world.ts";
-import type { MxHost } from "./dns-message.ts";
 import { lookUpMx, type MxAnswer } from "./look-up-mx.ts";
+import type { MxHost } from "./mx.ts";
 import { judgeMx, type Match } from "./mx.ts";
 
 /** A provider, and why it is the one. */
-export interface Discovered<Row = ProviderRow | PasswordOnlyRow, Why = Evidence> {
+interface Discovered<Row = ProviderRow | PasswordOnlyRow, Why = Evidence> {
   readonly row: Row;
   readonly evidence: Why;
 }

@@ -10,7 +10,7 @@ export type DnsRecord =
   | { readonly is: "other" };
 
 /** One question (RFC 1035 section 4.1.2). */
-export interface DnsQuestion {
+interface DnsQuestion {
   readonly name: string;
   readonly type: number;
   readonly class: number;

@@ -1,11 +1,11 @@
 import { createSocket } from "node:dgram";
 import { createConnection, isIPv6 } from "node:net";
 import { MxtokenError, systemCode } from "../errors.ts";
-import { showEndpoint } from "../settings/endpoint.ts";
-import type { Resolver } from "../settings/resolvers.ts";
+import type { Resolver } from "../settings/servers.ts";
+import { showEndpoint } from "../settings/servers.ts";
 import { within } from "../world/waiting.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
-import { type MxQuestion, type MxReply, mxQuestion } from "./dns-message.ts";
+import { type MxQuestion, type MxReply, mxQuestion } from "./mx.ts";
 
 type Found = Extract<MxReply, { is: "hosts" | "noSuchDomain" }>;
 type Failed = Extract<MxReply, { is: "failed" }>;

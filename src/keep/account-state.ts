@@ -67,7 +67,7 @@ export interface Settled {
 }
 
 /** What a turn is to do. */
-export interface TurnOrder extends Pick<TurnRequest, "isDue" | "proves" | "isPlaceKnown"> {
+interface TurnOrder extends Pick<TurnRequest, "isDue" | "proves" | "isPlaceKnown"> {
   /** it is to get a token, and not only to prove one */
   readonly refreshes: boolean;
 }

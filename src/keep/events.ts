@@ -10,7 +10,7 @@ import type { TokenLife } from "../token.ts";
 export type AccountKey = string;
 
 /** Which account an event is about. */
-export interface AccountName {
+interface AccountName {
   /** the address; with its provider where another account here has the same */
   readonly label: string;
 }
@@ -102,7 +102,7 @@ export type AccountEvent =
   | { is: "triedAgain" };
 
 /** What happens to all of them. */
-export type KeeperEvent =
+type KeeperEvent =
   | { is: "begun"; accounts: number }
   | { is: "clockSet"; ms: number }
   | { is: "listRead"; added: number; removed: number; accounts: number }

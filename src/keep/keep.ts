@@ -8,7 +8,7 @@ import { longestNap } from "./schedule.ts";
 import { type Counts, countStates, StatusFile } from "./status-file.ts";
 
 /** What the person wants of `mxtoken keep`. */
-export interface KeepRequest extends Keeping {
+interface KeepRequest extends Keeping {
   /** reads which accounts, also again at SIGHUP; @throws MxtokenError */
   readAccounts(): Promise<readonly AccountToKeep[]>;
   readonly statusFile: string | undefined;

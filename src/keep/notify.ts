@@ -1,7 +1,7 @@
 import type { Clock, World } from "../world/world.ts";
 
 /** What a command is told of an event. */
-export interface ToldEvent {
+interface ToldEvent {
   readonly is: string;
   /** undefined where it is about all of them */
   readonly account: string | undefined;

@@ -6,7 +6,7 @@ import { signalNumber } from "../world/builtins.ts";
 import { type Child, type SignalName, type World, withWorld } from "../world/world.ts";
 import type { AccountPicture, AccountToKeep, KeepEvent, Trouble } from "./events.ts";
 import { Keeper, type Keeping } from "./keeper.ts";
-import { afterEnd, cannotStart, type RestartPolicy, type RunEvent } from "./restart.ts";
+import { afterEnd, cannotStart, type RestartPolicy, type RunEvent } from "./schedule.ts";
 
 /** Who is told what happens. */
 export interface RunAudience {

@@ -1,3 +1,4 @@
+import { isAppOnly } from "../catalog/provider-row.ts";
 import {
   afterProof,
   isWorthStoring,
@@ -8,7 +9,6 @@ import {
   wrongAccount,
 } from "../proof/proof.ts";
 import type { Secret } from "../secret.ts";
-import { isAppOnly } from "../settings/flow.ts";
 import { checkSameOwner } from "../store/entry.ts";
 import type { Token, TokenRecord } from "../token.ts";
 import { type Life, prove, recordOf } from "./life.ts";

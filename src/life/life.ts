@@ -2,8 +2,8 @@ import type { Account } from "../account/account.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import type { Mailbox } from "../mailbox.ts";
+import { TokenRequests } from "../oauth/client.ts";
 import { refreshToken } from "../oauth/grants.ts";
-import { TokenRequests } from "../oauth/token-requests.ts";
 import {
   findOtherAccount,
   type Proof,

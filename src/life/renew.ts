@@ -7,7 +7,7 @@ import { type Life, prove, recordOf, requestRefresh } from "./life.ts";
 import { type Grant, isOther, renewedLineOne, sameLine, waitForOther } from "./other-renewal.ts";
 
 /** The occasion for a new token. */
-export type Renewal = RenewalWithoutProof | RenewalWithProof;
+type Renewal = RenewalWithoutProof | RenewalWithProof;
 
 interface RenewalWithoutProof {
   readonly proof: "none";

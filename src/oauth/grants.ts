@@ -1,8 +1,17 @@
 import * as oauth from "oauth4webapi";
+import { MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import type { TokenResponse } from "../token.ts";
 import type { OAuthClient, TokenRequestContext } from "./client.ts";
-import { granted, type Proofs, partiesOf, resourceOf, tokenTransport } from "./transport.ts";
+import {
+  granted,
+  type Proofs,
+  partiesOf,
+  resourceOf,
+  tokenTransport,
+  transport,
+  understood,
+} from "./transport.ts";
 
 /** What of the client stands in an authorization request. */
 export interface AuthorizingClient
@@ -127,4 +136,43 @@ export async function requestClientCredentials(
     tokenTransport(context, true),
   );
   return granted(oauth.processClientCredentialsResponse(as, oauthClient, response));
+}
+
+/** Google's word for a token that it does not know (any more). */
+const alreadyGone = "invalid_token";
+
+/**
+ * Revokes a token at the client's revocation endpoint (RFC 7009).
+ *
+ * @returns false when the server did not know the token any more
+ * @throws MxtokenError as `judgeReply` says
+ */
+export async function revokeToken(
+  context: TokenRequestContext,
+  token: Secret,
+  kind: "refresh_token" | "access_token",
+): Promise<boolean> {
+  const { as, oauthClient, authentication } = partiesOf(context);
+  const asked = {
+    endpoint: "revocation endpoint",
+    member: undefined,
+    isForApplication: true,
+  };
+  try {
+    const response = await oauth.revocationRequest(
+      as,
+      oauthClient,
+      authentication,
+      token.reveal(),
+      {
+        ...transport(context, asked, (members) => members),
+        additionalParameters: { token_type_hint: kind },
+      },
+    );
+    await understood(oauth.processRevocationResponse(response), "revocation endpoint");
+    return true;
+  } catch (error) {
+    if (error instanceof MxtokenError && error.oauthError === alreadyGone) return false;
+    throw error;
+  }
 }

@@ -1,6 +1,6 @@
 import { type Mailbox, serverOf } from "../mailbox.ts";
 import { type Side, sides } from "../settings/option-rows.ts";
-import { quoteForCmd, quoteForShell } from "./quote.ts";
+import { quoteForCmd, quoteForShell } from "./commands-to-copy.ts";
 
 /** An option of imapsync's without its side's number, and its value if it takes one. */
 interface ImapsyncOption {

@@ -9,7 +9,7 @@ import { isoSeconds } from "../token.ts";
 export type TokenFormat = WordOf<"format">;
 
 /** A token, and what the forms say beside it. */
-export interface FormattedToken {
+interface FormattedToken {
   readonly accessToken: Secret;
   readonly refreshToken: Secret | undefined;
   /** milliseconds since 1970 */

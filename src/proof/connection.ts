@@ -4,7 +4,7 @@ import { explained } from "../causes/diagnose.ts";
 import { MxtokenError, systemCode } from "../errors.ts";
 import type { Endpoint, Mechanism, Protocol } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
-import { showEndpoint } from "../settings/endpoint.ts";
+import { showEndpoint } from "../settings/servers.ts";
 import { within } from "../world/waiting.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
 import { mechanismsByStrength } from "./sasl.ts";
@@ -101,7 +101,7 @@ export function placeOf(endpoint: Endpoint, proxy: string | undefined): string {
 }
 
 /** A server that offers mechanisms, and how it is spoken of. */
-export interface Offering {
+interface Offering {
   /** `host:port` */
   readonly where: string;
   readonly protocol: Protocol;

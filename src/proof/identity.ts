@@ -1,5 +1,5 @@
 import { domainToASCII } from "node:url";
-import { isAddressLike } from "../address.ts";
+import { isAddressLike } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
 import { harmless } from "../secret.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";

@@ -2,7 +2,7 @@ import { explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { connectionError } from "./connection.ts";
 import { challengeWords, statusIn } from "./sasl.ts";
-import type { ServerAnswer } from "./server-words.ts";
+import type { ServerAnswer } from "./verdict.ts";
 import {
   endless,
   noStartTls,

@@ -2,7 +2,7 @@ import { MxtokenError } from "../errors.ts";
 import type { Finding, Mechanism } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
-import { showEndpoint } from "../settings/endpoint.ts";
+import { showEndpoint } from "../settings/servers.ts";
 import { whenAborted } from "../world/waiting.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
 import {

@@ -16,9 +16,16 @@ import {
   withinTime,
 } from "./connection.ts";
 import { PopClient } from "./pop-client.ts";
-import { judgePopReply, type PopStage } from "./pop-failure.ts";
-import { exchange, initialResponse, type Outcome, sayWithout } from "./sasl.ts";
-import { errorOf, noStartTls, verdictOf } from "./verdict.ts";
+import { exchange, initialResponse, type Outcome, sayWithout, statusIn } from "./sasl.ts";
+import {
+  errorOf,
+  noStartTls,
+  type ServerAnswer,
+  unreachable,
+  type Verdict,
+  verdictOf,
+  verdictOn,
+} from "./verdict.ts";
 
 /** RFC 2449 section 4; RFC 5034 section 4 holds an initial response to it. */
 const maxCommand = 255;
@@ -135,4 +142,44 @@ function challengeOf(reply: string): string | undefined {
 /** RFC 1939 section 5. */
 function messagesIn(status: string): number {
   return Number(/^\+OK (\d{1,9})\b/i.exec(status)?.[1] ?? 0);
+}
+
+/** How far the proof had come. */
+type PopStage = "greeting" | "login" | "maildrop";
+
+/**
+ * Response codes of RFC 2449 and RFC 3206. SYS/PERM is not among them: it says no more than that a
+ * person is needed, and Gmail uses it for accounts that have POP switched off.
+ */
+const codes: readonly [pattern: RegExp, says: ServerAnswer["code"]][] = [
+  [/^\[AUTH\b/i, "refusal"],
+  [/^\[(?:SYS\/TEMP|IN-USE|LOGIN-DELAY)\b/i, "trouble"],
+];
+
+/**
+ * Tells a refusal of the token from a server that could not decide, from its last reply.
+ *
+ * @param where `host:port`
+ * @param say makes the server's words fit to be shown
+ */
+function judgePopReply(
+  { reply, challenge }: Outcome,
+  stage: PopStage,
+  where: string,
+  say: (words: string) => string,
+): Verdict {
+  const text = reply.replace(/^-ERR\b\s*/i, "");
+  const said = say(`${text}${challenge && ` (${challenge})`}`);
+  const facts = { protocol: "pop", host: where, said } as const;
+  if (!/^-ERR\b/i.test(reply)) {
+    return unreachable(`${where} does not speak POP3: ${said}`, facts);
+  }
+  if (stage === "greeting") {
+    return unreachable(`${where} hung up: ${said || "no reason given"}`, facts);
+  }
+  const code = codes.find(([pattern]) => pattern.test(text))?.[1];
+  return verdictOn(
+    { words: text, status: statusIn(challenge), code },
+    { facts, isLoggedIn: stage === "maildrop", refusal: "pop-login-refused" },
+  );
 }

@@ -1,10 +1,10 @@
+import { isAppOnly } from "../catalog/provider-row.ts";
 import { explained } from "../causes/diagnose.ts";
 import { Interrupted, MxtokenError } from "../errors.ts";
 import type { Endpoint, Finding, Protocol } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { OAuthClient } from "../oauth/client.ts";
 import type { Secret } from "../secret.ts";
-import { isAppOnly } from "../settings/flow.ts";
 import type { Token } from "../token.ts";
 import { isoSeconds } from "../token.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";

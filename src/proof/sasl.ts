@@ -14,7 +14,7 @@ export const mechanismsByStrength: readonly Mechanism[] = ["OAUTHBEARER", "XOAUT
  * What the client answers to the error challenge before the server says no: XOAUTH2 an empty line,
  * OAUTHBEARER a single 0x01 (RFC 7628 section 3.2.3), in base64.
  */
-export const replyToErrorChallenge: Readonly<Record<Mechanism, string>> = {
+const replyToErrorChallenge: Readonly<Record<Mechanism, string>> = {
   XOAUTH2: "",
   OAUTHBEARER: "AQ==",
 };
@@ -47,7 +47,7 @@ export function initialResponse(
 }
 
 /** The initial responses that hold the token, as they might be quoted: in base64. */
-export function saslForms(user: string, server: Server, token: Secret): readonly Secret[] {
+function saslForms(user: string, server: Server, token: Secret): readonly Secret[] {
   // imapflow escapes nothing in the user name.
   return [xoauth2(user, token), oauthbearer(user, server, token), bearer(user, server, token)].map(
     inBase64,

@@ -1,6 +1,6 @@
 import { connectionError } from "./connection.ts";
 import { type Outcome, statusIn } from "./sasl.ts";
-import type { ServerAnswer } from "./server-words.ts";
+import type { ServerAnswer } from "./verdict.ts";
 import { endless, noStartTls, unreachable, type Verdict, verdictOf, verdictOn } from "./verdict.ts";
 
 /** nodemailer's `timeoutType` and `code`, in the names that `networkError()` knows. */

@@ -1,6 +1,6 @@
 import { encode } from "uqr";
 import type { Event } from "../events.ts";
-import { quoteForCmd, quoteForShell } from "../programs/quote.ts";
+import { quoteForCmd, quoteForShell } from "../programs/commands-to-copy.ts";
 import type { CertificateFacts } from "../sign-in/certificate.ts";
 import { isoSeconds } from "../token.ts";
 import type { Reader, Sentence } from "./telling.ts";

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { KeepEvent } from "../keep/events.ts";
-import type { RunEvent } from "../keep/restart.ts";
+import type { RunEvent } from "../keep/schedule.ts";
 import type { Finding } from "../mail-server.ts";
 import { isoSeconds } from "../token.ts";
 import { always, step, type Tellings } from "./telling.ts";

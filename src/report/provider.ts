@@ -3,7 +3,7 @@ import type { FoundProvider } from "../discover/discover.ts";
 import { gatewayOf } from "../discover/mx.ts";
 import type { ProviderEvidence } from "../events.ts";
 import type { Endpoint } from "../mail-server.ts";
-import { showEndpoint } from "../settings/endpoint.ts";
+import { showEndpoint } from "../settings/servers.ts";
 import { loopbackRedirect } from "../sign-in/redirect.ts";
 
 /** What is known of a provider, in lines for standard output. */

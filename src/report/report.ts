@@ -1,6 +1,6 @@
 import type { FoundProvider } from "../discover/discover.ts";
 import type { Event } from "../events.ts";
-import type { RunEvent } from "../keep/restart.ts";
+import type { RunEvent } from "../keep/schedule.ts";
 import { imapsyncOptions } from "../programs/imapsync.ts";
 import type { ListenerCertificate } from "../sign-in/certificate.ts";
 import type { CheckOutcome } from "../tasks/check.ts";
@@ -8,18 +8,16 @@ import type { Obtained } from "../tasks/get.ts";
 import type { Revoked } from "../tasks/revoke.ts";
 import { isoSeconds } from "../token.ts";
 import type { World } from "../world/world.ts";
-import { errorDocument, failureOf } from "./failure.ts";
 import { describeCertificate } from "./how-to-sign-in.ts";
 import { KeepReporter } from "./keep-report.ts";
 import { runTellings } from "./keep-tellings.ts";
-import { type Line, printable, remedy } from "./line.ts";
+import { type Line, Output, printable, remedy, Screen } from "./line.ts";
 import {
   describePasswordOnly,
   describeProvider,
   passwordOnlyDocument,
   providerDocument,
 } from "./provider.ts";
-import { Output, Screen } from "./streams.ts";
 import {
   type Audience,
   isTold,
@@ -30,7 +28,7 @@ import {
   type Telling,
 } from "./telling.ts";
 import { tellings } from "./tellings.ts";
-import { expiry, timeOf } from "./words.ts";
+import { errorDocument, expiry, failureOf, timeOf } from "./words.ts";
 
 /** Tells what happened. Everything but what was asked for goes to standard error. */
 export class Report {

@@ -1,5 +1,5 @@
 import type { Event } from "../events.ts";
-import { showEndpoint } from "../settings/endpoint.ts";
+import { showEndpoint } from "../settings/servers.ts";
 import { isoSeconds } from "../token.ts";
 import { askByDevice, askToSignIn } from "./how-to-sign-in.ts";
 import { showEvidence } from "./provider.ts";

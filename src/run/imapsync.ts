@@ -1,9 +1,8 @@
 import { basename } from "node:path";
 import { MxtokenError } from "../errors.ts";
 import type { AccountToKeep } from "../keep/events.ts";
+import { quoteForCmd, quoteForShell, sameMailbox } from "../programs/commands-to-copy.ts";
 import { imapsyncArguments, sidesOf } from "../programs/imapsync.ts";
-import { quoteForCmd, quoteForShell } from "../programs/quote.ts";
-import { sameMailbox } from "../programs/sign-in-command.ts";
 import type { Arguments } from "../settings/given.ts";
 import type { Obtained } from "../tasks/get.ts";
 import { runWithin } from "../world/waiting.ts";

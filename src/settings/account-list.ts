@@ -1,11 +1,10 @@
 import { resolve } from "node:path";
 import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
-import { readBounded } from "../world/read-bounded.ts";
+import { readBounded, whyNot } from "../world/read-bounded.ts";
 import { pause } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
 import type { Arguments } from "./given.ts";
 import { accountRows } from "./option-rows.ts";
-import { whyNot } from "./read-file.ts";
 import { bySpelling, readWords } from "./words.ts";
 
 /** An address with options of its own, and where it was written. */

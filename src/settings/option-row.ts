@@ -1,3 +1,5 @@
+import type { Flow } from "../catalog/provider-row.ts";
+
 /** The commands; `get` is the one that has no name on the command line. */
 export const commandNames = [
   "get",
@@ -87,3 +89,96 @@ export function wordRow<const W extends string>(
 ) {
   return { ...rowOf("word")(help, more), words };
 }
+
+const [flag, text, path] = [rowOf("flag"), rowOf("text"), rowOf("path")];
+const protocols = rowOf("protocols");
+
+const forSignIn = { isForSignIn: true } as const;
+const account = { ...forSignIn, group: "account" } as const;
+const access = { ...forSignIn, group: "access" } as const;
+const files = { ...forSignIn, group: "files" } as const;
+const server = { ...forSignIn, group: "authorization server" } as const;
+const client = { ...forSignIn, group: "client" } as const;
+const mail = { ...forSignIn, group: "mail servers" } as const;
+const network = { ...forSignIn, group: "network" } as const;
+const credentials = { ...client, choice: "credentials" } as const;
+
+/**
+ * What can be said of one account alone: on the command line, in a line of a list, for a side of `run`.
+ * In the order of the help texts.
+ */
+export const accountTable = {
+  provider: text("provider's name, instead of what the MX records say; see mxtoken provider", {
+    ...account,
+    isShownForSides: true,
+  }),
+  "imap-server": text("HOST[:PORT], or starttls://HOST:PORT", mail),
+  "smtp-server": text("the same for SMTP", mail),
+  "pop-server": text("the same for POP3", mail),
+  "token-file": path("default: <home>/tokens/oauth2_tokens_<address>.txt", {
+    ...files,
+    isShownForSides: true,
+  }),
+  home: path("directory that holds tokens/ and certs/", {
+    ...files,
+    of: [...mailboxCommands, "cert"],
+  }),
+  "dns-server": text("resolver to ask, IP[:PORT] (default: the system's)", {
+    ...network,
+    of: [...mailboxCommands, "provider"],
+  }),
+  "ca-file": path("one more certificate authority (PEM) for every TLS connection", network),
+  login: text("address of the person who signs in, when the mailbox is somebody else's", account),
+  proxy: text(
+    "HTTP CONNECT or SOCKS proxy for IMAP, SMTP and POP; HTTPS requests follow HTTPS_PROXY",
+    { group: "network" },
+  ),
+  verify: protocols(
+    "protocols that prove the token: imap (default), smtp, pop, with commas; or none",
+    { group: "access", of: ["get", "keep", "run", "check"] },
+  ),
+  app: text("registered application to act as: thunderbird (default), imapsync", {
+    ...access,
+    alias: "application",
+    choice: "application",
+  }),
+  thunderbird: flag("the same as --app thunderbird", { ...access, choice: "application" }),
+  tenant: text("Microsoft tenant: an id, a domain, common, organizations or consumers", access),
+  flow: wordRow(
+    ["code", "device", "client-credentials", "service-account"] satisfies readonly Flow[],
+    "how to get the first token: code (default), device, client-credentials, service-account",
+    { ...access, choice: "flow" },
+  ),
+  access: protocols("what the token shall open: imap (default), smtp, pop, with commas", access),
+  "authorize-uri": text("authorization endpoint", server),
+  "token-uri": text("token endpoint", server),
+  "device-uri": text("device authorization endpoint", server),
+  "revoke-uri": text("revocation endpoint", { group: "authorization server" }),
+  issuer: text(
+    "authorization server that tells its own endpoints; or what iss must be (RFC 9207)",
+    server,
+  ),
+  "redirect-uri": text("redirect URI, exactly as registered", server),
+  scope: text("scopes, with blanks between them", { ...server, alias: "scope-string" }),
+  "client-id": text("client id of your own application", client),
+  "client-secret": text("its secret, for everybody on this machine to see; better:", {
+    group: "client",
+    choice: "credentials",
+    isSecret: true,
+  }),
+  "client-secret-file": path(
+    "file with the secret (or MXTOKEN_CLIENT_SECRET in the environment)",
+    credentials,
+  ),
+  "client-secret-command": text("command that prints the secret", credentials),
+  "client-certificate": path(
+    "certificate of your own application, instead of a secret (PEM)",
+    credentials,
+  ),
+  "client-key": path("its private key, where that is in another file (PEM)", credentials),
+  "service-account-key": path("key file of a Google service account (JSON)", {
+    ...client,
+    choice: "flow",
+  }),
+  group: text("group that may read the token file", files),
+} as const satisfies OptionTable;

@@ -1,5 +1,5 @@
-import { accountTable } from "./account-options.ts";
 import {
+  accountTable,
   type CommandName,
   commandNames,
   mailboxCommands,

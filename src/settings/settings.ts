@@ -1,10 +1,10 @@
-import { type Address, parseAddress } from "../address.ts";
 import type { Flow } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Protocol } from "../mail-server.ts";
+import { type Address, parseAddress } from "../mailbox.ts";
 import type { Given } from "./given.ts";
 import { type AccountOptionName, accountRows } from "./option-rows.ts";
-import { parseDnsServer, type Resolver } from "./resolvers.ts";
+import { parseDnsServer, type Resolver } from "./servers.ts";
 
 /** Options that are more than text, or that several options say together. */
 const readApart = [

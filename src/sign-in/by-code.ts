@@ -3,11 +3,21 @@ import { exchangeCode } from "../oauth/grants.ts";
 import type { Proof } from "../proof/proof.ts";
 import { type Token, tokenFrom } from "../token.ts";
 import { isBrowserSeen, isOverSsh, sshTunnel } from "../world/run.ts";
+import type { SignInRequest } from "./by-device.ts";
 import type { LineInput } from "./line-input.ts";
-import type { BrowserSettings, CodeSignInRequest } from "./request.ts";
-import { failedSignIn, type SignInResult } from "./result-page.ts";
+import type { BrowserSettings, LoopbackRedirect } from "./redirect.ts";
+import { failedSignIn, type SignInResult, successfulSignIn } from "./result-page.ts";
 import type { CaughtCode, SignIn } from "./sign-in.ts";
 import type { SignInDesk } from "./sign-in-desk.ts";
+
+/** A person signs in with a browser. */
+interface CodeSignInRequest extends SignInRequest {
+  /** seconds */
+  readonly timeout: number;
+  /** undefined: the redirect URI is not on this machine */
+  readonly redirect: LoopbackRedirect | undefined;
+  readonly browser: BrowserSettings;
+}
 
 /** For the tunnel of a run that does not listen; any other would do. */
 const suggestedPort = 8765;
@@ -48,7 +58,7 @@ export async function signInByCode<T extends { readonly proof: Proof }>(
     input?.close();
     if (!signIn.isWatched) await signIn.end();
     const used = await use(token);
-    result = success(request.account, used.proof);
+    result = successfulSignIn(request.account, used.proof);
     return used;
   } catch (error) {
     result = failedSignIn(error);
@@ -204,9 +214,4 @@ async function exchange(
     const reason = `the code was not taken (${error.message}); open the sign-in address again for a new one`;
     return { is: "refused", reason };
   }
-}
-
-function success(account: string, { findings, otherAccount }: Proof): SignInResult {
-  const hosts = [...new Set(findings.map(({ host }) => host))];
-  return { is: "signedIn", account, hosts, otherAccount };
 }

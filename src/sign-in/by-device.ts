@@ -1,4 +1,6 @@
 import { MxtokenError } from "../errors.ts";
+import type { Tell } from "../events.ts";
+import type { OAuthClient, TokenRequestContext } from "../oauth/client.ts";
 import {
   type DeviceAuthorization,
   type DevicePoll,
@@ -6,7 +8,33 @@ import {
   requestDeviceCode,
 } from "../oauth/device.ts";
 import { type Token, tokenFrom } from "../token.ts";
-import type { DeviceSignInRequest } from "./request.ts";
+import type { World } from "../world/world.ts";
+
+/** For which client a person is asked to sign in, and why. */
+export interface SignInRequest {
+  readonly world: World;
+  readonly client: OAuthClient;
+  readonly tell: Tell;
+  /** the mailbox */
+  readonly account: string;
+  /** why a person is needed */
+  readonly why: string;
+  /** what a person has to know of the provider before */
+  readonly beforeSignIn: readonly string[];
+  /**
+   * Asks the authorization server once, with a deadline; an answer that may hold tokens and is not
+   * understood is not lost.
+   */
+  ask<T>(send: (context: TokenRequestContext) => Promise<T>): Promise<T>;
+}
+
+/** A person signs in on another device. */
+interface DeviceSignInRequest extends SignInRequest {
+  /** seconds; undefined: as long as the codes last */
+  readonly timeout: number | undefined;
+  /** whether a QR code is wanted; undefined: where there is room for it */
+  readonly qr: boolean | undefined;
+}
 
 /** How many codes are fetched after the first one has expired. */
 const renewals = 3;

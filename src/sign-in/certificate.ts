@@ -113,7 +113,7 @@ const backdated = day;
  *
  * @param now milliseconds since 1970
  */
-export async function makeKeyPair(now: number): Promise<KeyPair> {
+async function makeKeyPair(now: number): Promise<KeyPair> {
   const { generate } = (await import("selfsigned")).default;
   const subject = [
     { name: "commonName", value: "localhost" },

@@ -40,7 +40,7 @@ const refusalStatus: Readonly<Record<Refusal, number>> = {
 /** So many of the sign-ins that have ended are known again. */
 const endedLimit = 1000;
 
-export interface ListenerOptions {
+interface ListenerOptions {
   /** for HTTPS; undefined: plain HTTP */
   readonly keyPair: KeyPair | undefined;
   /** undefined: any free one */

@@ -13,13 +13,22 @@ export interface LoopbackRedirect {
 }
 
 /** What the person says about the listener. */
-export interface ListenerSettings {
+interface ListenerSettings {
   /** `--port` */
   readonly port: number | undefined;
   /** from the environment: taken wherever the port is free to choose */
   readonly usualPort?: number | undefined;
   /** `--local` and `--localssl` */
   readonly scheme: "http" | "https" | undefined;
+}
+
+/** How the person signs in and how the answer comes back. */
+export interface BrowserSettings {
+  /** a browser may be opened here */
+  readonly open: boolean;
+  /** `--remotebrowser`: the browser is on another machine */
+  readonly isRemote: boolean;
+  readonly listener: ListenerSettings;
 }
 
 const form =
@@ -71,9 +80,7 @@ export function loopbackRedirect(
  * more at its end would make it another one.
  */
 export function withPort(redirect: LoopbackRedirect, port: number): string {
-  return redirect.uri.replace(form, (_match, scheme, host, _port, rest) => {
-    return `${scheme}://${host}:${port}${rest ?? ""}`;
-  });
+  return redirect.uri.replace(form, `$<scheme>://$<host>:${port}$<rest>`);
 }
 
 function wishOf({ port, scheme }: ListenerSettings): string | undefined {

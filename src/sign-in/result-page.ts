@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { Interrupted, MxtokenError } from "../errors.ts";
+import type { Proof } from "../proof/proof.ts";
 import { whenAborted } from "../world/waiting.ts";
 import type { Refusal } from "./redirect.ts";
 
@@ -20,6 +21,12 @@ export type SignInResult =
       readonly message: string;
       readonly hint: string | undefined;
     };
+
+/** What the page says of a token that was proven. */
+export function successfulSignIn(account: string, { findings, otherAccount }: Proof): SignInResult {
+  const hosts = [...new Set(findings.map(({ host }) => host))];
+  return { is: "signedIn", account, hosts, otherAccount };
+}
 
 /** What the page says of an error; an unexpected one's own words may quote anything. */
 export function failedSignIn(error: unknown): SignInResult {

@@ -22,7 +22,7 @@ export interface DeskSettings {
 }
 
 /** What a person is to be asked for. */
-export interface PendingSignIn {
+interface PendingSignIn {
   readonly client: AuthorizingClient & Pick<OAuthClient, "issuer" | "isIssuerInAnswer">;
   /** for the request where nobody listens */
   readonly redirectUri: string;

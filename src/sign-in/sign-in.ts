@@ -31,7 +31,7 @@ export interface ListenerFacts {
 }
 
 /** What the person was asked for, and what an answer must match. */
-export interface AuthorizationRequest {
+interface AuthorizationRequest {
   /** where the person signs in (RFC 6749 section 4.1.1) */
   readonly url: string;
   /** as it stands in the request */
@@ -52,7 +52,7 @@ type Answer = (
 type Rubbish = Extract<AnswerVerdict, { is: "rubbish" }>;
 
 /** Told of a sign-in's end. */
-export interface SignInOwner {
+interface SignInOwner {
   /** no other answer is taken */
   ended(): void;
   /** its pages have been taken, or nobody has come for them in time */

@@ -1,7 +1,8 @@
+import { isAppOnly } from "../catalog/provider-row.ts";
 import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
-import { flowOf, isAppOnly } from "../settings/flow.ts";
+import { flowOf } from "../settings/provider.ts";
 import type { TokenNotes, TokenRecord } from "../token.ts";
 import type { TokenIdentity } from "./token-file.ts";
 

@@ -27,7 +27,7 @@ export const unlocked: HeldLock = {
 };
 
 /** How the lock is waited for. */
-export interface LockWait {
+interface LockWait {
   /** called once when another process holds it */
   onWait(): void;
   /** ends the wait, and keeps the work from being begun; by default the signals that ask the process to end */

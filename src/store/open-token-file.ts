@@ -27,7 +27,7 @@ export interface UsedTokenFile {
 }
 
 /** A token file under its lock. */
-export interface LockedFile {
+interface LockedFile {
   readonly path: string;
   readonly gid: number | undefined;
   readonly lock: HeldLock;

@@ -1,6 +1,6 @@
 import { existsSync, lstatSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import type { Address } from "../address.ts";
+import type { Address } from "../mailbox.ts";
 import type { Settings } from "../settings/settings.ts";
 import { sha256 } from "../world/builtins.ts";
 import type { World } from "../world/world.ts";
@@ -23,13 +23,6 @@ export function defaultTokenFile(
   const typed = join(directory, fileName(settings.address.text, suffix));
   if (existsSync(typed)) return typed;
   return join(directory, fileName(canonical(settings.address), suffix));
-}
-
-/** The token file that is named, else the default one; absolute. */
-export function tokenFileOf(world: World, settings: Settings): string {
-  return settings.tokenFile === undefined
-    ? defaultTokenFile(world, settings)
-    : resolve(world.cwd, settings.tokenFile);
 }
 
 /**

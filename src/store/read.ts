@@ -11,7 +11,7 @@ import { identityOf, notATokenFile, readTokenText, type TokenIdentity } from "./
 const sizeLimit = 1024 * 1024;
 
 /** How a token file is read. */
-export interface TokenReading {
+interface TokenReading {
   /**
    * what becomes of a token file whose tokens cannot be read: with --startover it may be replaced, and
    * holds nothing. A file that is no token file is refused in any case.
@@ -132,7 +132,7 @@ export async function identityIn(path: string): Promise<TokenIdentity | undefine
 }
 
 /** What changes whenever a file is replaced; undefined where there is none, or nobody may look. */
-export function signatureOf(path: string): string | undefined {
+function signatureOf(path: string): string | undefined {
   const found = look(path);
   return found && signatureIn(found);
 }

@@ -10,7 +10,7 @@ import { formatTokenFile, identityOf, readTokenText } from "./token-file.ts";
 import { readComment } from "./token-file-kind.ts";
 
 /** What became of tokens that were found beside a token file. */
-export type Restored =
+type Restored =
   /** they are in it now */
   | { readonly is: "restored" }
   /** they do not follow what stands in it: somebody has replaced it since */
@@ -147,7 +147,7 @@ export function sealTokens(record: TokenRecord, after: string): string {
 }
 
 /** What was written of a token file, though perhaps not all of it has come to the disk. */
-export interface SealedTokens {
+interface SealedTokens {
   readonly record: TokenRecord;
   /** digests of these tokens and of those that they replace */
   readonly tokens: string;
@@ -175,7 +175,7 @@ export function readSealedTokens(text: string): SealedTokens | undefined {
 }
 
 /** Whether a text says whether its tokens are whole. */
-export function isSealed(text: string): boolean {
+function isSealed(text: string): boolean {
   return sealOf(text) !== undefined;
 }
 
@@ -185,7 +185,7 @@ function sealOf(text: string): string | undefined {
 }
 
 /** A text without the line ends behind it, by which a place is kept. */
-export function writtenPart(text: string): string {
+function writtenPart(text: string): string {
   let end = text.length;
   while (end > 0 && text[end - 1] === "\n") end -= 1;
   return text.slice(0, end);

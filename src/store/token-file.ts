@@ -55,7 +55,7 @@ export function parseTokenFile(text: string, path: string): TokenRecord {
 }
 
 /** What a text holds, as far as it is a token file's. */
-export type TokenText =
+type TokenText =
   | { readonly is: "tokenFile"; readonly record: TokenRecord }
   | Exclude<FileKind, { is: "tokenFile" }>;
 

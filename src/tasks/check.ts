@@ -17,9 +17,9 @@ import type { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
 import { isoSeconds } from "../token.ts";
 import type { World } from "../world/world.ts";
-import { tokenFromInput } from "./read-token.ts";
+import { tokenFromInput } from "./person.ts";
 
-export interface CheckRequest {
+interface CheckRequest {
   readonly settings: Settings;
   /** prove a token from standard input instead of the stored one */
   readonly accessTokenFromInput: boolean;

@@ -1,6 +1,7 @@
 import { resolveAccount } from "../account/account.ts";
 import type { Stored } from "../account/peek.ts";
 import { checkTokenFits, readStored } from "../account/stored.ts";
+import { isAppOnly } from "../catalog/provider-row.ts";
 import { MxtokenError, signInHint } from "../errors.ts";
 import type { ProviderEvidence, Tell } from "../events.ts";
 import type { Accepted } from "../life/accept.ts";
@@ -12,14 +13,12 @@ import type { Finding } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { OAuthClient } from "../oauth/client.ts";
 import { proveByEvery, serversToAsk } from "../proof/proof.ts";
-import { isAppOnly } from "../settings/flow.ts";
 import type { Settings } from "../settings/settings.ts";
 import { LineInput } from "../sign-in/line-input.ts";
 import { loopbackRedirect } from "../sign-in/redirect.ts";
 import type { TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
-import { readToken } from "./read-token.ts";
-import { type SignInWishes, signIn } from "./sign-in.ts";
+import { readToken, type SignInWishes, signIn } from "./person.ts";
 
 /** What the person wants of one run. */
 export interface GetRequest extends SignInWishes {

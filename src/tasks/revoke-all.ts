@@ -1,8 +1,8 @@
 import { dirname } from "node:path";
-import { parseAddress } from "../address.ts";
 import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
+import { parseAddress } from "../mailbox.ts";
 import { customProvider } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
 import { belongsTo } from "../store/entry.ts";

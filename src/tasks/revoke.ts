@@ -1,12 +1,12 @@
 import { resolveAccount } from "../account/account.ts";
 import { ownerNamedBy, peekStored } from "../account/peek.ts";
 import { readStored } from "../account/stored.ts";
+import { isAppOnly } from "../catalog/provider-row.ts";
 import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { type Life, lifeOf } from "../life/life.ts";
-import { revokeToken } from "../oauth/revocation.ts";
-import { isAppOnly } from "../settings/flow.ts";
+import { revokeToken } from "../oauth/grants.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Entry } from "../store/entry.ts";
 import { belongsTo } from "../store/entry.ts";
@@ -14,7 +14,7 @@ import type { TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
 
 /** What the person wants of `mxtoken revoke`. */
-export interface RevokeRequest {
+interface RevokeRequest {
   readonly settings: Settings;
   /** only the file is removed, and nobody is asked */
   readonly isLocalOnly: boolean;

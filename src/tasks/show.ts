@@ -1,6 +1,7 @@
 import { resolveAccount } from "../account/account.ts";
 import { peekStored, type Stored } from "../account/peek.ts";
 import { checkTokenFits, readStored } from "../account/stored.ts";
+import { isAppOnly } from "../catalog/provider-row.ts";
 import { MxtokenError, signInHint } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { refuseRefreshToken, requestForApplication } from "../life/application.ts";
@@ -8,12 +9,11 @@ import { refreshBrought } from "../life/brought.ts";
 import { type Freshness, fresh, isFresh, type ShownToken, shownToken } from "../life/fresh.ts";
 import { type Life, lifeOf, recordOf } from "../life/life.ts";
 import { noRefreshToken, nothingStored, type Renewed, renew } from "../life/renew.ts";
-import { flowWanted, isAppOnly } from "../settings/flow.ts";
-import { explicitProvider } from "../settings/provider.ts";
+import { explicitProvider, flowWanted } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
-import { tokenFromInput } from "./read-token.ts";
+import { tokenFromInput } from "./person.ts";
 
 /** What a program wants to be shown. */
 export interface ShowRequest extends Freshness {

@@ -1,6 +1,7 @@
 import { type Account, resolveAccount } from "../account/account.ts";
 import type { Stored } from "../account/peek.ts";
 import { readStored } from "../account/stored.ts";
+import { isAppOnly } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { issueAndProve } from "../life/application.ts";
@@ -8,7 +9,7 @@ import { type Life, lifeOf as lifeOfAccount, prove, recordOf } from "../life/lif
 import { noRefreshToken, nothingStored, renew } from "../life/renew.ts";
 import type { Finding } from "../mail-server.ts";
 import { requireAccepted, resultOf } from "../proof/proof.ts";
-import { flowWanted, isAppOnly } from "../settings/flow.ts";
+import { flowWanted } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Entry } from "../store/entry.ts";
 import { identityOf, type TokenIdentity } from "../store/token-file.ts";

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Transform } from "node:stream";
 
 /** A body without its content codings, as far as they could be undone. */
-export interface Decoded {
+interface Decoded {
   readonly bytes: Buffer;
   /** whether it ends at the limit, or what was to be decoded did */
   readonly truncated: boolean;

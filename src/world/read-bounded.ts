@@ -6,7 +6,7 @@ const openFile = promisify(open);
 const closeFile = promisify(close);
 
 /** What became of a file that somebody has named. */
-export type BoundedFile =
+type BoundedFile =
   | {
       readonly is: "read";
       readonly bytes: Buffer;
@@ -17,7 +17,7 @@ export type BoundedFile =
   /** a directory, a device; also a pipe, where that is not wanted */
   | { readonly is: "noFile" };
 
-export interface BoundedRead {
+interface BoundedRead {
   /** bytes */
   readonly limit: number;
   /** whether it may be a pipe, as a shell's `<(command)` is */
@@ -89,4 +89,9 @@ function readPipe(fd: number, { limit, stop }: BoundedRead): Promise<Buffer> {
     socket.once("error", reject);
     socket.once("close", () => stop.removeEventListener("abort", onStop));
   }).finally(() => socket.destroy());
+}
+
+/** Half a sentence about a file that is of no use. */
+export function whyNot(is: Exclude<BoundedFile["is"], "read">): string {
+  return is === "tooLarge" ? "is too large" : "is not a regular file";
 }

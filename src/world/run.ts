@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { systemCode, systemReason } from "../errors.ts";
-import { withoutSecrets } from "./environment.ts";
+import { withoutSecrets } from "./builtins.ts";
 import type { Child, CommandResult, Ending, Runnable, RunOptions } from "./world.ts";
 
 /** Runs a program without a shell, or a command line with one; its standard error is the user's. */

@@ -1,12 +1,11 @@
 import { join, resolve } from "node:path";
-import { systemResolvers, trustAlso } from "./builtins.ts";
-import { keepSecrets } from "./environment.ts";
+import { keepSecrets, systemResolvers, trustAlso } from "./builtins.ts";
 import { standardOutputs } from "./patient-output.ts";
-import { leaveSignals, surviveBackgroundErrors, takeSignals } from "./signals.ts";
+import { leaveSignals, surviveBackgroundErrors, takeSignals } from "./waiting.ts";
 import type { HttpPool, World } from "./world.ts";
 
 /** Whose the process is. */
-export interface SystemOptions {
+interface SystemOptions {
   /**
    * whether it is this program's own. A library leaves its signals, its errors in the background, its
    * environment and the flags of its engine to whoever owns it, and opens no browser.

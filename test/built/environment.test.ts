@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { keepSecrets, secretsIn } from "../../src/world/environment.ts";
+import { keepSecrets, secretsIn } from "../../src/world/builtins.ts";
 import { putCrowd } from "../scene/crowd.ts";
 import { accounts } from "../scene/keeping.ts";
 import { type Run, type RunOptions, runProgram } from "../scene/program.ts";

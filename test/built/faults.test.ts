@@ -4,7 +4,15 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, test } from "node:test";
 import { temporaryDirectory } from "../scene/certificates.ts";
-import { type FaultOptions, type FaultRule, faultEnvironment, hasStopped, loggedCalls, MovedClock, standStill } from "../scene/faults.ts";
+import {
+  type FaultOptions,
+  type FaultRule,
+  faultEnvironment,
+  hasStopped,
+  loggedCalls,
+  MovedClock,
+  standStill,
+} from "../scene/faults.ts";
 import { type Run, runCommand, runProgram } from "../scene/program.ts";
 import { type Scene, setScene, tokenFileText, user } from "../scene/scene.ts";
 

@@ -3,7 +3,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { main } from "../../src/cli/main.ts";
-import { type AuthorizationServer, startAuthorizationServer } from "../scene/authorization-server.ts";
+import {
+  type AuthorizationServer,
+  startAuthorizationServer,
+} from "../scene/authorization-server.ts";
 import { type Certificates, issueCertificates, temporaryDirectory } from "../scene/certificates.ts";
 import { type ImapPeer, startImapPeer } from "../scene/imap-peer.ts";
 import { runProgram } from "../scene/program.ts";

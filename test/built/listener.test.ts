@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { quoteForShell } from "../../src/programs/quote.ts";
+import { quoteForShell } from "../../src/programs/commands-to-copy.ts";
 import { listening, listeningIn } from "../scene/listening.ts";
 import { loopbackAddresses } from "../scene/loopback.ts";
 import { programPath, type Run, runProgram } from "../scene/program.ts";

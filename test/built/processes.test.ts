@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { quoteForShell } from "../../src/programs/quote.ts";
+import { quoteForShell } from "../../src/programs/commands-to-copy.ts";
 import { readSealedTokens } from "../../src/store/restore.ts";
 import { parseTokenFile } from "../../src/store/token-file.ts";
 import { programPath, type Run, runProgram } from "../scene/program.ts";

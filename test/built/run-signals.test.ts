@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { quoteForShell } from "../../src/programs/quote.ts";
+import { quoteForShell } from "../../src/programs/commands-to-copy.ts";
 import { temporaryDirectory } from "../scene/certificates.ts";
 import { programPath, type Run, runCommand } from "../scene/program.ts";
 import { judgeByLife, readerProgram } from "../scene/reader.ts";

@@ -4,9 +4,16 @@ import { createHash, randomBytes } from "node:crypto";
 import { closeSync, existsSync, openSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { quoteForShell } from "../../src/programs/quote.ts";
+import { quoteForShell } from "../../src/programs/commands-to-copy.ts";
 import { programPath, type Run, runCommand } from "../scene/program.ts";
-import { outcome, type RunScene, type Side, setRunScene, source, target } from "../scene/run-scene.ts";
+import {
+  outcome,
+  type RunScene,
+  type Side,
+  setRunScene,
+  source,
+  target,
+} from "../scene/run-scene.ts";
 
 // `mxtoken run`: the built program and real children, by the real clock.
 

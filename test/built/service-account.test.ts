@@ -5,7 +5,13 @@ import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { decodeProtectedHeader, SignJWT } from "jose";
 import { issueCertificates, temporaryDirectory } from "../scene/certificates.ts";
-import { type Account, type JwtBearerServer, newAccount, startJwtBearerServer, writeKeyFile } from "../scene/jwt-bearer-server.ts";
+import {
+  type Account,
+  type JwtBearerServer,
+  newAccount,
+  startJwtBearerServer,
+  writeKeyFile,
+} from "../scene/jwt-bearer-server.ts";
 import { runProgram } from "../scene/program.ts";
 import { type Result, runMain, type Scene, setScene, tokenFileText, user } from "../scene/scene.ts";
 import { standIn } from "../scene/stand-in.ts";

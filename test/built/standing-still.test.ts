@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { quoteForShell } from "../../src/programs/quote.ts";
+import { quoteForShell } from "../../src/programs/commands-to-copy.ts";
 import { systemWorld } from "../../src/world/system.ts";
 import { faultEnvironment, MovedClock, standStill } from "../scene/faults.ts";
 import { programPath, type Run, runCommand, runProgram } from "../scene/program.ts";

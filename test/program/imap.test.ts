@@ -5,8 +5,19 @@ import type { Mailbox } from "../../src/mailbox.ts";
 import { proveByImap } from "../../src/proof/imap.ts";
 import { Secret } from "../../src/secret.ts";
 import { type Certificates, issueCertificates, temporaryDirectory } from "../scene/certificates.ts";
-import { type ImapFlood, type ImapPeer, type ImapSentence, startImapPeer } from "../scene/imap-peer.ts";
-import { assertHidden, assertNotAccepted, mailboxAt, tracingWorld, user } from "../scene/probing.ts";
+import {
+  type ImapFlood,
+  type ImapPeer,
+  type ImapSentence,
+  startImapPeer,
+} from "../scene/imap-peer.ts";
+import {
+  assertHidden,
+  assertNotAccepted,
+  mailboxAt,
+  tracingWorld,
+  user,
+} from "../scene/probing.ts";
 
 let directory: string;
 let certificates: Certificates;

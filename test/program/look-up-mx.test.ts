@@ -4,7 +4,12 @@ import { lookUpMx } from "../../src/discover/look-up-mx.ts";
 import { Interrupted, MxtokenError } from "../../src/errors.ts";
 import { withZones } from "../../src/world/builtins.ts";
 import { temporaryDirectory } from "../scene/certificates.ts";
-import { type DnsAnswer, type DnsQuery, type DnsServer, startDnsServer } from "../scene/dns-server.ts";
+import {
+  type DnsAnswer,
+  type DnsQuery,
+  type DnsServer,
+  startDnsServer,
+} from "../scene/dns-server.ts";
 import { freePort, loopbackAddresses } from "../scene/loopback.ts";
 import { type TestWorld, testWorld } from "../scene/world.ts";
 

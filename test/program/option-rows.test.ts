@@ -1,15 +1,21 @@
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { describe, test } from "node:test";
-import { parseAddress } from "../../src/address.ts";
-import { signInCommand } from "../../src/programs/sign-in-command.ts";
+import { parseAddress } from "../../src/mailbox.ts";
+import { signInCommand } from "../../src/programs/commands-to-copy.ts";
 import { parseAccountList } from "../../src/settings/account-list.ts";
 import { combined, environmentName, Given } from "../../src/settings/given.ts";
 import { commandNames, type OptionRow, optionGroups } from "../../src/settings/option-row.ts";
-import { accountRows, optionRows, rowsOf, sideRows, sides } from "../../src/settings/option-rows.ts";
+import {
+  accountRows,
+  optionRows,
+  rowsOf,
+  sideRows,
+  sides,
+} from "../../src/settings/option-rows.ts";
 import { resolveCommonSettings } from "../../src/settings/settings.ts";
 import { spellingsOf } from "../../src/settings/words.ts";
-import { secretsIn } from "../../src/world/environment.ts";
+import { secretsIn } from "../../src/world/builtins.ts";
 import { runMain } from "../scene/scene.ts";
 import { testWorld } from "../scene/world.ts";
 

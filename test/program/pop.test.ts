@@ -7,7 +7,13 @@ import { Secret } from "../../src/secret.ts";
 import { type Certificates, issueCertificates, temporaryDirectory } from "../scene/certificates.ts";
 import { testConnections } from "../scene/connection-tests.ts";
 import { type PopAnswer, type PopPeer, type PopSentence, startPopPeer } from "../scene/pop-peer.ts";
-import { assertHidden, assertNotAccepted, mailboxAt, tracingWorld, user } from "../scene/probing.ts";
+import {
+  assertHidden,
+  assertNotAccepted,
+  mailboxAt,
+  tracingWorld,
+  user,
+} from "../scene/probing.ts";
 
 let directory: string;
 let certificates: Certificates;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { providers } from "../../src/catalog/providers.ts";
-import { passwordOnlyProviders } from "../../src/catalog/without-oauth.ts";
-import { showEndpoint } from "../../src/settings/endpoint.ts";
+import { passwordOnlyProviders } from "../../src/catalog/without-tokens.ts";
+import { showEndpoint } from "../../src/settings/servers.ts";
 import { type DnsAnswer, type DnsServer, startDnsServer } from "../scene/dns-server.ts";
 import { freePort } from "../scene/loopback.ts";
 import { type Result, runMain, type Scene, setScene, tokenFileText, user } from "../scene/scene.ts";

@@ -6,7 +6,16 @@ import { MxtokenError } from "../../src/errors.ts";
 import type { SignInDesk } from "../../src/sign-in/sign-in-desk.ts";
 import { temporaryDirectory } from "../scene/certificates.ts";
 import { freePort, loopbackAddresses } from "../scene/loopback.ts";
-import { type Asked, askListener, type Begun, beginSignIn, listenerCertificate, nextCode as nextCodeOf, openDesk, type Reply } from "../scene/sign-in-desk.ts";
+import {
+  type Asked,
+  askListener,
+  type Begun,
+  beginSignIn,
+  listenerCertificate,
+  nextCode as nextCodeOf,
+  openDesk,
+  type Reply,
+} from "../scene/sign-in-desk.ts";
 import { type TestWorld, testWorld } from "../scene/world.ts";
 
 const connectionPatience = 15_000;

@@ -6,8 +6,19 @@ import { proveBySmtp } from "../../src/proof/smtp.ts";
 import { Secret } from "../../src/secret.ts";
 import { type Certificates, issueCertificates, temporaryDirectory } from "../scene/certificates.ts";
 import { testConnections } from "../scene/connection-tests.ts";
-import { assertHidden, assertNotAccepted, login, mailboxAt, tracingWorld } from "../scene/probing.ts";
-import { type SmtpAnswer, type SmtpPeer, type SmtpSentence, startSmtpPeer } from "../scene/smtp-peer.ts";
+import {
+  assertHidden,
+  assertNotAccepted,
+  login,
+  mailboxAt,
+  tracingWorld,
+} from "../scene/probing.ts";
+import {
+  type SmtpAnswer,
+  type SmtpPeer,
+  type SmtpSentence,
+  startSmtpPeer,
+} from "../scene/smtp-peer.ts";
 
 let directory: string;
 let certificates: Certificates;

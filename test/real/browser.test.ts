@@ -8,7 +8,10 @@ import { after, afterEach, before, describe, test } from "node:test";
 import type { BrowserContext, Page } from "playwright-core";
 import { main } from "../../src/cli/main.ts";
 import { signInPages } from "../../src/report/page.ts";
-import { type AuthorizationServer, startAuthorizationServer } from "../scene/authorization-server.ts";
+import {
+  type AuthorizationServer,
+  startAuthorizationServer,
+} from "../scene/authorization-server.ts";
 import { signInOn, startBrowser, type TestBrowser } from "../scene/browser.ts";
 import { type Certificates, issueCertificates, temporaryDirectory } from "../scene/certificates.ts";
 import { type Dovecot, startDovecot } from "../scene/dovecot.ts";

@@ -5,9 +5,15 @@ import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { decodeProtectedHeader, importJWK, jwtVerify } from "jose";
 import { main } from "../../src/cli/main.ts";
-import { type AuthorizationServer, startAuthorizationServer } from "../scene/authorization-server.ts";
+import {
+  type AuthorizationServer,
+  startAuthorizationServer,
+} from "../scene/authorization-server.ts";
 import { type Certificates, issueCertificates, temporaryDirectory } from "../scene/certificates.ts";
-import { type IssuedClientCertificate, issueClientCertificate } from "../scene/client-certificates.ts";
+import {
+  type IssuedClientCertificate,
+  issueClientCertificate,
+} from "../scene/client-certificates.ts";
 import { type Dovecot, startDovecot } from "../scene/dovecot.ts";
 import { runProgram } from "../scene/program.ts";
 import { type Result, runMain, type Scene, setScene, tokenFileText, user } from "../scene/scene.ts";

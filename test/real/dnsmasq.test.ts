@@ -2,11 +2,17 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { getServers } from "node:dns";
 import { after, before, describe, test } from "node:test";
-import { quoteForShell } from "../../src/programs/quote.ts";
-import { showEndpoint } from "../../src/settings/endpoint.ts";
+import { quoteForShell } from "../../src/programs/commands-to-copy.ts";
+import { showEndpoint } from "../../src/settings/servers.ts";
 import { temporaryDirectory } from "../scene/certificates.ts";
 import { startDnsServer } from "../scene/dns-server.ts";
-import { type Dnsmasq, dnsmasqOptions, dnsmasqZone, manyHosts, startDnsmasq } from "../scene/dnsmasq.ts";
+import {
+  type Dnsmasq,
+  dnsmasqOptions,
+  dnsmasqZone,
+  manyHosts,
+  startDnsmasq,
+} from "../scene/dnsmasq.ts";
 import { programPath, runProgram } from "../scene/program.ts";
 import { rootCommand } from "../scene/root.ts";
 

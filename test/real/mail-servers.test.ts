@@ -3,11 +3,20 @@ import { after, before, describe, test } from "node:test";
 import type { Mechanism, Protocol, TlsStart } from "../../src/mail-server.ts";
 import { proveByEvery } from "../../src/proof/proof.ts";
 import { Secret } from "../../src/secret.ts";
-import { type AuthorizationServer, startAuthorizationServer } from "../scene/authorization-server.ts";
+import {
+  type AuthorizationServer,
+  startAuthorizationServer,
+} from "../scene/authorization-server.ts";
 import { type Certificates, issueCertificates, temporaryDirectory } from "../scene/certificates.ts";
 import { type Dovecot, startDovecot } from "../scene/dovecot.ts";
 import { type Postfix, startPostfix } from "../scene/postfix.ts";
-import { assertHidden, assertNotAccepted, mailboxAt, tracingWorld, user } from "../scene/probing.ts";
+import {
+  assertHidden,
+  assertNotAccepted,
+  mailboxAt,
+  tracingWorld,
+  user,
+} from "../scene/probing.ts";
 import { testWorld } from "../scene/world.ts";
 
 let directory: string;

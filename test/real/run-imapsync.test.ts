@@ -2,11 +2,21 @@ import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
-import { type AuthorizationServer, startAuthorizationServer } from "../scene/authorization-server.ts";
+import {
+  type AuthorizationServer,
+  startAuthorizationServer,
+} from "../scene/authorization-server.ts";
 import { type Certificates, issueCertificates, temporaryDirectory } from "../scene/certificates.ts";
 import { type Dovecot, startDovecot } from "../scene/dovecot.ts";
 import { programPath, type Run, runCommand, runProgram } from "../scene/program.ts";
-import { imapsyncScript, outcome, type RunScene, setRunScene, source, target } from "../scene/run-scene.ts";
+import {
+  imapsyncScript,
+  outcome,
+  type RunScene,
+  setRunScene,
+  source,
+  target,
+} from "../scene/run-scene.ts";
 import { runMain, type Scene, setScene, tokenFileText, user } from "../scene/scene.ts";
 import { testWorld } from "../scene/world.ts";
 

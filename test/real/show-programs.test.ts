@@ -11,11 +11,20 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
-import { quoteForShell } from "../../src/programs/quote.ts";
-import { type AuthorizationServer, startAuthorizationServer } from "../scene/authorization-server.ts";
+import { quoteForShell } from "../../src/programs/commands-to-copy.ts";
+import {
+  type AuthorizationServer,
+  startAuthorizationServer,
+} from "../scene/authorization-server.ts";
 import { issueCertificates, temporaryDirectory } from "../scene/certificates.ts";
 import { type Dovecot, startDovecot } from "../scene/dovecot.ts";
-import { programPath, type Run, type RunOptions, runCommand, runProgram } from "../scene/program.ts";
+import {
+  programPath,
+  type Run,
+  type RunOptions,
+  runCommand,
+  runProgram,
+} from "../scene/program.ts";
 import { type Scene, setScene, tokenFileText, user } from "../scene/scene.ts";
 import type { Answer } from "../scene/token-endpoint.ts";
 import { testWorld } from "../scene/world.ts";

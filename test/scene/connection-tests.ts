@@ -7,7 +7,13 @@ import type { Secret } from "../../src/secret.ts";
 import type { World } from "../../src/world/world.ts";
 import { type Certificates, issueCertificates } from "./certificates.ts";
 import type { LineServer } from "./line-session.ts";
-import { assertNotAccepted, startHttpProxy, startMuteServer, startSocksProxy, type tracingWorld } from "./probing.ts";
+import {
+  assertNotAccepted,
+  startHttpProxy,
+  startMuteServer,
+  startSocksProxy,
+  type tracingWorld,
+} from "./probing.ts";
 
 type TracingWorld = ReturnType<typeof tracingWorld>;
 

@@ -40,7 +40,7 @@ export interface FileShape {
 }
 
 /** Begin a program: nobody has to import them, and what they import late is a program as well. */
-const entries: ReadonlySet<string> = new Set(["cli/cli.ts", "cli/quick.ts"]);
+const entries: ReadonlySet<string> = new Set(["cli/main.ts", "cli/quick.ts"]);
 
 /**
  * Every file of `src/`, by its path.

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { parseAddress, parseDomain } from "../../src/address.ts";
 import { MxtokenError } from "../../src/errors.ts";
+import { parseAddress, parseDomain } from "../../src/mailbox.ts";
 
 const good = [
   ["foo@example.com", "foo", "example.com"],

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { gateways } from "../../src/catalog/gateways.ts";
 import type { ProviderRow } from "../../src/catalog/provider-row.ts";
-import { passwordOnlyProviderByName, providerByName, providers } from "../../src/catalog/providers.ts";
-import { passwordOnlyProviders } from "../../src/catalog/without-oauth.ts";
+import {
+  passwordOnlyProviderByName,
+  providerByName,
+  providers,
+} from "../../src/catalog/providers.ts";
+import { gateways, passwordOnlyProviders } from "../../src/catalog/without-tokens.ts";
 import type { Endpoint } from "../../src/mail-server.ts";
 import { loopbackRedirect } from "../../src/sign-in/redirect.ts";
 

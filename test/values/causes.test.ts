@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { CauseRow, Facts, Pattern } from "../../src/causes/cause.ts";
-import { causeOf, causeRows, diagnose, diagnosed, explained, remedyOf } from "../../src/causes/diagnose.ts";
+import {
+  causeOf,
+  causeRows,
+  diagnose,
+  diagnosed,
+  explained,
+  remedyOf,
+} from "../../src/causes/diagnose.ts";
 import { MxtokenError } from "../../src/errors.ts";
 
 const rows: readonly CauseRow[] = causeRows;

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { parseAddress } from "../../src/address.ts";
 import { MxtokenError } from "../../src/errors.ts";
 import type { Mailbox } from "../../src/mailbox.ts";
+import { parseAddress } from "../../src/mailbox.ts";
 import { imapsyncOptions } from "../../src/programs/imapsync.ts";
-import { parseEndpoint, showEndpoint } from "../../src/settings/endpoint.ts";
-import { parseDnsServer } from "../../src/settings/resolvers.ts";
+import { parseDnsServer, parseEndpoint, showEndpoint } from "../../src/settings/servers.ts";
 import { dataDirectory } from "../../src/world/system.ts";
 
 const ports = { implicit: 993, starttls: 143 };

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import fc from "fast-check";
-import { type MxQuestion, mxQuestion } from "../../src/discover/dns-message.ts";
-import { judgeMx } from "../../src/discover/mx.ts";
+import { judgeMx, type MxQuestion, mxQuestion } from "../../src/discover/mx.ts";
 
 const domain = "example.test";
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { parseAddress } from "../../src/address.ts";
 import type { Mailbox } from "../../src/mailbox.ts";
+import { parseAddress } from "../../src/mailbox.ts";
 import { imapsyncArguments, imapsyncOptions, sidesOf } from "../../src/programs/imapsync.ts";
 
 const mailbox: Mailbox = {

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { gateways } from "../../src/catalog/gateways.ts";
 import { providers } from "../../src/catalog/providers.ts";
-import { passwordOnlyProviders } from "../../src/catalog/without-oauth.ts";
+import { gateways, passwordOnlyProviders } from "../../src/catalog/without-tokens.ts";
 import { judgeMx, matchesHost } from "../../src/discover/mx.ts";
 import { seenHosts } from "../scene/mx-hosts.ts";
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { parseAddress } from "../../src/address.ts";
 import { MxtokenError } from "../../src/errors.ts";
 import type { Mailbox } from "../../src/mailbox.ts";
-import { checkPlaceholders, fillPlaceholders } from "../../src/run/placeholders.ts";
+import { parseAddress } from "../../src/mailbox.ts";
+import { checkPlaceholders, fillPlaceholders } from "../../src/run/run.ts";
 import { Secret } from "../../src/secret.ts";
 import type { Obtained } from "../../src/tasks/get.ts";
 

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { afterEnd, type Decision, type Ended, imapsyncStatuses, type RestartPolicy } from "../../src/keep/restart.ts";
+import {
+  afterEnd,
+  type Decision,
+  type Ended,
+  imapsyncStatuses,
+  type RestartPolicy,
+} from "../../src/keep/schedule.ts";
 
 const minute = 60_000;
 const startedAt = Date.parse("2026-11-20T12:00:00Z");

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Mechanism } from "../../src/mail-server.ts";
-import { type Carrier, decodeChallenge, exchange, inBase64, initialResponse, oauthbearer, sayWithout, xoauth2 } from "../../src/proof/sasl.ts";
+import {
+  type Carrier,
+  decodeChallenge,
+  exchange,
+  inBase64,
+  initialResponse,
+  oauthbearer,
+  sayWithout,
+  xoauth2,
+} from "../../src/proof/sasl.ts";
 import { Secret } from "../../src/secret.ts";
 
 const server = { host: "mail.example.test", port: 993 };

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { askAgainAt, isFromTheFuture, longestNap, napUntil, type Policy, proveAgainAt, refreshAt, retryAt } from "../../src/keep/schedule.ts";
+import {
+  askAgainAt,
+  isFromTheFuture,
+  longestNap,
+  napUntil,
+  type Policy,
+  proveAgainAt,
+  refreshAt,
+  retryAt,
+} from "../../src/keep/schedule.ts";
 
 const second = 1000;
 const minute = 60 * second;

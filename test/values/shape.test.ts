@@ -4,30 +4,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { findBreaches, limits, measureSource, roomOf } from "../scene/shape.ts";
-
-/** Rooms that are not held to the limits yet; the house as a whole is when there is none. */
-const exempt: ReadonlySet<string> = new Set([
-  "account",
-  "causes",
-  "store",
-  "life",
-  "sign-in",
-  "tasks",
-  "keep",
-  "run",
-  "report",
-]);
+import { findBreaches, limits, measureSource } from "../scene/shape.ts";
 
 const files = measureSource();
 
 test("the house has few files", () => {
-  if (exempt.size === 0) assert.ok(files.length <= limits.files, `${files.length} files`);
+  assert.ok(files.length <= limits.files, `${files.length} files`);
 });
 
-for (const { rule, places } of findBreaches(
-  files.filter(({ path }) => !exempt.has(roomOf(path))),
-)) {
+for (const { rule, places } of findBreaches(files)) {
   test(rule, () => assert.deepEqual(places, []));
 }
 

@@ -1,11 +1,10 @@
 import { dirname, resolve } from "node:path";
-import type { Address } from "../address.ts";
+import type { Address } from "../mailbox.ts";
 import { type Arguments, Given } from "../settings/given.ts";
 import { type OptionRow, optionGroups } from "../settings/option-row.ts";
 import { optionRows } from "../settings/option-rows.ts";
 import { defaultTokenFile } from "../store/places.ts";
 import type { World } from "../world/world.ts";
-import { quoteForCmd, quoteForShell } from "./quote.ts";
 
 /** By which the token that is missing is got. */
 function rowsForSignIn(): OptionRow[] {
@@ -45,4 +44,14 @@ export function sameMailbox(args: Arguments, world: World, address: Address): st
     return [`--${name}${word.startsWith("-") ? "=" : " "}${quote(word)}`];
   });
   return [quote(address.text), ...options];
+}
+
+/** One word of a command line for a POSIX shell. */
+export function quoteForShell(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** One word of a command line for Windows' cmd. */
+export function quoteForCmd(text: string): string {
+  return /^[\w@+=:,./\\-]+$/.test(text) ? text : `"${text.replaceAll('"', '""')}"`;
 }

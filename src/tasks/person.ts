@@ -1,0 +1,106 @@
+import { MxtokenError } from "../errors.ts";
+import type { Tell } from "../events.ts";
+import { type Accepted, accept } from "../life/accept.ts";
+import { keepingAnswer, type Life, tellMissingScopes } from "../life/life.ts";
+import { Secret } from "../secret.ts";
+import { signInByCode } from "../sign-in/by-code.ts";
+import type { SignInRequest } from "../sign-in/by-device.ts";
+import { signInByDevice } from "../sign-in/by-device.ts";
+import { LineInput } from "../sign-in/line-input.ts";
+import type { BrowserSettings, LoopbackRedirect } from "../sign-in/redirect.ts";
+import { type DeskSettings, SignInDesk } from "../sign-in/sign-in-desk.ts";
+import { otherThanToken } from "../store/token-file-kind.ts";
+import { isTokenText, type Token } from "../token.ts";
+import { within } from "../world/waiting.ts";
+import type { World } from "../world/world.ts";
+
+/** How a person signs in, where one is needed. */
+export interface SignInWishes {
+  readonly browser: BrowserSettings & DeskSettings;
+  /** seconds to sign in; undefined: 300, and none at all when nobody is there */
+  readonly timeout: number | undefined;
+  /** whether a QR code is wanted; undefined: where there is room for it */
+  readonly qr: boolean | undefined;
+}
+
+const signInTimeout = 300;
+
+/** What is known of a sign-in when a person is asked for it. */
+interface Occasion {
+  readonly input: LineInput;
+  /** undefined: the redirect URI is not on this machine */
+  readonly redirect: LoopbackRedirect | undefined;
+  /** why a person is needed */
+  readonly why: string;
+}
+
+/** Lets a person sign in, proves the token and stores it. */
+export async function signIn(
+  life: Life,
+  { browser, timeout, qr }: SignInWishes,
+  { input, redirect, why }: Occasion,
+): Promise<Accepted> {
+  const { world, account, entry, requests, tell } = life;
+  const { client, beforeSignIn, mailbox } = account;
+  // Before the person is troubled: what was consented to must find its place.
+  await entry.edit(account.owner, (open) => open.reserve());
+  await requests.prepare();
+  const ask: SignInRequest["ask"] = (send) => keepingAnswer(life, () => requests.send(send));
+  const asked = { world, client, tell, why, beforeSignIn, ask, account: mailbox.address.text };
+  const use = (token: Token) => {
+    if (token.refreshToken === undefined) tell({ is: "noRefreshToken" });
+    tellMissingScopes(life, token, false);
+    return accept(life, token);
+  };
+  if (client.flow === "device") return use(await signInByDevice({ ...asked, timeout, qr }));
+  const desk = new SignInDesk(world, browser);
+  try {
+    const patience = timeout ?? signInTimeout;
+    return await signInByCode(desk, input, { ...asked, timeout: patience, redirect, browser }, use);
+  } finally {
+    await desk.close();
+  }
+}
+
+/** As long as a person has to sign in. */
+const patience = 300_000;
+
+/**
+ * Reads a token from standard input: its first line that is not blank.
+ *
+ * @param what the kind of token, for the question and the error
+ * @throws MxtokenError `usage`; Interrupted
+ */
+export async function readToken(
+  world: World,
+  tell: Tell,
+  input: LineInput,
+  what: string,
+): Promise<Secret> {
+  input.open();
+  if (world.stdin.isTTY === true) tell({ is: "tokenWanted", what });
+  const line = await within(
+    world,
+    patience,
+    (stop) => input.next(stop),
+    () => undefined,
+  );
+  if (line === undefined) throw new MxtokenError("usage", `no ${what} came on standard input`);
+  const text = line.replace(/^\uFEFF/, "");
+  const other = otherThanToken(text);
+  if (!isTokenText(text) || other !== undefined) {
+    const why = other === undefined ? "" : `: it is ${other}`;
+    throw new MxtokenError("usage", `what came on standard input is no ${what}${why}`);
+  }
+  return new Secret(text);
+}
+
+/** The same for a command that reads nothing else from standard input. */
+export async function tokenFromInput(world: World, tell: Tell, what: string): Promise<Secret> {
+  const input = new LineInput(world);
+  try {
+    return await readToken(world, tell, input, what);
+  } finally {
+    input.close();
+  }
+}
