@@ -7,7 +7,7 @@ import type { CredentialsSource, OAuthClient } from "../oauth/client.ts";
 import type { ServerMetadata } from "../oauth/metadata.ts";
 import { customProvider } from "../settings/provider.ts";
 import { checkSameOwner, hostOf, type Owner } from "../store/entry.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Net, Stop, World } from "../world/world.ts";
 import { resolveClient } from "./client.ts";
 import { checkIssuer } from "./endpoints.ts";
 import { resolveMailbox } from "./mailbox.ts";
@@ -89,7 +89,7 @@ export async function resolveAccount(
 
 /** What the server says of itself, where its issuer is all that the person named of it. */
 async function metadataFor(
-  world: World,
+  world: Clock & Net & Stop,
   { settings }: AccountRequest,
   { evidence, mailbox }: Pick<Chosen, "evidence"> & { readonly mailbox: Mailbox },
   tell: Tell,

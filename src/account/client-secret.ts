@@ -5,7 +5,7 @@ import type { ClientSecretSource } from "../settings/settings.ts";
 import { secretsIn } from "../world/builtins.ts";
 import { readBounded, whyNot } from "../world/read-bounded.ts";
 import { runWithin, within } from "../world/waiting.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Host, Stop } from "../world/world.ts";
 
 /** A secret that was fetched. */
 interface Fetched {
@@ -27,7 +27,7 @@ const againAfter = 60_000;
  * it is fetched now.
  */
 export async function keptSecret(
-  world: World,
+  world: Clock & Host & Stop,
   source: ClientSecretSource,
   refused: Secret | undefined,
 ): Promise<Secret | undefined> {
@@ -60,7 +60,7 @@ export async function keptSecret(
  * @throws MxtokenError `configuration`
  */
 async function readClientSecret(
-  world: World,
+  world: Clock & Host & Stop,
   source: ClientSecretSource,
 ): Promise<Secret | undefined> {
   if (source.value !== undefined) return secretFrom(source.value, "the client secret");
@@ -69,7 +69,7 @@ async function readClientSecret(
   return undefined;
 }
 
-async function readSecretFile(world: World, name: string): Promise<Secret> {
+async function readSecretFile(world: Clock & Host & Stop, name: string): Promise<Secret> {
   const read = (stop: AbortSignal) =>
     readBounded(path, { limit: sizeLimit, mayBePipe: true, stop });
   const path = resolve(world.cwd, name);
@@ -98,7 +98,7 @@ const sizeLimit = 64 * 1024;
 /** Somebody may have to unlock something; ms. */
 const commandPatience = 300_000;
 
-async function runSecretCommand(world: World, command: string): Promise<Secret> {
+async function runSecretCommand(world: Clock & Host & Stop, command: string): Promise<Secret> {
   const result = await runWithin(
     world,
     { shell: command },

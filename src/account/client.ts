@@ -7,7 +7,7 @@ import { judgeMetadata, wantsBasic } from "../oauth/metadata.ts";
 import { flowOf, resolveFlow } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
 import { proxyOf } from "../world/http.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Host, Stop } from "../world/world.ts";
 import type { Application, ClientRequest } from "./application.ts";
 import { resolveCredentials } from "./credentials.ts";
 import { checkRedirectUri, resolveEndpoints, resolveIssuer, resolveTenant } from "./endpoints.ts";
@@ -24,7 +24,10 @@ interface ResolvedClient {
  *
  * @throws MxtokenError `usage` or `configuration`; `unreadable` for a key that is none
  */
-export async function resolveClient(world: World, request: ClientRequest): Promise<ResolvedClient> {
+export async function resolveClient(
+  world: Clock & Host & Stop,
+  request: ClientRequest,
+): Promise<ResolvedClient> {
   const { settings, row, remembered, metadata, purpose } = request;
   // Before a person is troubled: every request will need it.
   proxyOf(world.env);

@@ -4,7 +4,7 @@ import type { ClientCredentials, CredentialsSource, OAuthClient } from "../oauth
 import type { Purpose } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Remembered } from "../token.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Host, Stop } from "../world/world.ts";
 import {
   type Application,
   type ClientRequest,
@@ -35,7 +35,7 @@ const none: ClientCredentials = {
  * @throws MxtokenError `configuration`; `unreadable` for a key that is none
  */
 export async function resolveCredentials(
-  world: World,
+  world: Clock & Host & Stop,
   { settings, row, remembered, purpose }: ClientRequest,
   flow: Flow,
 ): Promise<Credentials> {
@@ -75,7 +75,7 @@ export async function resolveCredentials(
 }
 
 async function serviceAccountOf(
-  world: World,
+  world: Host & Stop,
   { serviceAccountKey }: Settings,
   remembered: Remembered,
   purpose: Purpose,

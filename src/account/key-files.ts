@@ -5,7 +5,7 @@ import type { ClientCertificate, ServiceAccount } from "../oauth/client.ts";
 import { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
 import { readBounded, whyNot } from "../world/read-bounded.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Host, Stop } from "../world/world.ts";
 
 /**
  * Reads `--client-certificate` and `--client-key`; a file with both may be given as the first.
@@ -14,7 +14,7 @@ import type { World } from "../world/world.ts";
  * @throws MxtokenError `configuration`, or `unreadable` for files that are not what they should be
  */
 export async function readClientCertificate(
-  world: World,
+  world: Clock & Host & Stop,
   { clientCertificate, clientKey }: Settings,
 ): Promise<ClientCertificate | undefined> {
   if (clientCertificate === undefined) return undefined;
@@ -86,7 +86,7 @@ const option = "service-account-key";
  * @throws MxtokenError `configuration` where it cannot be read, `unreadable` where it is no such key
  */
 export async function readServiceAccount(
-  world: World,
+  world: Host & Stop,
   name: string | undefined,
 ): Promise<ServiceAccount> {
   if (name === undefined) {
@@ -155,11 +155,7 @@ interface GivenFile {
  * @param option the option's name, for the error
  * @throws MxtokenError `configuration` where it cannot be read
  */
-async function readGivenFile(
-  world: World,
-  option: string,
-  name: string,
-): Promise<GivenFile> {
+async function readGivenFile(world: Host & Stop, option: string, name: string): Promise<GivenFile> {
   const path = resolve(world.cwd, name);
   try {
     const how = { limit: sizeLimit, mayBePipe: false, stop: world.interrupted };

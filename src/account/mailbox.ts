@@ -13,7 +13,7 @@ import { checkSameOwner } from "../store/entry.ts";
 import type { Remembered } from "../token.ts";
 import { isCertificate } from "../world/builtins.ts";
 import { whyNot } from "../world/read-bounded.ts";
-import type { World } from "../world/world.ts";
+import type { Host, World } from "../world/world.ts";
 import { ownerNamedBy, type Stored } from "./peek.ts";
 import { type Chosen, chooseStored, readStored } from "./stored.ts";
 
@@ -166,7 +166,7 @@ async function choose(
 
 /** @throws MxtokenError `configuration` where a server of a protocol that is to be proven is not known */
 function toProve(
-  world: World,
+  world: Host,
   settings: Settings,
   row: ProviderRow | undefined,
   remembered: Remembered,

@@ -10,7 +10,7 @@ import type { Settings } from "../settings/settings.ts";
 import { belongsTo } from "../store/entry.ts";
 import { tokenFiles } from "../store/token-file-store.ts";
 import type { TokenRecord } from "../token.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Net, Stop, World } from "../world/world.ts";
 
 import type { Stored } from "./peek.ts";
 
@@ -55,7 +55,7 @@ export interface Chosen {
  * @throws MxtokenError `usage`, `configuration`, `noProvider`, `unreadable`, `unreachable`; Interrupted
  */
 export async function chooseStored(
-  world: World,
+  world: Clock & Net & Stop,
   request: AccountRequest,
   first: Stored,
   tell: Tell,
@@ -90,7 +90,7 @@ export async function chooseStored(
 }
 
 async function chooseProvider(
-  world: World,
+  world: Clock & Net & Stop,
   { settings, purpose }: AccountRequest,
   { entry, record }: Stored,
   tell: Tell,

@@ -13,7 +13,7 @@ import {
   type Settings,
 } from "../settings/settings.ts";
 import { pause } from "../world/waiting.ts";
-import type { World } from "../world/world.ts";
+import type { Host } from "../world/world.ts";
 
 type Warn = (text: string) => void;
 
@@ -54,7 +54,7 @@ const pauseEvery = 500;
 export async function accountsToKeep(
   listed: readonly ListedAccount[],
   common: Arguments,
-  world: World,
+  world: Host,
   warn: Warn,
 ): Promise<AccountToKeep[]> {
   const sources: Sources = new Map();
@@ -99,7 +99,7 @@ export async function accountsToKeep(
  */
 export function requireOneFileEach(
   accounts: readonly AccountToKeep[],
-  world: World,
+  world: Host,
   hint: string,
 ): void {
   const files = accounts.flatMap(({ settings: { tokenFile } }) =>

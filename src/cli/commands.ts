@@ -14,7 +14,7 @@ import { type GetRequest, get } from "../tasks/get.ts";
 import { revoke } from "../tasks/revoke.ts";
 import { type RevokeResult, revokeAll } from "../tasks/revoke-all.ts";
 import { show } from "../tasks/show.ts";
-import type { World } from "../world/world.ts";
+import type { Host } from "../world/world.ts";
 import type { Command } from "./command-line.ts";
 import { printedToken, readShowOrder } from "./show-token.ts";
 
@@ -151,7 +151,7 @@ function failuresOf(results: readonly RevokeResult[]): MxtokenError | undefined 
  */
 export function signInSettings(
   given: Given,
-  world: World,
+  world: Host,
 ): Pick<GetRequest, "browser" | "qr" | "timeout"> {
   if (given.flag("local") && given.flag("localssl")) {
     throw new MxtokenError("configuration", "--local and --localssl contradict each other");
@@ -178,7 +178,7 @@ export function signInSettings(
 }
 
 /** Without the same `--home` it would show another certificate, or make one. */
-function certificateCommand(given: Given, world: World): string {
+function certificateCommand(given: Given, world: Host): string {
   const home = given.text("home");
   if (home === undefined) return "mxtoken cert";
   const quote = world.platform === "win32" ? quoteForCmd : quoteForShell;

@@ -7,7 +7,7 @@ import { type ListedAccount, readAccountList } from "../settings/account-list.ts
 import { type Arguments, combined, type Given } from "../settings/given.ts";
 import { accountRows, type NameOf, sideRows, sides } from "../settings/option-rows.ts";
 import type { Obtained } from "../tasks/get.ts";
-import type { World } from "../world/world.ts";
+import type { Host } from "../world/world.ts";
 import { accountsToKeep, requireOneFileEach } from "./accounts-to-keep.ts";
 import type { Command } from "./command-line.ts";
 import { signInSettings } from "./commands.ts";
@@ -128,7 +128,7 @@ function commandOf(given: Given): readonly string[] {
 /** @throws MxtokenError `usage` */
 async function accountsOf(
   given: Given,
-  world: World,
+  world: Host,
   warn: (text: string) => void,
 ): Promise<readonly SideAccount[]> {
   const { args, words } = given;

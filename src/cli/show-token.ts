@@ -11,7 +11,7 @@ import { rowsOf } from "../settings/option-rows.ts";
 import { resolveSettings } from "../settings/settings.ts";
 import { bySpelling, readWords } from "../settings/words.ts";
 import type { ShowRequest } from "../tasks/show.ts";
-import type { World } from "../world/world.ts";
+import type { Host, World } from "../world/world.ts";
 
 // What `mxtoken show` prints, and from where. Nothing here leads to the network, to yargs or to a
 // person: this is all that is loaded where a stored token is still good.
@@ -26,7 +26,7 @@ interface ShowOrder {
 const defaultMinLife = 300_000;
 
 /** @throws MxtokenError `usage`, `configuration` */
-export function readShowOrder(given: Given, world: World, warn: (text: string) => void): ShowOrder {
+export function readShowOrder(given: Given, world: Host, warn: (text: string) => void): ShowOrder {
   const accessTokenFromInput = given.flag("access-token-stdin");
   const refreshTokenFromInput = given.flag("refresh-token-stdin");
   if (accessTokenFromInput && refreshTokenFromInput) {
@@ -77,7 +77,7 @@ function formatOf(given: Given): TokenFormat {
  *
  * @throws MxtokenError `configuration` where the form needs more than is known
  */
-export function printedToken(world: World, token: ShownToken, order: ShowOrder): string {
+export function printedToken(world: Host, token: ShownToken, order: ShowOrder): string {
   const { format, protocol, request } = order;
   const { account, login, provider } = token;
   // SMTP logs in as the person, where the mailbox is somebody else's.
@@ -128,7 +128,7 @@ function notPlain(text: string): never {
  *
  * @throws MxtokenError `usage` for any other
  */
-export function readPlain([command, ...words]: readonly string[], world: World): Given {
+export function readPlain([command, ...words]: readonly string[], world: Host): Given {
   const addresses: string[] = [];
   const args = readWords(words, bySpelling(rowsOf("show")), (word) => addresses.push(word));
   const [address = "", ...more] = addresses;

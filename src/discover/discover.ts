@@ -6,7 +6,7 @@ import type { Evidence, ProviderEvidence, Tell } from "../events.ts";
 import { parseAddress, parseDomain } from "../mailbox.ts";
 import { providerByHand, withoutOAuth } from "../settings/provider.ts";
 import { type Resolver, showEndpoint, systemResolvers } from "../settings/servers.ts";
-import type { Clock, Net, Stop, World } from "../world/world.ts";
+import type { Clock, Net, Stop } from "../world/world.ts";
 import { lookUpMx, type MxAnswer } from "./look-up-mx.ts";
 import type { MxHost } from "./mx.ts";
 import { judgeMx, type Match } from "./mx.ts";
@@ -165,7 +165,7 @@ export type FoundProvider<Row = ProviderRow | PasswordOnlyRow> = Discovered<Row,
  * @throws MxtokenError `usage`, `noProvider`, `unreachable`; Interrupted
  */
 export async function identifyProvider(
-  world: World,
+  world: Clock & Net & Stop,
   text: string,
   resolver: Resolver | undefined,
   tell: Tell,

@@ -1,6 +1,6 @@
 import { MxtokenError } from "../errors.ts";
 import { ofAccount, type Told } from "../events.ts";
-import { type World, withWorld } from "../world/world.ts";
+import { type Host, type Stop, type Terminal, type World, withWorld } from "../world/world.ts";
 import { type AccountPicture, type AccountToKeep, type KeepEvent, troubleOf } from "./events.ts";
 import { Keeper, type Keeping } from "./keeper.ts";
 import { EventCommand, ServiceManager } from "./notify.ts";
@@ -41,7 +41,7 @@ export async function keep(world: World, request: KeepRequest, report: KeepRepor
 
 /** One `mxtoken keep`. */
 class KeepRun {
-  readonly #world: World;
+  readonly #world: Host & Terminal & Stop;
   readonly #request: KeepRequest;
   readonly #report: KeepReport;
   readonly #keeper: Keeper;

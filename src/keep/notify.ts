@@ -1,4 +1,4 @@
-import type { Clock, World } from "../world/world.ts";
+import type { Clock, Host } from "../world/world.ts";
 
 /** What a command is told of an event. */
 interface ToldEvent {
@@ -59,13 +59,13 @@ function inTurn<T>(
  * MXTOKEN_MESSAGE and MXTOKEN_COMMAND in its environment.
  */
 export class EventCommand {
-  readonly #world: World;
+  readonly #world: Clock & Host;
   readonly #onFailure: (reason: string) => void;
   readonly #events: ReturnType<typeof inTurn<ToldEvent>>;
   #isFailing = false;
   readonly #end = new AbortController();
 
-  constructor(world: World, command: string, onFailure: (reason: string) => void) {
+  constructor(world: Clock & Host, command: string, onFailure: (reason: string) => void) {
     this.#world = world;
     this.#onFailure = onFailure;
     this.#events = inTurn(world, patience, (event, late) => this.#run(command, event, late));
@@ -134,7 +134,7 @@ export class EventCommand {
  * so the unit needs `NotifyAccess=all`.
  */
 export class ServiceManager {
-  readonly #world: World;
+  readonly #world: Clock;
   readonly isThere: boolean;
   /** ms after which it wants to hear that the service is alive; undefined: it does not */
   readonly #watchdog: number | undefined;
@@ -145,7 +145,7 @@ export class ServiceManager {
   #isStopping = false;
   readonly #messages: ReturnType<typeof inTurn<string>>;
 
-  constructor(world: World) {
+  constructor(world: Clock & Host) {
     this.#world = world;
     this.isThere = Boolean(world.env["NOTIFY_SOCKET"]);
     const micros = Number(world.env["WATCHDOG_USEC"]);

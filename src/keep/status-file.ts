@@ -3,7 +3,7 @@ import { MxtokenError } from "../errors.ts";
 import { ofAccount } from "../events.ts";
 import { contentOf, replaceFile } from "../store/atomic.ts";
 import { isoSeconds } from "../token.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Host } from "../world/world.ts";
 import type { AccountPicture, State } from "./events.ts";
 
 /** How many accounts stand how. */
@@ -27,14 +27,14 @@ const longestInterval = 60_000;
 
 /** Holds the current picture, for whoever wants to look. */
 export class StatusFile {
-  readonly #world: World;
+  readonly #world: Clock;
   readonly path: string;
   #writtenAt = Number.NEGATIVE_INFINITY;
   #isBehind = true;
   #accounts = 0;
 
   /** @param path relative to the current directory */
-  constructor(world: World, path: string) {
+  constructor(world: Clock & Host, path: string) {
     this.#world = world;
     this.path = resolve(world.cwd, path);
   }

@@ -5,7 +5,7 @@ import type { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
 import { checkSameOwner } from "../store/entry.ts";
 import { missingScopes, type TokenNotes, type TokenRecord } from "../token.ts";
-import type { World } from "../world/world.ts";
+import type { Clock } from "../world/world.ts";
 
 /** What a program is shown of a token. */
 export interface ShownToken {
@@ -38,7 +38,7 @@ export interface Freshness {
  * @throws MxtokenError `configuration` for one that belongs to something else
  */
 export function fresh(
-  world: World,
+  world: Clock,
   { settings, minLife }: Freshness,
   { entry, record }: Stored,
 ): ShownToken | undefined {
@@ -49,7 +49,7 @@ export function fresh(
 }
 
 /** Whether the access token is there and known to be good for at least `minLife` ms. */
-export function isFresh(world: World, record: TokenRecord, minLife: number): boolean {
+export function isFresh(world: Clock, record: TokenRecord, minLife: number): boolean {
   const { expiresAt } = record.notes;
   const isLasting = expiresAt !== undefined && expiresAt - world.now() >= minLife;
   return record.accessToken !== undefined && isLasting;

@@ -3,7 +3,7 @@ import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import type { Secret } from "../secret.ts";
 import { whenAborted } from "../world/waiting.ts";
-import type { Clock, HttpReply, Net, World } from "../world/world.ts";
+import type { Clock, HttpReply, Net, Stop } from "../world/world.ts";
 
 /** The endpoints of an authorization server. */
 export interface ServerEndpoints {
@@ -126,12 +126,12 @@ interface Requester {
 
 /** Requests to one authorization server, each sent once. */
 export class TokenRequests {
-  readonly #world: World;
+  readonly #world: Clock & Net & Stop;
   readonly #requester: Requester;
   readonly #tell: Tell;
   readonly #toldOf = new Set<string>();
 
-  constructor(world: World, requester: Requester, tell: Tell) {
+  constructor(world: Clock & Net & Stop, requester: Requester, tell: Tell) {
     this.#world = world;
     this.#requester = requester;
     this.#tell = tell;

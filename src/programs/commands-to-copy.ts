@@ -4,7 +4,7 @@ import { type Arguments, Given } from "../settings/given.ts";
 import { type OptionRow, optionGroups } from "../settings/option-row.ts";
 import { optionRows } from "../settings/option-rows.ts";
 import { defaultTokenFile } from "../store/places.ts";
-import type { World } from "../world/world.ts";
+import type { Host } from "../world/world.ts";
 
 /** By which the token that is missing is got. */
 function rowsForSignIn(): OptionRow[] {
@@ -15,18 +15,18 @@ function rowsForSignIn(): OptionRow[] {
 }
 
 /** The directory whose `tokens/` are used because they are here. */
-function homeHere(world: World, address: Address): string | undefined {
+function homeHere(world: Host, address: Address): string | undefined {
   const directory = dirname(dirname(defaultTokenFile(world, { address, home: undefined })));
   return directory === world.dataDirectory ? undefined : directory;
 }
 
 /** The command line by which a person gets the token, with the same options. */
-export function signInCommand(args: Arguments, world: World, address: Address): string {
+export function signInCommand(args: Arguments, world: Host, address: Address): string {
   return ["mxtoken", ...sameMailbox(args, world, address)].join(" ");
 }
 
 /** Address and options, quoted, that lead to the same mailbox and token file from everywhere. */
-export function sameMailbox(args: Arguments, world: World, address: Address): string[] {
+export function sameMailbox(args: Arguments, world: Host, address: Address): string[] {
   const quote = world.platform === "win32" ? quoteForCmd : quoteForShell;
   const given = new Given(args, world.env);
   const isPlaceGiven = [given.text("home"), given.text("token-file")].some(

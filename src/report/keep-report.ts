@@ -3,7 +3,7 @@ import type { AccountPicture, KeepEvent, Trouble } from "../keep/events.ts";
 import type { KeepReport } from "../keep/keep.ts";
 import type { Counts } from "../keep/status-file.ts";
 import { isoSeconds } from "../token.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Host, Terminal } from "../world/world.ts";
 import { keepTellings } from "./keep-tellings.ts";
 import type { Output, Screen } from "./line.ts";
 import { remedy } from "./line.ts";
@@ -22,7 +22,7 @@ const leastColumns = 40;
 
 /** Tells of `mxtoken keep`: a line for every event, and a table where there is a terminal. */
 export class KeepReporter implements KeepReport {
-  readonly #world: World;
+  readonly #world: Clock & Terminal;
   readonly #options: ReportOptions;
   readonly #screen: Screen;
   readonly #output: Output;
@@ -33,7 +33,7 @@ export class KeepReporter implements KeepReport {
   #isBehind = false;
 
   constructor(
-    world: World,
+    world: Clock & Host & Terminal,
     options: ReportOptions,
     { screen, output }: { screen: Screen; output: Output },
     audience: "person" | "bystander",

@@ -6,7 +6,7 @@ import { imapsyncArguments, sidesOf } from "../programs/imapsync.ts";
 import type { Arguments } from "../settings/given.ts";
 import type { Obtained } from "../tasks/get.ts";
 import { runWithin } from "../world/waiting.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Host, Stop } from "../world/world.ts";
 
 /** An account of `mxtoken run`, and the options that it was named with. */
 export interface SideAccount {
@@ -25,7 +25,7 @@ const helpPatience = 20_000;
  * @throws MxtokenError `usage`
  */
 export async function withImapsyncOptions(
-  world: World,
+  world: Clock & Host & Stop,
   { command, accounts }: { command: readonly string[]; accounts: readonly SideAccount[] },
   given: readonly string[],
   outcomes: readonly Obtained[],
@@ -62,7 +62,10 @@ export function isImapsync(command: readonly string[]): boolean {
 }
 
 /** Whether this imapsync can ask for a fresh token by itself, which is newer than 2.229. */
-async function knowsRefreshCommand(world: World, command: readonly string[]): Promise<boolean> {
+async function knowsRefreshCommand(
+  world: Clock & Host & Stop,
+  command: readonly string[],
+): Promise<boolean> {
   const [file = "", ...words] = programOf(command);
   if (!isImapsync(command)) return false;
   const help = { file, args: [...words, "--help"] };
@@ -72,7 +75,7 @@ async function knowsRefreshCommand(world: World, command: readonly string[]): Pr
 }
 
 /** `mxtoken show` by this very program, for the same mailbox and token file. */
-function showCommandLine(world: World, side: SideAccount | undefined): string | undefined {
+function showCommandLine(world: Host, side: SideAccount | undefined): string | undefined {
   if (side === undefined) return undefined;
   const quote = world.platform === "win32" ? quoteForCmd : quoteForShell;
   const { address } = side.account.settings;

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
 import { readBounded, whyNot } from "../world/read-bounded.ts";
 import { pause } from "../world/waiting.ts";
-import type { World } from "../world/world.ts";
+import type { Host, Stop } from "../world/world.ts";
 import type { Arguments } from "./given.ts";
 import { accountRows } from "./option-rows.ts";
 import { bySpelling, readWords } from "./words.ts";
@@ -26,7 +26,7 @@ const rowsBySpelling = bySpelling(accountRows);
  * @param file relative to the current directory
  * @throws MxtokenError `unreadable`; `unreachable` for one that cannot be read now
  */
-export async function readAccountList(world: World, file: string): Promise<ListedAccount[]> {
+export async function readAccountList(world: Host & Stop, file: string): Promise<ListedAccount[]> {
   const path = resolve(world.cwd, file);
   let bytes: Buffer;
   try {

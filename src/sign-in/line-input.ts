@@ -1,6 +1,6 @@
 import { ReadStream } from "node:fs";
 import { MxtokenError } from "../errors.ts";
-import type { World } from "../world/world.ts";
+import type { Stop, Terminal } from "../world/world.ts";
 
 // A pasted address may hold a code of several kilobytes; a line beyond this is no paste.
 const lineLimit = 64 * 1024;
@@ -18,7 +18,7 @@ const key = { interrupt: "\x03", endOfInput: "\x04", eraseLine: "\x15" } as cons
  * and it would echo the code, which is a secret; the person sees how much arrived instead.
  */
 export class LineInput {
-  readonly #world: World;
+  readonly #world: Terminal & Stop;
   readonly #isTerminal: boolean;
   readonly #lines: string[] = [];
   #current = "";
@@ -27,7 +27,7 @@ export class LineInput {
   #started = false;
   #wake: (() => void) | undefined;
 
-  constructor(world: World) {
+  constructor(world: Terminal & Stop) {
     this.#world = world;
     this.#isTerminal = world.stdin.isTTY === true && world.stdin.setRawMode !== undefined;
   }

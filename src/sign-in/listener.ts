@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ExpectedAnswer, hasState } from "../oauth/authorization-response.ts";
 import type { KeyPair } from "../store/certificate-files.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Net } from "../world/world.ts";
 import { type LoopbackServer, listenOnLoopback } from "./loopback-server.ts";
 import {
   type Callback,
@@ -54,7 +54,10 @@ interface ListenerOptions {
  *
  * @throws MxtokenError `configuration` when the port cannot be had
  */
-export async function startListener(world: World, options: ListenerOptions): Promise<Listener> {
+export async function startListener(
+  world: Clock & Net,
+  options: ListenerOptions,
+): Promise<Listener> {
   let listener: Listener | undefined;
   const server = await listenOnLoopback(world, options, (request, response) =>
     listener?.handle(request, response),
@@ -66,7 +69,7 @@ export async function startListener(world: World, options: ListenerOptions): Pro
 /** The listener that sign-ins come back to. */
 export class Listener {
   readonly port: number;
-  readonly #world: World;
+  readonly #world: Net;
   readonly #pages: SignInPages;
   readonly #server: LoopbackServer;
   /** by the digest of the state: how long a search takes tells nothing of a state */
@@ -76,7 +79,7 @@ export class Listener {
   readonly #redirects = new Map<string, LoopbackRedirect>();
   readonly #open = new Map<string, ResultPage>();
 
-  constructor(world: World, pages: SignInPages, server: LoopbackServer) {
+  constructor(world: Net, pages: SignInPages, server: LoopbackServer) {
     this.#world = world;
     this.#pages = pages;
     this.#server = server;

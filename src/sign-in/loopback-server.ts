@@ -3,7 +3,7 @@ import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { KeyPair } from "../store/certificate-files.ts";
-import type { World } from "../world/world.ts";
+import type { Clock } from "../world/world.ts";
 
 /** A server on 127.0.0.1 and, where there is IPv6, on ::1, with one port on both. */
 export interface LoopbackServer {
@@ -33,7 +33,7 @@ const attempts = 20;
  * @throws MxtokenError `configuration` when the port cannot be had
  */
 export async function listenOnLoopback(
-  world: World,
+  world: Clock,
   { keyPair, port }: LoopbackOptions,
   onRequest: RequestListener,
 ): Promise<LoopbackServer> {
@@ -129,12 +129,12 @@ const connectionLimit = 200;
  * its point is cut off after 15 s, and when there are too many, the oldest makes room.
  */
 class Connections {
-  readonly #world: World;
+  readonly #world: Clock;
   /** the oldest first */
   readonly #open = new Map<string, Socket>();
   readonly #held = new Set<string>();
 
-  constructor(world: World) {
+  constructor(world: Clock) {
     this.#world = world;
   }
 

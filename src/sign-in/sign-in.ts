@@ -5,7 +5,7 @@ import {
   judgeAnswer,
 } from "../oauth/authorization-response.ts";
 import type { Secret } from "../secret.ts";
-import type { World } from "../world/world.ts";
+import type { Clock } from "../world/world.ts";
 import type { AnswerTaker } from "./listener.ts";
 import { readPaste } from "./paste.ts";
 import { ResultPage, type SignInPages, type SignInResult } from "./result-page.ts";
@@ -67,7 +67,7 @@ const answerLimit = 20;
 /** A sign-in that a person is asked for: its answers come back by its listener and by paste. */
 export class SignIn implements AnswerTaker {
   readonly request: AuthorizationRequest;
-  readonly #world: World;
+  readonly #world: Clock;
   readonly #looks: SignInPages;
   readonly #owner: SignInOwner;
   readonly #pages: ResultPage[] = [];
@@ -75,7 +75,7 @@ export class SignIn implements AnswerTaker {
   #wake: (() => void) | undefined;
   #end: Promise<void> | undefined;
 
-  constructor(world: World, looks: SignInPages, request: AuthorizationRequest, owner: SignInOwner) {
+  constructor(world: Clock, looks: SignInPages, request: AuthorizationRequest, owner: SignInOwner) {
     this.#world = world;
     this.#looks = looks;
     this.request = request;

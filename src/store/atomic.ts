@@ -2,7 +2,7 @@ import { closeSync, constants, lstatSync, openSync } from "node:fs";
 import { open, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Host } from "../world/world.ts";
 import { checkTarget, OpenFile, renameOver, syncDirectory, unwritable } from "./disk.ts";
 import { type HeldLock, unlocked } from "./lock.ts";
 import { temporaryPath } from "./places.ts";
@@ -32,7 +32,7 @@ export interface Replaced {
 
 /** Makes the temporary file with this content, on the disk; when that fails, nothing is left behind. */
 export async function prepareFile(
-  world: World,
+  world: Host,
   { path, gid, owner = "as before" }: Replaced,
   content: Buffer,
 ): Promise<{ temporary: string; file: OpenFile }> {
@@ -67,7 +67,7 @@ async function makeFile(path: string): Promise<OpenFile> {
 }
 
 /** Owner and rights of a file that belongs to the directory's owner alone. */
-async function privateOf(world: World, directory: string): Promise<FormerFile | undefined> {
+async function privateOf(world: Host, directory: string): Promise<FormerFile | undefined> {
   if (world.user?.uid !== 0) return undefined;
   const { uid, gid } = await stat(directory);
   return { uid, gid, mode: 0o600 };
@@ -80,7 +80,7 @@ async function privateOf(world: World, directory: string): Promise<FormerFile | 
  *
  * @throws MxtokenError `unwritable`
  */
-export async function replaceByItself(world: World, replaced: Replaced): Promise<void> {
+export async function replaceByItself(world: Clock & Host, replaced: Replaced): Promise<void> {
   const { path, lock = unlocked } = replaced;
   if ((await checkTarget(path)) === undefined) return;
   const content = contentOf(path, lock) ?? Buffer.alloc(0);
@@ -99,7 +99,11 @@ export async function replaceByItself(world: World, replaced: Replaced): Promise
  *
  * @throws MxtokenError `unwritable`; it stays where it is then
  */
-export async function putInPlace(world: World, temporary: string, path: string): Promise<void> {
+export async function putInPlace(
+  world: Clock & Host,
+  temporary: string,
+  path: string,
+): Promise<void> {
   await renameOver(world, temporary, path).catch((error) => {
     const hint = `its new content is in ${temporary}: the next run puts it in its place, if it can`;
     throw cannotReplace(path, error, hint);

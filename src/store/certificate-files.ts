@@ -3,7 +3,7 @@ import { type FileHandle, open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { MxtokenError, systemCode } from "../errors.ts";
 import { Secret } from "../secret.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Host, World } from "../world/world.ts";
 import { unwritable } from "./disk.ts";
 import { withLock } from "./lock.ts";
 import { reserve } from "./reservation.ts";
@@ -39,10 +39,7 @@ export type StoredKeyPair =
  * Reads key and certificate, without a trust that they do not deserve: a key that others have
  * could speak for this listener.
  */
-export async function readCertificateFiles(
-  world: World,
-  directory: string,
-): Promise<StoredKeyPair> {
+export async function readCertificateFiles(world: Host, directory: string): Promise<StoredKeyPair> {
   const files = certificateFiles(directory);
   try {
     const key = await readRegularFile(files.key);
@@ -83,7 +80,7 @@ async function readRegularFile(path: string): Promise<{ text: string; stats: Sta
   }
 }
 
-function whyExposed(world: World, key: Stats, directory: Stats): string | undefined {
+function whyExposed(world: Host, key: Stats, directory: Stats): string | undefined {
   // Windows protects by the directory's access list.
   if (world.user === undefined) return undefined;
   const { uid } = world.user;
@@ -109,7 +106,7 @@ export async function withCertificateLock<T>(
 }
 
 /** Where others can write, a key could be swapped after it was judged. */
-async function requireOwnDirectory(world: World, directory: string): Promise<void> {
+async function requireOwnDirectory(world: Host, directory: string): Promise<void> {
   if (world.user === undefined) return;
   const { uid, gid } = world.user;
   const found = await stat(directory).catch((error) => {
@@ -132,7 +129,7 @@ async function requireOwnDirectory(world: World, directory: string): Promise<voi
  * @throws MxtokenError `unwritable`
  */
 export async function writeCertificateFiles(
-  world: World,
+  world: Clock & Host,
   directory: string,
   pair: KeyPair,
 ): Promise<void> {

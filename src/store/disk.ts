@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { realpath, rename } from "node:fs/promises";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Host } from "../world/world.ts";
 
 /** A failed write as the error that the person sees, with the place and the reason. */
 export function unwritable(path: string, error: unknown): MxtokenError {
@@ -107,7 +107,7 @@ const patience = 2000;
 const interval = 50;
 
 /** As rename(2); on Windows, tried again for 2 s. @throws a system error */
-export async function renameOver(world: World, from: string, to: string): Promise<void> {
+export async function renameOver(world: Clock & Host, from: string, to: string): Promise<void> {
   const end = world.now() + patience;
   for (;;) {
     try {
@@ -130,7 +130,7 @@ const next = new Map<string, Promise<void>>();
  * A rename is only on the disk when its directory is. All who wait for the same directory share one
  * sync; one that has begun already may miss what was renamed since. Windows knows no such thing.
  */
-export function syncDirectory(world: World, path: string): Promise<void> {
+export function syncDirectory(world: Host, path: string): Promise<void> {
   if (world.platform === "win32") return Promise.resolve();
   const coming = next.get(path) ?? syncAfter(path, underWay.get(path));
   next.set(path, coming);

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { systemCode } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { sha256 } from "../world/builtins.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Host } from "../world/world.ts";
 import { checkTarget, OpenFile, syncDirectory, unwritable } from "./disk.ts";
 import { temporaryPath } from "./places.ts";
 import { makeDirectory } from "./rights.ts";
@@ -14,7 +14,7 @@ import { makeDirectory } from "./rights.ts";
 // only token.
 
 /** The name of a file beside `path` that keeps what could not be put there; nobody has it yet. */
-export function keptPath(world: World, path: string): string {
+export function keptPath(world: Clock, path: string): string {
   return freePath(world, join(dirname(path), keptPrefix(path)));
 }
 
@@ -25,7 +25,7 @@ export function keptPath(world: World, path: string): string {
  * @returns where it is, absolute; undefined where nothing at all can be written
  */
 export async function keepElsewhere(
-  world: World,
+  world: Clock & Host,
   path: string,
   text: Secret,
 ): Promise<string | undefined> {
@@ -45,7 +45,7 @@ export async function keepElsewhere(
 }
 
 /** The kept files of a token file, wherever they are, the latest first; with what stands in them. */
-export function keptTexts(world: World, path: string): { path: string; text: string }[] {
+export function keptTexts(world: Host, path: string): { path: string; text: string }[] {
   return prefixes(world, path).flatMap((prefix) => {
     try {
       const directory = dirname(prefix);
@@ -71,7 +71,7 @@ function readKept(path: string): { path: string; text: string }[] {
 }
 
 /** What the names of kept files begin with, in the order in which they are tried. */
-function prefixes(world: World, path: string): string[] {
+function prefixes(world: Host, path: string): string[] {
   const { XDG_RUNTIME_DIR: runtime, TMPDIR: temporary } = world.env;
   const name = `${sha256(path).slice(0, 16)}.kept-`;
   return [
@@ -89,7 +89,7 @@ function keptPrefix(path: string): string {
 }
 
 /** With the time in a form that every file system takes. */
-function freePath(world: World, prefix: string): string {
+function freePath(world: Clock, prefix: string): string {
   const time = new Date(world.now()).toISOString().replaceAll(":", "-");
   for (let number = 1; ; number += 1) {
     const path = `${prefix}${time}${number === 1 ? "" : `-${number}`}`;
@@ -108,14 +108,14 @@ async function writeNew(path: string, text: string): Promise<void> {
   }
 }
 
-async function makePrivate(world: World, directory: string): Promise<void> {
+async function makePrivate(world: Host, directory: string): Promise<void> {
   await makeDirectory(dirname(directory));
   await mkdir(directory, { mode: 0o700 }).catch(() => undefined);
   if (!isPrivate(world, directory)) throw new Error("others may write there");
 }
 
 /** Whether a directory is this user's alone: in a place for everybody, others may have made it. */
-function isPrivate(world: World, directory: string): boolean {
+function isPrivate(world: Host, directory: string): boolean {
   const found = lstatSync(directory, { throwIfNoEntry: false });
   if (found?.isDirectory() !== true) return false;
   return world.user === undefined || (found.uid === world.user.uid && (found.mode & 0o022) === 0);
@@ -127,7 +127,7 @@ function isPrivate(world: World, directory: string): boolean {
  *
  * @throws MxtokenError `unwritable`
  */
-export async function removeTokenFile(world: World, path: string): Promise<void> {
+export async function removeTokenFile(world: Host, path: string): Promise<void> {
   if ((await checkTarget(path)) === undefined) return;
   try {
     await unlink(path);

@@ -1,7 +1,7 @@
 import { constants, type Stats, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Host, World } from "../world/world.ts";
 import { OpenFile, unwritable } from "./disk.ts";
 
 // Longer than another process may hold it: a refresh takes 60 s at most.
@@ -70,7 +70,7 @@ export async function withLock<T>(
   }
 }
 
-function heldLock(world: World, locks: Locks, own: OpenFile[]): HeldLock {
+function heldLock(world: Host, locks: Locks, own: OpenFile[]): HeldLock {
   return {
     fileOf: ({ ino, dev }) =>
       own.slice(1).find((file) => {
@@ -94,7 +94,7 @@ function heldLock(world: World, locks: Locks, own: OpenFile[]): HeldLock {
 }
 
 /** On Windows a lock keeps readers out as well, and an open file cannot be replaced. */
-function isTargetLocked({ platform }: World): boolean {
+function isTargetLocked({ platform }: Host): boolean {
   return platform !== "win32";
 }
 
@@ -112,7 +112,7 @@ function isLocked({ tryLock }: Locks, { fd }: OpenFile, path: string): boolean {
 }
 
 /** Waits for what another process holds, for 90 s in all. */
-function waiter(world: World, tokenFile: string, onWait: () => void, stop: AbortSignal) {
+function waiter(world: Clock, tokenFile: string, onWait: () => void, stop: AbortSignal) {
   const end = world.now() + patience;
   let isTold = false;
   return async (lock: () => boolean): Promise<void> => {
@@ -132,7 +132,7 @@ function waiter(world: World, tokenFile: string, onWait: () => void, stop: Abort
 
 /** @returns undefined where there is none, or none that this user may open for writing */
 async function lockTarget(
-  world: World,
+  world: Host,
   path: string,
   lock: (found: OpenFile) => Promise<void>,
 ): Promise<OpenFile | undefined> {
@@ -184,7 +184,7 @@ function nativeLocks(): Promise<Locks> {
   return loading;
 }
 
-async function openLockFile(world: World, path: string): Promise<OpenFile> {
+async function openLockFile(world: Host, path: string): Promise<OpenFile> {
   const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
   // O_NOFOLLOW does not exist on Windows, where it is undefined and counts as 0.
   const flags = O_RDWR | O_NOFOLLOW;
@@ -212,7 +212,7 @@ function requireLockFile(path: string, file: OpenFile): OpenFile {
 }
 
 /** What root leaves in somebody's directory must not lock its owner out. */
-async function giveToDirectory(world: World, path: string, made: OpenFile): Promise<void> {
+async function giveToDirectory(world: Host, path: string, made: OpenFile): Promise<void> {
   if (world.user?.uid !== 0) return;
   const { uid, gid } = statSync(dirname(path));
   const now = made.stat();

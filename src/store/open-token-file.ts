@@ -5,7 +5,7 @@ import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { Secret } from "../secret.ts";
 import type { TokenRecord } from "../token.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Host, World } from "../world/world.ts";
 import { contentOf, markTrouble, replaceByItself } from "./atomic.ts";
 import { checkTarget } from "./disk.ts";
 import type { OpenEntry, ReservedPlace } from "./entry.ts";
@@ -62,11 +62,11 @@ export async function withTokenFileLock<T>(
 export class OpenTokenFile implements OpenEntry {
   readonly record: TokenRecord | undefined;
   readonly isRestored: boolean;
-  readonly #world: World;
+  readonly #world: Clock & Host;
   readonly #file: LockedFile;
   #reserved: { readonly path: string; readonly reservation: Reservation } | undefined;
 
-  constructor(world: World, file: LockedFile, record: TokenRecord | undefined) {
+  constructor(world: Clock & Host, file: LockedFile, record: TokenRecord | undefined) {
     this.#world = world;
     this.#file = file;
     this.record = record;
@@ -189,7 +189,11 @@ function isStill(path: string, expected: string, digest: () => string): boolean 
 }
 
 /** The next run looks for what is kept elsewhere when it finds a temporary file, whatever that holds. */
-async function keepAndMark(world: World, path: string, text: string): Promise<string | undefined> {
+async function keepAndMark(
+  world: Clock & Host,
+  path: string,
+  text: string,
+): Promise<string | undefined> {
   const kept = await keepElsewhere(world, path, new Secret(text));
   markTrouble(path);
   return kept;

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { Address } from "../mailbox.ts";
 import type { Settings } from "../settings/settings.ts";
 import { sha256 } from "../world/builtins.ts";
-import type { World } from "../world/world.ts";
+import type { Host } from "../world/world.ts";
 
 // A lock and a temporary file beside it have longer names, and file systems end at 255 bytes.
 const nameLimit = 200;
@@ -13,7 +13,7 @@ const nameLimit = 200;
  * oauth2_imap calls it, or with `_<provider>` when the plain name belongs to another provider.
  */
 export function defaultTokenFile(
-  world: World,
+  world: Host,
   settings: Pick<Settings, "address" | "home">,
   provider?: string,
 ): string {
@@ -29,13 +29,13 @@ export function defaultTokenFile(
  * `--home`, or a `tokens/` in the current directory that is the user's own and that nobody else
  * can write to (as oauth2_imap's users have it), or the per-user data directory.
  */
-function tokenDirectory(world: World, home: string | undefined): string {
+function tokenDirectory(world: Host, home: string | undefined): string {
   if (home !== undefined) return join(resolve(world.cwd, home), "tokens");
   const here = join(world.cwd, "tokens");
   return isPrivateDirectory(world, here) ? here : join(world.dataDirectory, "tokens");
 }
 
-function isPrivateDirectory(world: World, path: string): boolean {
+function isPrivateDirectory(world: Host, path: string): boolean {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined || !found.isDirectory()) return false;
   if (world.user === undefined) return true;
@@ -68,7 +68,7 @@ function percentEncoded(character: string): string {
  * The directory that holds `certs/`: `--home`, or the per-user data directory. Never the current
  * directory by itself: a key that somebody else left there would be trusted.
  */
-export function certificateDirectory(world: World, home: string | undefined): string {
+export function certificateDirectory(world: Host, home: string | undefined): string {
   return join(home === undefined ? world.dataDirectory : resolve(world.cwd, home), "certs");
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync, type Stats, statSync } from "node:fs";
 import { MxtokenError, mayBeReadLater, systemCode, systemReason } from "../errors.ts";
 import type { TokenRecord } from "../token.ts";
-import type { World } from "../world/world.ts";
+import type { Host } from "../world/world.ts";
 import type { HeldLock } from "./lock.ts";
 import { identityOf, notATokenFile, readTokenText, type TokenIdentity } from "./token-file.ts";
 
@@ -107,7 +107,7 @@ function notReadNow(path: string, error: unknown): MxtokenError {
 }
 
 /** Whether everybody on this machine can read the file, as after a copy by hand. */
-export function isReadableByEverybody(world: World, path: string): boolean {
+export function isReadableByEverybody(world: Host, path: string): boolean {
   // Windows protects by access lists, and its file modes tell nothing of them.
   if (world.user === undefined) return false;
   const found = look(path);

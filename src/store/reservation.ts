@@ -2,7 +2,7 @@ import { lstatSync } from "node:fs";
 import { unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { MxtokenError } from "../errors.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Host } from "../world/world.ts";
 import { cannotReplace, prepareFile, putInPlace, type Replaced } from "./atomic.ts";
 import { type OpenFile, renameOver, syncDirectory, unwritable } from "./disk.ts";
 import { type HeldLock, unlocked } from "./lock.ts";
@@ -33,12 +33,12 @@ export interface Reservation {
  *
  * @throws MxtokenError `unwritable`
  */
-export async function reserve(world: World, replaced: Replaced): Promise<Reservation> {
+export async function reserve(world: Clock & Host, replaced: Replaced): Promise<Reservation> {
   return new PlaceOnDisk(world, replaced, await prepareFile(world, replaced, blank));
 }
 
 class PlaceOnDisk implements Reservation {
-  readonly #world: World;
+  readonly #world: Clock & Host;
   readonly #path: string;
   readonly #lock: HeldLock;
   readonly #temporary: string;
@@ -47,7 +47,7 @@ class PlaceOnDisk implements Reservation {
   #state: "empty" | "in use" | "replaced" | "released" = "empty";
 
   constructor(
-    world: World,
+    world: Clock & Host,
     { path, lock = unlocked }: Replaced,
     { temporary, file }: { temporary: string; file: OpenFile },
   ) {

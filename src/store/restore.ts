@@ -1,7 +1,7 @@
 import { constants, lstatSync, renameSync, type Stats, unlinkSync } from "node:fs";
 import type { TokenRecord } from "../token.ts";
 import { sha256 } from "../world/builtins.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Host } from "../world/world.ts";
 import { contentOf, markTrouble, putInPlace } from "./atomic.ts";
 import { checkTarget, OpenFile, unwritable } from "./disk.ts";
 import { keptPath, keptTexts } from "./kept-tokens.ts";
@@ -24,7 +24,7 @@ type Restored =
  * @returns undefined where there was nothing
  * @throws MxtokenError `unwritable`; everything is still there then
  */
-export async function restore(world: World, path: string): Promise<Restored | undefined> {
+export async function restore(world: Clock & Host, path: string): Promise<Restored | undefined> {
   try {
     return await restoreNow(world, path);
   } catch (error) {
@@ -32,7 +32,7 @@ export async function restore(world: World, path: string): Promise<Restored | un
   }
 }
 
-async function restoreNow(world: World, path: string): Promise<Restored | undefined> {
+async function restoreNow(world: Clock & Host, path: string): Promise<Restored | undefined> {
   const temporary = temporaryPath(path);
   const left = lstatSync(temporary, { throwIfNoEntry: false });
   // Whoever had to keep tokens elsewhere has left this one as well.
@@ -63,12 +63,12 @@ async function restoreNow(world: World, path: string): Promise<Restored | undefi
   return undefined;
 }
 
-function keptTokens(world: World, path: string): (SealedTokens | undefined)[] {
+function keptTokens(world: Host, path: string): (SealedTokens | undefined)[] {
   return keptTexts(world, path).map(({ text }) => readSealedTokens(text));
 }
 
 /** Others may have put something of that name there. */
-function isOurs({ user }: World, left: Stats, target: Stats | undefined): boolean {
+function isOurs({ user }: Host, left: Stats, target: Stats | undefined): boolean {
   return left.isFile() && (user === undefined || left.uid === user.uid || left.uid === target?.uid);
 }
 

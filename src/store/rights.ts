@@ -3,7 +3,7 @@ import { chmod, chown, lstat, mkdir, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { MxtokenError, systemCode, systemReason } from "../errors.ts";
 import { runWithin } from "../world/waiting.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Host, Stop } from "../world/world.ts";
 import { type OpenFile, unwritable } from "./disk.ts";
 
 /** For a group: to read what is in the last directory, and to walk through those before it. */
@@ -68,7 +68,7 @@ export type FormerFile = Pick<Stats, "uid" | "gid" | "mode">;
 export async function keepOwner(
   file: OpenFile,
   former: FormerFile | undefined,
-  world: World,
+  world: Host,
   gid: number | undefined,
 ): Promise<void> {
   if (world.user === undefined) return;
@@ -91,7 +91,7 @@ export async function keepOwner(
  * @throws MxtokenError `unwritable`
  */
 export async function requireTrustedOwner(
-  world: World,
+  world: Host,
   path: string,
   { uid }: FormerFile,
 ): Promise<void> {
@@ -131,7 +131,7 @@ async function give(file: OpenFile, owner: number, group: number): Promise<void>
  *
  * @throws MxtokenError `configuration`, `unreachable`; Interrupted
  */
-export async function groupId(world: World, name: string): Promise<number> {
+export async function groupId(world: Clock & Host & Stop, name: string): Promise<number> {
   if (world.user === undefined) {
     throw new MxtokenError("configuration", "--group: this system has no group rights on files");
   }
@@ -147,7 +147,7 @@ export async function groupId(world: World, name: string): Promise<number> {
 /** How long a directory service may take, ms. */
 const directoryPatience = 10_000;
 
-async function directoryEntry(world: World, name: string): Promise<string> {
+async function directoryEntry(world: Clock & Host & Stop, name: string): Promise<string> {
   // Not every system has getent.
   const nothing = () => ({ stdout: "" });
   const command = { file: "getent", args: ["group", name] };

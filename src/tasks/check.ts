@@ -16,7 +16,7 @@ import {
 import type { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
 import { isoSeconds } from "../token.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Stop, Terminal, World } from "../world/world.ts";
 import { tokenFromInput } from "./person.ts";
 
 interface CheckRequest {
@@ -82,7 +82,7 @@ export async function check(
 }
 
 async function fittingTokenFromInput(
-  world: World,
+  world: Clock & Terminal & Stop,
   tell: Tell,
   foundRow: ProviderRow | undefined,
 ): Promise<Secret> {
@@ -93,7 +93,7 @@ async function fittingTokenFromInput(
   return token;
 }
 
-function storedToken(world: World, stored: Stored | undefined): Secret {
+function storedToken(world: Clock, stored: Stored | undefined): Secret {
   const place = stored?.entry.place ?? "";
   const record = stored?.record;
   if (record?.accessToken === undefined) throw noAccessToken(place);

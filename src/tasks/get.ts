@@ -17,7 +17,7 @@ import type { Settings } from "../settings/settings.ts";
 import { LineInput } from "../sign-in/line-input.ts";
 import { loopbackRedirect } from "../sign-in/redirect.ts";
 import type { TokenRecord } from "../token.ts";
-import type { World } from "../world/world.ts";
+import type { Terminal, World } from "../world/world.ts";
 import { readToken, type SignInWishes, signIn } from "./person.ts";
 
 /** What the person wants of one run. */
@@ -179,7 +179,7 @@ async function proveStored({ world, account, tell }: Life, record: TokenRecord):
 
 /** Under cron and in CI nobody can sign in: then nothing is begun. */
 async function requireSomebody(
-  world: World,
+  world: Terminal,
   input: LineInput,
   { timeout, mayAsk, signInCommand }: GetRequest,
   why: string,

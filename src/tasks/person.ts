@@ -12,7 +12,7 @@ import { type DeskSettings, SignInDesk } from "../sign-in/sign-in-desk.ts";
 import { otherThanToken } from "../store/token-file-kind.ts";
 import { isTokenText, type Token } from "../token.ts";
 import { within } from "../world/waiting.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Stop, Terminal } from "../world/world.ts";
 
 /** How a person signs in, where one is needed. */
 export interface SignInWishes {
@@ -72,7 +72,7 @@ const patience = 300_000;
  * @throws MxtokenError `usage`; Interrupted
  */
 export async function readToken(
-  world: World,
+  world: Clock & Terminal & Stop,
   tell: Tell,
   input: LineInput,
   what: string,
@@ -96,7 +96,11 @@ export async function readToken(
 }
 
 /** The same for a command that reads nothing else from standard input. */
-export async function tokenFromInput(world: World, tell: Tell, what: string): Promise<Secret> {
+export async function tokenFromInput(
+  world: Clock & Terminal & Stop,
+  tell: Tell,
+  what: string,
+): Promise<Secret> {
   const input = new LineInput(world);
   try {
     return await readToken(world, tell, input, what);

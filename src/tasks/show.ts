@@ -12,7 +12,7 @@ import { noRefreshToken, nothingStored, type Renewed, renew } from "../life/rene
 import { explicitProvider, flowWanted } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { TokenRecord } from "../token.ts";
-import type { World } from "../world/world.ts";
+import type { Clock, Stop, Terminal, World } from "../world/world.ts";
 import { tokenFromInput } from "./person.ts";
 
 /** What a program wants to be shown. */
@@ -62,7 +62,11 @@ function shown({ settings }: ShowRequest, record: TokenRecord): ShownToken {
   return token;
 }
 
-async function shownFromInput(world: World, settings: Settings, tell: Tell): Promise<ShownToken> {
+async function shownFromInput(
+  world: Clock & Terminal & Stop,
+  settings: Settings,
+  tell: Tell,
+): Promise<ShownToken> {
   const { address, login } = settings;
   const row = settings.provider === undefined ? undefined : explicitProvider(settings, {}, "")?.row;
   const accessToken = await tokenFromInput(world, tell, "access token");

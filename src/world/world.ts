@@ -123,7 +123,7 @@ export interface Host {
 }
 
 /** The streams of the process, and the terminal that a person may sit at. */
-interface Terminal {
+export interface Terminal {
   readonly stdin: Input;
   readonly stdout: Output;
   readonly stderr: Output;
