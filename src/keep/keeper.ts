@@ -127,7 +127,9 @@ export class Keeper implements Worker {
 
   async take(turn: Due): Promise<Taken> {
     const account = this.#accounts.get(turn.state.key);
-    const order = due(turn.state, this.#moment(turn.now()));
+    // The state as it is by then: a clock that was set back changes both.
+    const begun = this.#moment(turn.now());
+    const order = due(turn.state, begun);
     if (account === undefined || order === undefined) return { state: turn.state };
     const { onReady, onLastAnswer } = turn;
     const tell = (event: Event) => {
@@ -143,8 +145,8 @@ export class Keeper implements Worker {
     ).finally(() => {
       this.#inFlight -= 1;
     });
-    const moment = this.#moment(turn.now());
-    const settled = settle(turn.state, taken, account, moment);
+    const ended = this.#moment(turn.now());
+    const settled = settle(turn.state, taken, account, ended);
     if (settled.state.refused === undefined) this.#isAnyAlive = true;
     return { state: this.#tellOf(account, settled), pause: pauseOf(taken) };
   }
@@ -164,6 +166,7 @@ export class Keeper implements Worker {
   }
 
   tell(settled: Settled): AccountState {
+    if (settled.event === undefined) return settled.state;
     const account = this.#accounts.get(settled.state.key);
     return account === undefined ? settled.state : this.#tellOf(account, settled);
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { mayBeReadLater } from "../../src/errors.ts";
 import { identityIn, readTokenFile } from "../../src/store/read.ts";
@@ -111,7 +111,8 @@ describe("keep", () => {
     const run = start(["keep", "--list", crowd.list, ...scene.options, "--json"]);
     await run.shown("good until");
     const { pid } = run.child;
-    limitFiles(pid, readdirSync(`/proc/${pid}/fd`).length);
+    // Not one more: how many are open now, in the middle of a turn, may be enough for the next.
+    limitFiles(pid, 3);
     await run.shown(/no new token now: .*too many files open/);
     assert.equal(run.child.exitCode, null);
     limitFiles(pid, 1024);
