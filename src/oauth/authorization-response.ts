@@ -41,9 +41,7 @@ export function judgeAnswer(parameters: URLSearchParams, expected: ExpectedAnswe
   const code = single(parameters, "code");
   if (code === undefined) return rubbish("there is no code in it");
   if (state === undefined) {
-    return rubbish(
-      "it has a code but no state: is it cut off or broken into two lines? paste the whole address, or only what stands between code= and the next &",
-    );
+    return rubbish("it has a code but no state");
   }
   return isCodeText(code)
     ? { is: "code", code: new Secret(code), stateChecked: true }

@@ -170,8 +170,9 @@ async function* comingCodes(
         tell({ is: "inputEnded" });
         continue;
       }
-      const verdict = signIn.paste(first.text);
-      if (verdict.is === "rubbish") {
+      const verdict = signIn.paste(first.text, lines?.waiting);
+      if (verdict.is === "taken" && verdict.stateChecked) lines?.dropWaiting();
+      if (verdict.is !== "taken") {
         tell({ is: "answerRefused", reason: verdict.reason });
         yield undefined;
         continue;

@@ -73,6 +73,15 @@ export class LineInput {
     return this.#ended && this.#lines.every((line) => line.trim() === "");
   }
 
+  /** The lines that have come already and that {@link next} has not given out. */
+  get waiting(): readonly string[] {
+    return this.#lines;
+  }
+
+  dropWaiting(): void {
+    this.#lines.length = 0;
+  }
+
   /** Makes room on the terminal for something else; the next key shows it again. */
   hideProgress(): void {
     if (this.#isTerminal && this.#current !== "" && this.#world.stderr.isTTY) {

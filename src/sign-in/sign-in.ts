@@ -7,7 +7,7 @@ import {
 import type { Secret } from "../secret.ts";
 import type { Clock } from "../world/world.ts";
 import type { AnswerTaker } from "./listener.ts";
-import { readPaste } from "./paste.ts";
+import { type PasteVerdict, readPaste } from "./paste.ts";
 import { ResultPage, type SignInPages, type SignInResult } from "./result-page.ts";
 
 /** A code that came back, with what its exchange needs (RFC 6749 section 4.1.3, RFC 7636 section 4.5). */
@@ -51,6 +51,11 @@ type Answer = (
 
 type Rubbish = Extract<AnswerVerdict, { is: "rubbish" }>;
 
+/** What a pasted line was taken for. */
+export type Pasted =
+  | { readonly is: "taken"; readonly stateChecked: boolean }
+  | Exclude<PasteVerdict, { is: "code" }>;
+
 /** Told of a sign-in's end. */
 interface SignInOwner {
   /** no other answer is taken */
@@ -63,6 +68,8 @@ interface SignInOwner {
 const pagePatience = 3000;
 /** Tabs of one sign-in, each with a code of its own. */
 const answerLimit = 20;
+/** The longest address has fewer, however narrow the window was that it was copied from. */
+const lineLimit = 1000;
 
 /** A sign-in that a person is asked for: its answers come back by its listener and by paste. */
 export class SignIn implements AnswerTaker {
@@ -72,6 +79,8 @@ export class SignIn implements AnswerTaker {
   readonly #owner: SignInOwner;
   readonly #pages: ResultPage[] = [];
   readonly #answers: Answer[] = [];
+  /** what was pasted and is no answer: the next line may be its rest */
+  readonly #lines: string[] = [];
   #wake: (() => void) | undefined;
   #end: Promise<void> | undefined;
 
@@ -110,13 +119,22 @@ export class SignIn implements AnswerTaker {
   }
 
   /**
-   * Takes what a person pasted, as {@link code} gives it out.
+   * Takes a line that a person pasted, as {@link code} gives it out.
    *
-   * @returns `rubbish` for what is no answer, with half a sentence; else whether it had a state
+   * @param ahead the lines that have come behind it already: where they belong to it, it is taken with all
+   * of them
+   * @returns `rubbish` for what is no answer, with half a sentence; `piece` for what may be gone on by
+   * the next line; else whether it had a state
+   * @throws MxtokenError `signInNeeded` for an input that does not end
    */
-  paste(text: string): { readonly is: "taken"; readonly stateChecked: boolean } | Rubbish {
-    const answer = orDeclined(() => readPaste(text, this.expected));
-    if (answer.is === "rubbish") return answer;
+  paste(line: string, ahead: readonly string[] = []): Pasted {
+    this.#lines.push(line);
+    if (this.#lines.length > lineLimit) {
+      throw new MxtokenError("signInNeeded", `nothing usable came in ${lineLimit} lines`);
+    }
+    const answer = orDeclined(() => readPaste(this.#lines, this.expected, ahead));
+    if (answer.is === "rubbish" || answer.is === "piece") return answer;
+    this.#lines.length = 0;
     this.#push(answer);
     return { is: "taken", stateChecked: answer.is === "declined" || answer.stateChecked };
   }

@@ -119,7 +119,7 @@ test("texts from elsewhere are read once over, however long they are", () => {
     (text) => readComment(`# ${text}`),
     (text) => parseTokenFile(`access\nrefresh\n# Provider: google\n#${text}`, ""),
     (text) => readSealedTokens(`access\nrefresh\n# Tokens: ${text}`),
-    (text) => readPaste(text, expected),
+    (text) => readPaste([text], expected),
     (text) => [...parseAccountList(`${user} ${text}`, "list")],
     (text) => harmless(text),
   ];
