@@ -8,8 +8,7 @@ import { providerByHand, withoutOAuth } from "../settings/provider.ts";
 import { type Resolver, showEndpoint, systemResolvers } from "../settings/servers.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
 import { lookUpMx, type MxAnswer } from "./look-up-mx.ts";
-import type { MxHost } from "./mx.ts";
-import { judgeMx, type Match } from "./mx.ts";
+import { judgeMx, type Match, type MxHost } from "./mx.ts";
 
 /** A provider, and why it is the one. */
 interface Discovered<Row = ProviderRow | PasswordOnlyRow, Why = Evidence> {

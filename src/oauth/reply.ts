@@ -1,6 +1,7 @@
 import { diagnosed, explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
+import { jsonObject } from "../world/http-answers.ts";
 import type { HttpReply } from "../world/world.ts";
 import { namesTheGrant, type SentGrant } from "./grant-words.ts";
 
@@ -12,8 +13,11 @@ const signInAgain: ReadonlySet<string> = new Set([
   "login_required",
 ]);
 
-/** The server's own trouble, in OAuth's words. */
-const serverTrouble: ReadonlySet<string> = new Set(["server_error", "temporarily_unavailable"]);
+/** The server's own trouble, in OAuth's words (RFC 6749 section 4.1.2.1). */
+export const serverTrouble: ReadonlySet<string> = new Set([
+  "server_error",
+  "temporarily_unavailable",
+]);
 
 /** RFC 8628 section 3.5 */
 export const slowDown = "slow_down";
@@ -51,7 +55,8 @@ export function judgeReply(
 ): Record<string, unknown> {
   const { status } = reply;
   const { host, endpoint, member } = asked;
-  const members = parseObject(reply);
+  const isWhole = !reply.truncated && reply.undecoded === undefined;
+  const members = isWhole ? jsonObject(reply.body.replace(/^\uFEFF/, "")) : undefined;
   const code = typeof members?.["error"] === "string" ? members["error"] : undefined;
   const overloaded = status === 408 || status === 429 || status >= 500;
   const gatekeeper = (status === 403 || status === 407) && code === undefined;
@@ -93,17 +98,6 @@ function mayHoldTokens({ body }: HttpReply, asked: Asked): Secret | undefined {
   if (asked.member !== "access_token" || asked.isForApplication === true) return undefined;
   const isPage = /^[\s\uFEFF]*<[!?a-z]/i.test(body);
   return isPage || body.trim() === "" ? undefined : new Secret(body);
-}
-
-function parseObject(reply: HttpReply): Record<string, unknown> | undefined {
-  if (reply.truncated || reply.undecoded !== undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(reply.body.replace(/^\uFEFF/, ""));
-    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-    return isObject ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /**

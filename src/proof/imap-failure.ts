@@ -2,11 +2,11 @@ import { explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { connectionError } from "./connection.ts";
 import { challengeWords, statusIn } from "./sasl.ts";
-import type { ServerAnswer } from "./verdict.ts";
 import {
   endless,
   noStartTls,
   refused,
+  type ServerAnswer,
   unreachable,
   type Verdict,
   verdictOf,

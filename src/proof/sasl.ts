@@ -46,21 +46,16 @@ export function initialResponse(
   );
 }
 
-/** The initial responses that hold the token, as they might be quoted: in base64. */
-function saslForms(user: string, server: Server, token: Secret): readonly Secret[] {
-  // imapflow escapes nothing in the user name.
-  return [xoauth2(user, token), oauthbearer(user, server, token), bearer(user, server, token)].map(
-    inBase64,
-  );
-}
-
 /**
  * What makes words of a server, or a protocol line, fit to be shown: the token, its initial
  * responses, and pieces of these are blacked out.
  */
 export function sayWithout(user: string, server: Server, token: Secret): (words: string) => string {
+  // imapflow escapes nothing in the user name.
+  const names = [saslname(user), user];
+  const responses = [xoauth2(user, token), ...names.map((name) => bearer(name, server, token))];
   // The token last: its own base64 may stand inside a response's.
-  const forms = [...saslForms(user, server, token), token];
+  const forms = [...responses.map(inBase64), token];
   const isPiece = (run: string) => forms.some((form) => form.reveal().includes(run));
   return (words) =>
     // A server may quote a line that it has cut off.

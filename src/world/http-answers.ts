@@ -55,7 +55,7 @@ async function decoderOf(name: string, body: Buffer): Promise<Transform | "none"
   const zlib = await import("node:zlib");
   // What was cut off is decoded as far as it goes.
   const options = { finishFlush: zlib.constants.Z_SYNC_FLUSH };
-  if (isJson(body)) return "none";
+  if (jsonObject(body.toString("utf8").trim()) !== undefined) return "none";
   switch (name) {
     case "gzip":
     case "x-gzip":
@@ -77,14 +77,14 @@ function isZlib([method = 0, flags = 0]: Buffer): boolean {
   return (method & 0x0f) === 8 && (method * 256 + flags) % 31 === 0;
 }
 
-function isJson(body: Buffer): boolean {
-  const text = body.toString("utf8").trim();
-  if (!text.startsWith("{") || !text.endsWith("}")) return false;
+/** The members of a JSON object; undefined where the text is anything else. */
+export function jsonObject(text: string): Record<string, unknown> | undefined {
   try {
-    JSON.parse(text);
-    return true;
+    const value: unknown = JSON.parse(text);
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isObject ? { ...value } : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
