@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { SecureContext } from "node:tls";
+import type { Environment } from "./world.ts";
 
 // Modules of Node's own that take a few milliseconds to load, for the two or three functions that a
 // run may never call.
@@ -93,8 +94,6 @@ function knownAuthorities(extraFile: string | undefined): string[] {
   return known;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /** Options that are secrets, also as a person on Windows may write them. */
 const secretName = /^MXTOKEN_.*(?:SECRET|PASSPHRASE)/i;
 
@@ -107,7 +106,7 @@ export function secretsIn(env: Environment): Record<string, string> {
 }
 
 /** What a child process inherits: all but the secrets. */
-export function withoutSecrets(env: Environment): Record<string, string | undefined> {
+export function withoutSecrets(env: Environment): Environment {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !secretName.test(name)));
 }
 

@@ -69,13 +69,11 @@ class PatientOutput extends Writable {
  * refresh: whoever writes sees the error in the callback of the write.
  */
 export function standardOutputs(): { stdout: Output; stderr: Output } {
-  const outputs = process.platform === "win32" ? nodesOutputs() : patientOutputs();
+  const { platform } = process;
+  const outputs: { stdout: Output; stderr: Output } =
+    platform === "win32" ? { stdout: process.stdout, stderr: process.stderr } : patientOutputs();
   for (const output of Object.values(outputs)) output.on("error", () => undefined);
   return outputs;
-}
-
-function nodesOutputs(): { stdout: Output; stderr: Output } {
-  return { stdout: process.stdout, stderr: process.stderr };
 }
 
 /** Standard output and error, which share a terminal or a pipe, or have each their own. */

@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import { keepSecrets, systemResolvers, trustAlso } from "./builtins.ts";
 import { standardOutputs } from "./patient-output.ts";
 import { leaveSignals, surviveBackgroundErrors, takeSignals } from "./waiting.ts";
-import type { HttpPool, World } from "./world.ts";
+import type { Environment, HttpPool, World } from "./world.ts";
 
 /** Whose the process is. */
 interface SystemOptions {
@@ -173,10 +173,7 @@ function afterReading(work: () => void, turns = 4): void {
  * Where a user's data belongs: the XDG base directory specification on Linux and the BSDs, the
  * platform's own customs on macOS and Windows.
  */
-export function dataDirectory(
-  platform: NodeJS.Platform,
-  env: Readonly<Record<string, string | undefined>>,
-): string {
+export function dataDirectory(platform: NodeJS.Platform, env: Environment): string {
   const { homedir } = process.getBuiltinModule("node:os");
   if (platform === "win32") {
     return join(env["LOCALAPPDATA"] ?? join(homedir(), "AppData", "Local"), "mxtoken");
