@@ -1,4 +1,4 @@
-import type { Flow, PasswordOnlyRow, ProviderRow } from "../catalog/provider-row.ts";
+import type { PasswordOnlyRow, ProviderRow } from "../catalog/provider-row.ts";
 import type { FoundProvider } from "../discover/discover.ts";
 import { gatewayOf } from "../discover/mx.ts";
 import type { ProviderEvidence } from "../events.ts";
@@ -28,7 +28,7 @@ export function describeProvider({ row, evidence }: FoundProvider<ProviderRow>):
     ["scope app", row.clientCredentials?.scope ?? row.serviceAccount?.imapScope],
     ["mechanisms", row.mechanisms.join(", ")],
     ["flows", row.flows.join(", ")],
-    ...Object.values(withoutFlow(row)).map((why) => ["", why] as const),
+    ...Object.values(row.withoutFlow ?? {}).map((why) => ["", why] as const),
     ...applicationsOf(row).map((each) => ["application", describeApplication(each)] as const),
     ["your own", row.registration && `register it at ${row.registration}, then --client-id`],
     ...remarksOf(row).map((remark) => ["remark", remark] as const),
@@ -60,7 +60,7 @@ export function providerDocument({ row, evidence }: FoundProvider<ProviderRow>):
     },
     mechanisms: row.mechanisms,
     flows: row.flows,
-    withoutFlow: withoutFlow(row),
+    withoutFlow: row.withoutFlow ?? {},
     clientCredentials: row.clientCredentials,
     serviceAccount: row.serviceAccount,
     applications: applicationsOf(row),
@@ -146,10 +146,6 @@ function endpoint(row: ProviderRow, url: string | undefined): string | undefined
 
 function withExtras(row: ProviderRow, scope: string | undefined): string | undefined {
   return scope === undefined ? undefined : [scope, ...row.extraScopes].join(" ");
-}
-
-function withoutFlow(row: ProviderRow): Readonly<Partial<Record<Flow, string>>> {
-  return row.withoutFlow ?? {};
 }
 
 function describeApplication(application: ReturnType<typeof applicationsOf>[number]): string {
