@@ -29,13 +29,10 @@ export async function requestByAssertion(
   const { world, client, now = world.now() } = context;
   const { SignJWT } = await import("jose");
   const { keyId } = account;
+  const header = { alg: "RS256", typ: "JWT", ...(keyId === undefined ? {} : { kid: keyId }) };
   const seconds = Math.floor(now / 1000);
   const assertion = await new SignJWT({ scope })
-    .setProtectedHeader({
-      alg: "RS256",
-      typ: "JWT",
-      ...(keyId === undefined ? {} : { kid: keyId }),
-    })
+    .setProtectedHeader(header)
     .setIssuer(account.email)
     .setSubject(mailbox)
     .setAudience(client.tokenEndpoint)

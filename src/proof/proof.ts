@@ -96,9 +96,7 @@ export function requireAccepted(
 ): void {
   const result = resultOf(proof);
   if (result === "accepted" || result === "none") return;
-  const failed = proof.findings.flatMap((finding) =>
-    finding.result === "accepted" ? [] : [finding],
-  );
+  const failed = proof.findings.filter((finding) => finding.result !== "accepted");
   const reasons = failed.map(({ reason }) => reason).join("; ");
   if (result === "refused" && proof.otherAccount !== undefined && !opensMailbox(proof)) {
     const after = `${reasons}; ${consequence.refused}`;

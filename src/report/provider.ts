@@ -7,15 +7,11 @@ import { showEndpoint } from "../settings/servers.ts";
 import { loopbackRedirect } from "../sign-in/redirect.ts";
 
 /** What is known of a provider, in lines for standard output. */
-export function describeProvider({ row, evidence }: FoundProvider<ProviderRow>): string {
-  const { scopes, imap, smtp, pop } = row;
+export function describeProvider(found: FoundProvider<ProviderRow>): string {
+  const { row } = found;
+  const { scopes } = row;
   return table([
-    ["provider", `${row.name} (${row.title})`],
-    ["other names", row.aliases.join(", ")],
-    ["evidence", showEvidence(evidence)],
-    ["IMAP", showServer(imap)],
-    ["SMTP", showServer(smtp)],
-    ["POP", showServer(pop)],
+    ...whoseAndWhere(found),
     ["authorization", endpoint(row, row.authorizationEndpoint)],
     ["token", endpoint(row, row.tokenEndpoint)],
     ["device", endpoint(row, row.deviceAuthorizationEndpoint)],
@@ -72,14 +68,10 @@ export function providerDocument({ row, evidence }: FoundProvider<ProviderRow>):
 }
 
 /** What is known of a provider whose IMAP server takes no token, in lines for standard output. */
-export function describePasswordOnly({ row, evidence }: FoundProvider<PasswordOnlyRow>): string {
+export function describePasswordOnly(found: FoundProvider<PasswordOnlyRow>): string {
+  const { row } = found;
   return table([
-    ["provider", `${row.name} (${row.title})`],
-    ["other names", row.aliases.join(", ")],
-    ["evidence", showEvidence(evidence)],
-    ["IMAP", showServer(row.imap)],
-    ["SMTP", showServer(row.smtp)],
-    ["POP", showServer(row.pop)],
+    ...whoseAndWhere(found),
     ["OAuth 2.0", "none for IMAP"],
     ["instead", row.instead],
     ...(row.remarks ?? []).map((remark) => ["remark", remark] as const),
@@ -93,8 +85,21 @@ export function passwordOnlyDocument({ row, evidence }: FoundProvider<PasswordOn
   return { provider, aliases, title, evidence, ...servers, instead, remarks, sources };
 }
 
+type Pair = readonly [title: string, value: string | undefined];
+
+function whoseAndWhere({ row, evidence }: FoundProvider): Pair[] {
+  return [
+    ["provider", `${row.name} (${row.title})`],
+    ["other names", row.aliases.join(", ")],
+    ["evidence", showEvidence(evidence)],
+    ["IMAP", showServer(row.imap)],
+    ["SMTP", showServer(row.smtp)],
+    ["POP", showServer(row.pop)],
+  ];
+}
+
 /** Titles and values, one pair a line; what has no value is left out. */
-function table(pairs: readonly (readonly [title: string, value: string | undefined])[]): string {
+function table(pairs: readonly Pair[]): string {
   return pairs
     .filter(([, value]) => value !== undefined)
     .map(([title, value]) => `${title.padEnd(13)}  ${value}`)

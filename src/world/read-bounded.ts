@@ -9,12 +9,8 @@ const close = promisify(fs.close);
 
 /** What became of a file that somebody has named. */
 type BoundedFile =
-  | {
-      readonly is: "read";
-      readonly bytes: Buffer;
-      /** as stat(2) has it */
-      readonly mode: number;
-    }
+  /** its mode as stat(2) has it */
+  | { readonly is: "read"; readonly bytes: Buffer; readonly mode: number }
   | { readonly is: "tooLarge" }
   /** a directory, a device; also a pipe, where that is not wanted */
   | { readonly is: "noFile" };
