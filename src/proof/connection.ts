@@ -111,14 +111,10 @@ export function placeOf(endpoint: Endpoint, proxy: string | undefined): string {
 }
 
 /** A server that offers mechanisms, and how it is spoken of. */
-interface Offering {
-  /** `host:port` */
-  readonly where: string;
+interface Offering extends Pick<Login, "where" | "say"> {
   readonly protocol: Protocol;
   /** what stands before the name of a mechanism */
   readonly prefix?: string;
-  /** makes the server's words fit to be shown */
-  readonly say: (words: string) => string;
 }
 
 /**

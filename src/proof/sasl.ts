@@ -1,11 +1,8 @@
-import type { Mechanism } from "../mail-server.ts";
+import type { Endpoint, Mechanism } from "../mail-server.ts";
 import { blackOut, harmless, Secret } from "../secret.ts";
 
 /** What OAUTHBEARER tells the server about the connection. */
-interface Server {
-  readonly host: string;
-  readonly port: number;
-}
+type Server = Pick<Endpoint, "host" | "port">;
 
 /** Strongest first: the order in which they are preferred where a server offers both. */
 export const mechanismsByStrength: readonly Mechanism[] = ["OAUTHBEARER", "XOAUTH2"];

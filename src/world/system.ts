@@ -4,20 +4,14 @@ import { standardOutputs } from "./patient-output.ts";
 import { leaveSignals, surviveBackgroundErrors, takeSignals } from "./waiting.ts";
 import type { Environment, HttpPool, World } from "./world.ts";
 
-/** Whose the process is. */
-interface SystemOptions {
-  /**
-   * whether it is this program's own. A library leaves its signals, its errors in the background, its
-   * environment and the flags of its engine to whoever owns it, and opens no browser.
-   */
-  readonly ownsProcess: boolean;
-}
-
 /**
  * The world as it is: this process, the real clock, the real network. Whatever takes time to load
  * is only loaded when it is used: `mxtoken show` reads a file and writes a line.
+ *
+ * @param ownsProcess whether the process is this program's own. A library leaves its signals, its errors
+ * in the background, its environment and the flags of its engine to whoever owns it, and opens no browser.
  */
-export function systemWorld({ ownsProcess }: SystemOptions): World {
+export function systemWorld({ ownsProcess }: { readonly ownsProcess: boolean }): World {
   const { env, hideSecrets } = keepSecrets(process.env);
   const stop = once(ownsProcess ? takeSignals : leaveSignals);
   const outputs = once(standardOutputs);
