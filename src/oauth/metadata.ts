@@ -4,14 +4,13 @@ import { MxtokenError } from "../errors.ts";
 import { harmless } from "../secret.ts";
 import { jsonObject } from "../world/http-answers.ts";
 import type { Clock, HttpRequest, Net, Stop } from "../world/world.ts";
+import type { ServerEndpoints } from "./client.ts";
 
 /** What an authorization server says of itself (RFC 8414 section 2), as far as it is used here. */
-export interface ServerMetadata {
+export interface ServerMetadata
+  extends Omit<ServerEndpoints, "tokenEndpoint" | "tokenInfoEndpoint"> {
   readonly issuer: string;
-  readonly authorizationEndpoint: string | undefined;
   readonly tokenEndpoint: string | undefined;
-  readonly deviceAuthorizationEndpoint: string | undefined;
-  readonly revocationEndpoint: string | undefined;
   /** undefined: it does not say; so for the other lists */
   readonly grantTypes: readonly string[] | undefined;
   readonly scopes: readonly string[] | undefined;
