@@ -1,7 +1,7 @@
 import { storedServer } from "../account/peek.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Event, Told } from "../events.ts";
-import { identityIn } from "../store/read.ts";
+import { tokenFiles } from "../store/token-file-store.ts";
 import { type Turn, takeTurn } from "../tasks/turn.ts";
 import { withOwnSignal } from "../world/waiting.ts";
 import type { World } from "../world/world.ts";
@@ -157,9 +157,12 @@ export class Keeper implements Worker {
   }
 
   async isWorthATry(state: AccountState): Promise<boolean> {
-    if (state.tokenFile === undefined) return false;
+    const account = this.#accounts.get(state.key);
+    if (account === undefined || state.tokenFile === undefined) return false;
+    const settings = { ...account.settings, tokenFile: state.tokenFile };
+    const entry = tokenFiles(this.#world, settings, () => undefined).entry();
     // A file that cannot be read now has not changed as far as anybody knows.
-    return identityIn(state.tokenFile).then(
+    return entry.identity().then(
       (tokens) => isWorthATry(state, tokens),
       () => false,
     );

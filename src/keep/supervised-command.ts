@@ -1,7 +1,8 @@
 import { Interrupted, MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { Tell, Told } from "../events.ts";
-import { readTokenFile } from "../store/read.ts";
-import { believed, type TokenRecord } from "../token.ts";
+import type { Entry } from "../store/entry.ts";
+import { tokenFiles } from "../store/token-file-store.ts";
+import type { TokenRecord } from "../token.ts";
 import { signalNumber } from "../world/builtins.ts";
 import { type Child, type SignalName, type World, withWorld } from "../world/world.ts";
 import type { AccountPicture, AccountToKeep, KeepEvent, Trouble } from "./events.ts";
@@ -38,7 +39,7 @@ export class SupervisedCommand {
   readonly #world: World;
   readonly #supervision: Supervision;
   readonly #audience: RunAudience;
-  readonly #tokenFiles: readonly string[];
+  readonly #entries: readonly Entry[];
   readonly #keeper: Keeper;
   readonly #pool: ReturnType<World["httpPool"]>;
   /** ends the refreshing; signals do not, they are the command's */
@@ -56,12 +57,14 @@ export class SupervisedCommand {
     world: World,
     supervision: Supervision,
     audience: RunAudience,
-    tokenFiles: readonly string[],
+    places: readonly string[],
   ) {
     this.#world = world;
     this.#supervision = supervision;
     this.#audience = audience;
-    this.#tokenFiles = tokenFiles;
+    this.#entries = supervision.accounts.map(({ settings }, index) =>
+      tokenFiles(world, { ...settings, tokenFile: places[index] }, audience.tell).entry(),
+    );
     this.#pool = world.httpPool();
     const its = { interrupted: this.#over.signal, http: this.#pool.http };
     this.#keeper = new Keeper(withWorld(world, its), supervision, {
@@ -119,7 +122,7 @@ export class SupervisedCommand {
 
   async #runOnce(file: string, args: readonly string[], restarts: number): Promise<number> {
     const env = Object.fromEntries(
-      this.#tokenFiles.map((path, index) => [`MXTOKEN_TOKEN_FILE_${index + 1}`, path]),
+      this.#entries.map(({ place }, index) => [`MXTOKEN_TOKEN_FILE_${index + 1}`, place]),
     );
     if (this.#pending !== undefined) return 128 + signalNumber(this.#pending);
     this.#audience.event({ is: "started", file, restarts });
@@ -180,14 +183,9 @@ export class SupervisedCommand {
     }
   }
 
-  /** What stands in every file. */
+  /** What is stored for every account. */
   #tokens(): Promise<(TokenRecord | undefined)[]> {
-    return Promise.all(
-      this.#tokenFiles.map(async (path) => {
-        const record = await readTokenFile(path).catch(() => undefined);
-        return believed(record, this.#world.now());
-      }),
-    );
+    return Promise.all(this.#entries.map((entry) => entry.peek().catch(() => undefined)));
   }
 
   /**

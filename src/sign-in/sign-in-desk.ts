@@ -80,8 +80,10 @@ export class SignInDesk {
     const { client, listenAt, redirectUri: registered } = pending;
     const { authorizationEndpoint, issuer, isIssuerInAnswer } = client;
     const { verifier, challenge, state } = await createProofs();
+    // Before as well: what is begun after the end is closed by nobody.
+    this.#requireOpen();
     const held = listenAt === undefined ? undefined : await this.#hold(listenAt, pending.tell);
-    if (this.#isClosed) throw new MxtokenError("defect", "the sign-in desk is closed");
+    this.#requireOpen();
     const redirectUri = held === undefined ? registered : withPort(held.redirect, held.facts.port);
     const url = authorizationUrl(client, redirectUri, { challenge, state });
     const expected = { state, issuer, isIssuerInAnswer, authorizationEndpoint };
@@ -109,6 +111,10 @@ export class SignInDesk {
     const shared = [...this.#listeners.values()];
     this.#listeners.clear();
     await Promise.all(shared.map(closeListener));
+  }
+
+  #requireOpen(): void {
+    if (this.#isClosed) throw new MxtokenError("defect", "the sign-in desk is closed");
   }
 
   /** @returns undefined where there can be none, which is told */

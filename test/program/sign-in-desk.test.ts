@@ -51,6 +51,17 @@ function isListening(port: number): Promise<boolean> {
   });
 }
 
+/** What this process has open to the network, when what is being closed has been. */
+async function openHandles(): Promise<string[]> {
+  let open: string[] = [];
+  for (let turn = 0; turn < 10_000; turn += 1) {
+    open = process.getActiveResourcesInfo().filter((one) => one.startsWith("TCP"));
+    if (open.length === 0) break;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return open;
+}
+
 /** A browser that follows to the page where the result is shown, and waits for it. */
 async function waitForPage(begun: Begun, code: string): Promise<string> {
   const { status, headers } = await askListener(begun, begun.answer(code));
@@ -247,6 +258,27 @@ describe("the end of the desk", () => {
     await Promise.all(waits);
   });
 
+  for (const isLasting of [false, true]) {
+    test(`leaves nothing open of fifty, lasting or not: ${isLasting}`, async () => {
+      const desk = open(isLasting);
+      const begun = await beginMany(desk, 50);
+      const pages = begun.map((one) => waitForPage(one, "the-code"));
+      await Promise.all(begun.map(nextCode));
+      await desk.close();
+      await Promise.all(pages);
+      assert.deepEqual(await openHandles(), []);
+      assert.equal(world.deadlines, 0);
+    });
+  }
+
+  test("in the middle of a beginning leaves nothing open", async () => {
+    const desk = open();
+    const refused = assert.rejects(beginSignIn(desk, plain), { code: "defect" });
+    await desk.close();
+    await refused;
+    assert.deepEqual(await openHandles(), []);
+  });
+
   test("is no end twice, and no beginning after it", async () => {
     const desk = open();
     await beginMany(desk, 1);
@@ -255,5 +287,6 @@ describe("the end of the desk", () => {
       beginSignIn(desk, plain),
       (error) => error instanceof MxtokenError && error.code === "defect",
     );
+    assert.deepEqual(await openHandles(), []);
   });
 });

@@ -112,6 +112,23 @@ for (const path of files) {
   });
 }
 
+test("nobody outside store/ knows how tokens come to the disk", () => {
+  const hidden = [
+    "lock",
+    "disk",
+    "rights",
+    "reservation",
+    "restore",
+    "kept-tokens",
+    "open-token-file",
+  ];
+  for (const path of files.filter((file) => !file.startsWith("store/"))) {
+    const imported = importsOf(path).map(({ specifier }) => target(path, specifier));
+    for (const name of hidden)
+      assert.ok(!imported.includes(`store/${name}.ts`), `${path}: ${name}`);
+  }
+});
+
 test("there is no import cycle", () => {
   const done = new Set<string>();
   const visit = (path: string, trail: readonly string[]): void => {
