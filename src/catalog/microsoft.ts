@@ -20,8 +20,22 @@ const thunderbird: ApplicationRow = {
   sources: [thunderbirdTable, "simonrob/email-oauth2-proxy issue 267"],
 };
 
+/** What all of Microsoft's clouds have in common. */
+const everywhere = {
+  extraScopes: ["offline_access"],
+  unechoedScopes: ["offline_access"],
+  authorizationParameters: {},
+  scopeOnRefresh: true,
+  mechanisms: ["XOAUTH2"],
+  isPopTokenOnNextLine: true,
+} as const;
+
+const revokeByHand =
+  "Microsoft has no revocation endpoint: an administrator ends the refresh tokens of a person by “Revoke sessions” in Entra, and a change of the password ends those of public clients";
+
 /** What work accounts and personal accounts have in common. */
 const worldwide = {
+  ...everywhere,
   isKnownToOauth2Imap: true,
   authorizationEndpoint: "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize",
   tokenEndpoint: "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",
@@ -31,14 +45,8 @@ const worldwide = {
     smtp: "https://outlook.office.com/SMTP.Send",
     pop: "https://outlook.office.com/POP.AccessAsUser.All",
   },
-  extraScopes: ["offline_access"],
-  unechoedScopes: ["offline_access"],
-  authorizationParameters: {},
-  scopeOnRefresh: true,
   imap: { host: "outlook.office365.com", port: 993, tls: "implicit" },
   pop: { host: "outlook.office365.com", port: 995, tls: "implicit" },
-  mechanisms: ["XOAUTH2"],
-  isPopTokenOnNextLine: true,
 } as const;
 
 /** Microsoft 365 of companies and schools, in the worldwide cloud and in GCC. */
@@ -60,8 +68,7 @@ export const office365 = {
     scope: "https://outlook.office365.com/.default",
     roles: { imap: "IMAP.AccessAsApp", smtp: "SMTP.SendAsApp", pop: "POP.AccessAsApp" },
   },
-  revokeByHand:
-    "Microsoft has no revocation endpoint: an administrator ends the refresh tokens of a person by “Revoke sessions” in Entra, and a change of the password ends those of public clients",
+  revokeByHand,
   applications: {
     thunderbird,
     imapsync: {
@@ -121,15 +128,9 @@ const nationalClouds =
   "https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud";
 
 const national = {
+  ...everywhere,
   defaultTenant: "organizations",
-  extraScopes: ["offline_access"],
-  unechoedScopes: ["offline_access"],
-  authorizationParameters: {},
-  scopeOnRefresh: true,
-  mechanisms: ["XOAUTH2"],
-  isPopTokenOnNextLine: true,
-  revokeByHand:
-    "Microsoft has no revocation endpoint: an administrator ends the refresh tokens of a person by “Revoke sessions” in Entra, and a change of the password ends those of public clients",
+  revokeByHand,
   flows: ["code", "device", "client-credentials"],
   applications: {},
 } as const;

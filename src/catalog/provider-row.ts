@@ -131,6 +131,9 @@ export interface PasswordOnlyRow extends MailHostRow {
   readonly instead: string;
 }
 
+/** Whether its IMAP server takes a token or not. */
+export type AnyProviderRow = ProviderRow | PasswordOnlyRow;
+
 /** A service that filters mail and passes it on: its MX does not tell where the mailboxes are. */
 export interface GatewayRow {
   readonly title: string;

@@ -1,4 +1,4 @@
-import type { PasswordOnlyRow, ProviderRow } from "../catalog/provider-row.ts";
+import type { AnyProviderRow, PasswordOnlyRow, ProviderRow } from "../catalog/provider-row.ts";
 import { passwordOnlyProviderByName, providerByName, providers } from "../catalog/providers.ts";
 import { passwordOnlyProviders } from "../catalog/without-tokens.ts";
 import { MxtokenError, type NoProviderReason } from "../errors.ts";
@@ -8,11 +8,10 @@ import { providerByHand, withoutOAuth } from "../settings/provider.ts";
 import { type Resolver, showEndpoint, systemResolvers } from "../settings/servers.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
 import { lookUpMx, type MxAnswer } from "./look-up-mx.ts";
-import type { MxHost } from "./mx.ts";
-import { judgeMx, type Match } from "./mx.ts";
+import { judgeMx, type Match, type MxHost } from "./mx.ts";
 
 /** A provider, and why it is the one. */
-interface Discovered<Row = ProviderRow | PasswordOnlyRow, Why = Evidence> {
+interface Discovered<Row = AnyProviderRow, Why = Evidence> {
   readonly row: Row;
   readonly evidence: Why;
 }
@@ -49,7 +48,7 @@ export async function discover(
 export function requireOAuth<Why extends ProviderEvidence>({
   row,
   evidence,
-}: Discovered<ProviderRow | PasswordOnlyRow, Why>): Discovered<ProviderRow, Why> {
+}: Discovered<AnyProviderRow, Why>): Discovered<ProviderRow, Why> {
   if (!("instead" in row)) return { row, evidence };
   throw withoutOAuth(row, inWords(row, evidence));
 }
@@ -156,7 +155,7 @@ function notFound(reason: NoProviderReason, message: string, hint: string): Mxto
 }
 
 /** What `mxtoken provider` found; perhaps one whose IMAP server takes no OAuth 2.0 token. */
-export type FoundProvider<Row = ProviderRow | PasswordOnlyRow> = Discovered<Row, ProviderEvidence>;
+export type FoundProvider<Row = AnyProviderRow> = Discovered<Row, ProviderEvidence>;
 
 /**
  * The provider of an address or of a mail domain; or the one of that name, which is a word without

@@ -1,8 +1,7 @@
 import { createSocket } from "node:dgram";
 import { createConnection, isIPv6 } from "node:net";
 import { MxtokenError, systemCode } from "../errors.ts";
-import type { Resolver } from "../settings/servers.ts";
-import { showEndpoint } from "../settings/servers.ts";
+import { type Resolver, showEndpoint } from "../settings/servers.ts";
 import { within } from "../world/waiting.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
 import { type MxQuestion, type MxReply, mxQuestion } from "./mx.ts";

@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import type * as Dns from "dns2";
-import type { GatewayRow, PasswordOnlyRow, ProviderRow } from "../catalog/provider-row.ts";
+import type { AnyProviderRow, GatewayRow } from "../catalog/provider-row.ts";
 import { providers } from "../catalog/providers.ts";
 import { gateways, passwordOnlyProviders } from "../catalog/without-tokens.ts";
 import {
@@ -12,11 +12,9 @@ import {
   readSections,
 } from "./dns-records.ts";
 
-type Row = ProviderRow | PasswordOnlyRow;
-
 /** A provider and the MX host that tells it. */
 export interface Match {
-  readonly row: Row;
+  readonly row: AnyProviderRow;
   readonly host: string;
   /** whether a source says for sure that the host is this provider's */
   readonly isConfirmed: boolean;
@@ -37,9 +35,8 @@ type MxVerdict =
  * @param hosts by preference, the best first; lower case
  */
 export function judgeMx(hosts: readonly string[]): MxVerdict {
-  const rows: readonly Row[] = [...providers, ...passwordOnlyProviders];
   const all = hosts.flatMap((host) =>
-    rows.flatMap((row): Match[] => {
+    [...providers, ...passwordOnlyProviders].flatMap((row): Match[] => {
       if (matchesAny(host, row.notMx ?? [])) return [];
       const isConfirmed = matchesAny(host, row.mx);
       return isConfirmed || matchesAny(host, row.unconfirmedMx ?? [])
@@ -112,8 +109,6 @@ const failures: Readonly<Record<number, string>> = {
   5: "REFUSED",
 };
 
-type PacketClass = typeof Dns.Packet;
-
 /**
  * Writes and reads the messages of one look-up (RFC 1035). dns2 writes the question; whether a
  * message answers it, and what it says, is judged here, because dns2 takes whatever comes with the
@@ -134,25 +129,23 @@ export async function mxQuestion(domain: string): Promise<MxQuestion> {
 }
 
 function readReply(
-  Packet: PacketClass,
+  Packet: typeof Dns.Packet,
   { id, domain }: { id: number; domain: string },
   message: Buffer,
 ): MxReply | undefined {
   if (message.length < headerLength) return undefined;
   const header = Packet.Header.parse(message);
+  const { rcode } = header;
   const isMine = header.id === id && header.qr === 1 && header.opcode === 0;
   if (!isMine) return undefined;
+  const failed = { is: "failed", reason: failures[rcode] ?? `rcode ${rcode}` } as const;
   // Who cannot read a question may answer without repeating it.
-  if (header.qdcount === 0 && header.rcode !== 0 && header.rcode !== noSuchDomain) {
-    return { is: "failed", reason: reasonOf(header.rcode) };
-  }
+  if (header.qdcount === 0 && rcode !== 0 && rcode !== noSuchDomain) return failed;
   const sections = readSections(message, header);
   if (sections === undefined || !isSameQuestion(sections, domain)) return undefined;
   if (header.tc === 1) return { is: "truncated" };
-  if (header.rcode === noSuchDomain) return { is: "noSuchDomain" };
-  if (header.rcode !== 0) {
-    return { is: "failed", reason: reasonOf(header.rcode) };
-  }
+  if (rcode === noSuchDomain) return { is: "noSuchDomain" };
+  if (rcode !== 0) return failed;
   const { answers } = sections;
   if (answers === undefined) return undefined;
   if (answers.length === 0 && header.ra === 0 && header.aa === 0) {
@@ -192,8 +185,4 @@ function canonicalName(name: string, answers: readonly DnsRecord[]): string {
   // A chain is not longer than the answer; a circle would have no end.
   for (const _step of aliases) current = aliases.get(current) ?? current;
   return current;
-}
-
-function reasonOf(rcode: number): string {
-  return failures[rcode] ?? `rcode ${rcode}`;
 }

@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { diagnosed } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
+import { serverTrouble } from "./reply.ts";
 
 /** What the answer to an authorization request must match. */
 export interface ExpectedAnswer {
@@ -88,14 +89,9 @@ function declined(oauthError: string, description: string | undefined): MxtokenE
   const said = harmless(description === undefined ? oauthError : `${oauthError}: ${description}`);
   const facts = { endpoint: "authorization endpoint", oauthError, said };
   const details = { oauthError, ...diagnosed(facts) };
-  return serverTrouble.has(oauthError)
-    ? new MxtokenError(
-        "unreachable",
-        `the authorization server could not finish the sign-in: ${said}`,
-        details,
-      )
-    : new MxtokenError("signInDeclined", `the sign-in was refused: ${said}`, details);
+  if (!serverTrouble.has(oauthError)) {
+    return new MxtokenError("signInDeclined", `the sign-in was refused: ${said}`, details);
+  }
+  const message = `the authorization server could not finish the sign-in: ${said}`;
+  return new MxtokenError("unreachable", message, details);
 }
-
-/** RFC 6749 section 4.1.2.1 */
-const serverTrouble: ReadonlySet<string> = new Set(["server_error", "temporarily_unavailable"]);

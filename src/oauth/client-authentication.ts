@@ -51,30 +51,19 @@ function byAssertion(
         header["typ"] = "JWT";
         header["x5t#S256"] = certificate.thumbprint;
         const seconds = Math.floor(now / 1000);
-        Object.assign(payload, {
-          aud: client.tokenEndpoint,
-          iat: seconds,
-          nbf: seconds,
-          exp: seconds + assertionSeconds,
-        });
+        const exp = seconds + assertionSeconds;
+        Object.assign(payload, { aud: client.tokenEndpoint, iat: seconds, nbf: seconds, exp });
       },
     });
     await authenticate(as, oauthClient, body, headers);
   };
 }
 
-type SigningKey = Parameters<typeof oauth.PrivateKeyJwt>[0];
-
-async function signingKey({ key }: ClientCertificate): Promise<SigningKey> {
+async function signingKey({ key }: ClientCertificate) {
   const der = createPrivateKey(key.reveal()).export({ type: "pkcs8", format: "der" });
+  const algorithm = { name: "RSA-PSS", hash: "SHA-256" };
   try {
-    return await crypto.subtle.importKey(
-      "pkcs8",
-      der,
-      { name: "RSA-PSS", hash: "SHA-256" },
-      false,
-      ["sign"],
-    );
+    return await crypto.subtle.importKey("pkcs8", der, algorithm, false, ["sign"]);
   } catch (error) {
     throw new MxtokenError("unreadable", "the client's private key cannot sign with PS256", {
       cause: error,

@@ -5,14 +5,7 @@ import { harmless, Secret } from "../secret.ts";
 import type { TokenResponse } from "../token.ts";
 import type { TokenRequestContext } from "./client.ts";
 import { slowDown } from "./reply.ts";
-import {
-  granted,
-  partiesOf,
-  resourceOf,
-  tokenTransport,
-  transport,
-  understood,
-} from "./transport.ts";
+import { partiesOf, resourceOf, tokenTransport, transport, understood } from "./transport.ts";
 
 /** A device code, and what a person needs to let it through (RFC 8628 section 3.2). */
 export interface DeviceAuthorization {
@@ -43,18 +36,17 @@ export async function requestDeviceCode(
   context: TokenRequestContext,
 ): Promise<DeviceAuthorization> {
   const { client } = context;
-  const { as, oauthClient, authentication } = partiesOf(context);
-  const asked = { endpoint: "device authorization endpoint", member: "device_code" };
+  const { parties, authentication } = partiesOf(context);
+  const endpoint = "device authorization endpoint";
   const response = await oauth.deviceAuthorizationRequest(
-    as,
-    oauthClient,
+    ...parties,
     authentication,
     { scope: client.scope, ...resourceOf(client) },
-    transport(context, asked, tidyDeviceCode),
+    transport(context, { endpoint, member: "device_code" }, tidyDeviceCode),
   );
   const answer = await understood(
-    oauth.processDeviceAuthorizationResponse(as, oauthClient, response),
-    "device authorization endpoint",
+    oauth.processDeviceAuthorizationResponse(...parties, response),
+    endpoint,
   );
   return {
     deviceCode: new Secret(answer.device_code),
@@ -113,17 +105,16 @@ export async function pollDeviceCode(
   context: TokenRequestContext,
   deviceCode: Secret,
 ): Promise<DevicePoll> {
-  const { as, oauthClient, authentication } = partiesOf(context);
+  const { parties, authentication } = partiesOf(context);
   try {
-    const response = await oauth.deviceCodeGrantRequest(
-      as,
-      oauthClient,
+    const reply = await oauth.deviceCodeGrantRequest(
+      ...parties,
       authentication,
       deviceCode.reveal(),
       tokenTransport(context),
     );
-    const result = await granted(oauth.processDeviceCodeResponse(as, oauthClient, response));
-    return { is: "granted", response: result };
+    const response = await understood(oauth.processDeviceCodeResponse(...parties, reply));
+    return { is: "granted", response };
   } catch (error) {
     if (!(error instanceof MxtokenError)) throw error;
     return judgePoll(error);

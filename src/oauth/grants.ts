@@ -4,7 +4,6 @@ import type { Secret } from "../secret.ts";
 import type { TokenResponse } from "../token.ts";
 import type { OAuthClient, TokenRequestContext } from "./client.ts";
 import {
-  granted,
   type Proofs,
   partiesOf,
   resourceOf,
@@ -64,28 +63,18 @@ export async function exchangeCode(
   answer: { code: Secret; verifier: Secret; redirectUri: string },
 ): Promise<TokenResponse> {
   const { client } = context;
-  const { code, verifier, redirectUri } = answer;
   const byBasic = client.basicAtCodeExchange || client.secretByBasic;
-  const { as, oauthClient, authentication } = partiesOf(context, byBasic);
-  const callback = oauth.validateAuthResponse(
-    as,
-    oauthClient,
-    new URLSearchParams({ code: code.reveal() }),
-    oauth.expectNoState,
-  );
+  const { parties, authentication } = partiesOf(context, byBasic);
+  const code = new URLSearchParams({ code: answer.code.reveal() });
   const response = await oauth.authorizationCodeGrantRequest(
-    as,
-    oauthClient,
+    ...parties,
     authentication,
-    callback,
-    redirectUri,
-    client.usesPkce ? verifier.reveal() : oauth.nopkce,
-    {
-      ...tokenTransport(context),
-      additionalParameters: resourceOf(client),
-    },
+    oauth.validateAuthResponse(...parties, code, oauth.expectNoState),
+    answer.redirectUri,
+    client.usesPkce ? answer.verifier.reveal() : oauth.nopkce,
+    { ...tokenTransport(context), additionalParameters: resourceOf(client) },
   );
-  return granted(oauth.processAuthorizationCodeResponse(as, oauthClient, response));
+  return understood(oauth.processAuthorizationCodeResponse(...parties, response));
 }
 
 /**
@@ -101,21 +90,18 @@ export async function refreshToken(
   token: Secret,
   scope: string | undefined,
 ): Promise<TokenResponse> {
-  const { as, oauthClient, authentication } = partiesOf(context);
+  const { parties, authentication } = partiesOf(context);
+  const additionalParameters = {
+    ...(scope === undefined ? {} : { scope }),
+    ...resourceOf(context.client),
+  };
   const response = await oauth.refreshTokenGrantRequest(
-    as,
-    oauthClient,
+    ...parties,
     authentication,
     token.reveal(),
-    {
-      ...tokenTransport(context),
-      additionalParameters: {
-        ...(scope === undefined ? {} : { scope }),
-        ...resourceOf(context.client),
-      },
-    },
+    { ...tokenTransport(context), additionalParameters },
   );
-  return granted(oauth.processRefreshTokenResponse(as, oauthClient, response));
+  return understood(oauth.processRefreshTokenResponse(...parties, response));
 }
 
 /**
@@ -127,19 +113,15 @@ export async function requestClientCredentials(
   context: TokenRequestContext,
 ): Promise<TokenResponse> {
   const { client } = context;
-  const { as, oauthClient, authentication } = partiesOf(context);
+  const { parties, authentication } = partiesOf(context);
   const response = await oauth.clientCredentialsGrantRequest(
-    as,
-    oauthClient,
+    ...parties,
     authentication,
     { scope: client.scope, ...resourceOf(client) },
     tokenTransport(context, true),
   );
-  return granted(oauth.processClientCredentialsResponse(as, oauthClient, response));
+  return understood(oauth.processClientCredentialsResponse(...parties, response));
 }
-
-/** Google's word for a token that it does not know (any more). */
-const alreadyGone = "invalid_token";
 
 /**
  * Revokes a token at the client's revocation endpoint (RFC 7009).
@@ -152,27 +134,19 @@ export async function revokeToken(
   token: Secret,
   kind: "refresh_token" | "access_token",
 ): Promise<boolean> {
-  const { as, oauthClient, authentication } = partiesOf(context);
-  const asked = {
-    endpoint: "revocation endpoint",
-    member: undefined,
-    isForApplication: true,
-  };
+  const { parties, authentication } = partiesOf(context);
+  const endpoint = "revocation endpoint";
+  const asked = { endpoint, member: undefined, isForApplication: true };
   try {
-    const response = await oauth.revocationRequest(
-      as,
-      oauthClient,
-      authentication,
-      token.reveal(),
-      {
-        ...transport(context, asked, (members) => members),
-        additionalParameters: { token_type_hint: kind },
-      },
-    );
-    await understood(oauth.processRevocationResponse(response), "revocation endpoint");
+    const response = await oauth.revocationRequest(...parties, authentication, token.reveal(), {
+      ...transport(context, asked, (members) => members),
+      additionalParameters: { token_type_hint: kind },
+    });
+    await understood(oauth.processRevocationResponse(response), endpoint);
     return true;
   } catch (error) {
-    if (error instanceof MxtokenError && error.oauthError === alreadyGone) return false;
+    // Google's word for a token that it does not know (any more).
+    if (error instanceof MxtokenError && error.oauthError === "invalid_token") return false;
     throw error;
   }
 }

@@ -1,10 +1,9 @@
 import { createPrivateKey } from "node:crypto";
 import * as oauth from "oauth4webapi";
 import { MxtokenError } from "../errors.ts";
-import { Secret } from "../secret.ts";
 import type { TokenResponse } from "../token.ts";
 import type { ServiceAccount, TokenRequestContext } from "./client.ts";
-import { granted, partiesOf, tokenTransport } from "./transport.ts";
+import { partiesOf, tokenTransport, understood } from "./transport.ts";
 
 const grantType = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
@@ -28,40 +27,27 @@ export async function requestByAssertion(
   scope: string,
 ): Promise<TokenResponse> {
   const { world, client, now = world.now() } = context;
-  const assertion = await signAssertion(account, {
-    sub: mailbox,
-    scope,
-    aud: client.tokenEndpoint,
-    seconds: Math.floor(now / 1000),
-  });
-  const { as, oauthClient } = partiesOf(context);
-  const response = await oauth.genericTokenEndpointRequest(
-    as,
-    oauthClient,
-    withoutClient,
-    grantType,
-    { assertion: assertion.reveal() },
-    tokenTransport(context, true),
-  );
-  return granted(oauth.processGenericTokenEndpointResponse(as, oauthClient, response));
-}
-
-async function signAssertion(
-  { email, keyId, privateKey }: ServiceAccount,
-  claims: { sub: string; scope: string; aud: string; seconds: number },
-): Promise<Secret> {
   const { SignJWT } = await import("jose");
-  const { sub, scope, aud, seconds } = claims;
+  const { keyId } = account;
   const header = { alg: "RS256", typ: "JWT", ...(keyId === undefined ? {} : { kid: keyId }) };
-  const jwt = await new SignJWT({ scope })
+  const seconds = Math.floor(now / 1000);
+  const assertion = await new SignJWT({ scope })
     .setProtectedHeader(header)
-    .setIssuer(email)
-    .setSubject(sub)
-    .setAudience(aud)
+    .setIssuer(account.email)
+    .setSubject(mailbox)
+    .setAudience(client.tokenEndpoint)
     .setIssuedAt(seconds)
     .setExpirationTime(seconds + assertionSeconds)
-    .sign(createPrivateKey(privateKey.reveal()));
-  return new Secret(jwt);
+    .sign(createPrivateKey(account.privateKey.reveal()));
+  const { parties } = partiesOf(context);
+  const response = await oauth.genericTokenEndpointRequest(
+    ...parties,
+    withoutClient,
+    grantType,
+    { assertion },
+    tokenTransport(context, true),
+  );
+  return understood(oauth.processGenericTokenEndpointResponse(...parties, response));
 }
 
 /** Nobody refuses an assertion for less. */

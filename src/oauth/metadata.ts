@@ -2,15 +2,15 @@ import * as oauth from "oauth4webapi";
 import type { Flow } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import { harmless } from "../secret.ts";
+import { jsonObject } from "../world/http-answers.ts";
 import type { Clock, HttpRequest, Net, Stop } from "../world/world.ts";
+import type { ServerEndpoints } from "./client.ts";
 
 /** What an authorization server says of itself (RFC 8414 section 2), as far as it is used here. */
-export interface ServerMetadata {
+export interface ServerMetadata
+  extends Omit<ServerEndpoints, "tokenEndpoint" | "tokenInfoEndpoint"> {
   readonly issuer: string;
-  readonly authorizationEndpoint: string | undefined;
   readonly tokenEndpoint: string | undefined;
-  readonly deviceAuthorizationEndpoint: string | undefined;
-  readonly revocationEndpoint: string | undefined;
   /** undefined: it does not say; so for the other lists */
   readonly grantTypes: readonly string[] | undefined;
   readonly scopes: readonly string[] | undefined;
@@ -49,17 +49,13 @@ export function judgeMetadata(
 ): readonly string[] {
   const { issuer, grantTypes: known, scopes, challengeMethods } = metadata;
   const { responseTypes, authenticationMethods: methods } = metadata;
+  const offersNo = (what: string, others: readonly string[]) =>
+    new MxtokenError("configuration", `${issuer} ${what} it knows ${others.join(", ") || "none"}`);
   if (known !== undefined && !known.includes(grantTypes[flow])) {
-    throw new MxtokenError(
-      "configuration",
-      `${issuer} does not offer --flow ${flow}: of grants it knows ${known.join(", ") || "none"}`,
-    );
+    throw offersNo(`does not offer --flow ${flow}: of grants`, known);
   }
   if (flow === "code" && responseTypes?.includes("code") === false) {
-    throw new MxtokenError(
-      "configuration",
-      `${issuer} does not offer --flow code: of response types it knows ${responseTypes.join(", ") || "none"}`,
-    );
+    throw offersNo("does not offer --flow code: of response types", responseTypes);
   }
   // That a client needs no proof at all, many servers leave out.
   const isProofKnown =
@@ -116,7 +112,7 @@ export async function fetchMetadata(
       [oauth.customFetch]: (url, { headers }) =>
         get(world, { method: "GET", url, headers, ca, signal }),
     });
-    const members = response.status === 200 ? parseObject(await response.text()) : undefined;
+    const members = response.status === 200 ? jsonObject(await response.text()) : undefined;
     if (members !== undefined) return metadataOf(issuer, members);
     // What is wrong with one place may be right at the other.
     problem ??= problemWith(new URL(issuer).host, response.status);
@@ -189,16 +185,6 @@ function isEndpoint(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, hash, username, password } = new URL(text);
   return protocol === "https:" && [hash, username, password].every((part) => part === "");
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-    return isObject ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function notMetadata(host: string, what: string): MxtokenError {

@@ -1,6 +1,7 @@
 import { diagnosed, explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
+import { jsonObject } from "../world/http-answers.ts";
 import type { HttpReply } from "../world/world.ts";
 import { namesTheGrant, type SentGrant } from "./grant-words.ts";
 
@@ -12,11 +13,16 @@ const signInAgain: ReadonlySet<string> = new Set([
   "login_required",
 ]);
 
-/** The server's own trouble, in OAuth's words. */
-const serverTrouble: ReadonlySet<string> = new Set(["server_error", "temporarily_unavailable"]);
+/** The server's own trouble, in OAuth's words (RFC 6749 section 4.1.2.1). */
+export const serverTrouble: ReadonlySet<string> = new Set([
+  "server_error",
+  "temporarily_unavailable",
+]);
 
 /** RFC 8628 section 3.5 */
 export const slowDown = "slow_down";
+
+type Members = Record<string, unknown>;
 
 /** An endpoint of the authorization server, and what it grants. */
 export interface Asked {
@@ -48,22 +54,23 @@ export function judgeReply(
   reply: HttpReply,
   asked: Asked,
   say: (words: string) => string,
-): Record<string, unknown> {
+): Members {
   const { status } = reply;
   const { host, endpoint, member } = asked;
-  const members = parseObject(reply);
+  const isWhole = !reply.truncated && reply.undecoded === undefined;
+  const members = isWhole ? jsonObject(reply.body.replace(/^\uFEFF/, "")) : undefined;
   const code = typeof members?.["error"] === "string" ? members["error"] : undefined;
   const overloaded = status === 408 || status === 429 || status >= 500;
   const gatekeeper = (status === 403 || status === 407) && code === undefined;
   if (overloaded || gatekeeper || (code !== undefined && serverTrouble.has(code))) {
     // Whoever polls has to know it, also where it comes with status 429.
     const oauthError = code === slowDown ? code : undefined;
-    throw unreachable(reply, asked, say(wordsOf(members)), oauthError);
+    throw unreachable(reply, asked, say(wordsOf(members ?? {})), oauthError);
   }
   const isFilled = member === undefined || isFilledText(members?.[member]);
   // Some servers send their refusal with status 200.
   if (code !== undefined && (status >= 400 || member === undefined || !isFilled)) {
-    throw refusal(code, { members, status }, asked, say);
+    throw refusal(code, { members: members ?? {}, status }, asked, say);
   }
   const isGranted = status >= 200 && status < 300;
   if (isGranted && member === undefined) return members ?? {};
@@ -81,7 +88,7 @@ export function judgeReply(
 }
 
 /** A refresh token that is there must not be lost for its form. */
-function isReadable({ refresh_token: token }: Record<string, unknown>): boolean {
+function isReadable({ refresh_token: token }: Members): boolean {
   return token === undefined || token === null || typeof token === "string";
 }
 
@@ -95,22 +102,11 @@ function mayHoldTokens({ body }: HttpReply, asked: Asked): Secret | undefined {
   return isPage || body.trim() === "" ? undefined : new Secret(body);
 }
 
-function parseObject(reply: HttpReply): Record<string, unknown> | undefined {
-  if (reply.truncated || reply.undecoded !== undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(reply.body.replace(/^\uFEFF/, ""));
-    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-    return isObject ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /**
  * Tidies a grant for the protocol library: real servers send `expires_in` as a string, or leave
  * `token_type` out, and a rotated refresh token must not be lost for that.
  */
-export function tidyGrant(members: Record<string, unknown>): Record<string, unknown> {
+export function tidyGrant(members: Members): Members {
   const expiresIn = Number(members["expires_in"] ?? Number.NaN);
   // Ten years: what is longer is a mistake, and no date.
   const plausible = expiresIn > 0 && expiresIn < 315_360_000;
@@ -146,12 +142,12 @@ function unreachable(
 
 function refusal(
   oauthError: string,
-  { members, status }: { members: Record<string, unknown> | undefined; status: number },
+  { members, status }: { members: Members; status: number },
   { host, endpoint, isForApplication = false, isWithoutCredentials, sent }: Asked,
   say: (words: string) => string,
 ): MxtokenError {
   const said = say(wordsOf(members)) || say(oauthError);
-  const description = members?.["error_description"];
+  const description = members["error_description"];
   const isGrants =
     signInAgain.has(oauthError) ||
     (sent !== undefined &&
@@ -163,18 +159,13 @@ function refusal(
     : new MxtokenError("applicationRefused", `${host} refuses the application: ${said}`, details);
 }
 
-function wordsOf(members: Record<string, unknown> | undefined): string {
-  if (members === undefined) return "";
+function wordsOf(members: Members): string {
   const parts = [members["error"], members["error_subtype"], members["error_description"]];
   return parts.filter(isFilledText).join(": ");
 }
 
 /** What came instead, without quoting it: the body may hold anything. */
-function describe(
-  reply: HttpReply,
-  members: Record<string, unknown> | undefined,
-  member: string | undefined,
-): string {
+function describe(reply: HttpReply, members: Members | undefined, member = "answer"): string {
   const { status } = reply;
   if (status >= 300 && status < 400) return `status ${status}, a redirect, which is not followed`;
   if (reply.undecoded !== undefined) {
@@ -184,8 +175,7 @@ function describe(
   if (members !== undefined && !isReadable(members)) {
     return `status ${status}, JSON with a refresh token that is no text`;
   }
-  if (members !== undefined)
-    return `status ${status}, JSON without ${withArticle(member ?? "answer")}`;
+  if (members !== undefined) return `status ${status}, JSON without ${withArticle(member)}`;
   const html = /^\s*<(!doctype|html)/i.test(reply.body);
   return `status ${status}, ${html ? "an HTML page" : "not a JSON object"}`;
 }

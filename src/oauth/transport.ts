@@ -2,7 +2,6 @@ import * as oauth from "oauth4webapi";
 import { diagnosed } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { blackOut, harmless, Secret } from "../secret.ts";
-import type { TokenResponse } from "../token.ts";
 import type { OAuthClient, TokenRequestContext } from "./client.ts";
 import { clientAuthentication } from "./client-authentication.ts";
 import type { SentGrant } from "./grant-words.ts";
@@ -33,13 +32,10 @@ export function resourceOf({ resource }: OAuthClient): Record<string, string> {
 /** The two parties of a request, as the protocol library wants them, and the client's credentials. */
 export function partiesOf(context: TokenRequestContext, byBasic = context.client.secretByBasic) {
   const { client } = context;
-  const as: oauth.AuthorizationServer = {
+  const server: oauth.AuthorizationServer = {
     // Only compared with an answer's iss, which is judged before the library sees anything.
     issuer: client.issuer ?? new URL(client.tokenEndpoint).origin,
     token_endpoint: client.tokenEndpoint,
-    ...(client.authorizationEndpoint === undefined
-      ? {}
-      : { authorization_endpoint: client.authorizationEndpoint }),
     ...(client.deviceAuthorizationEndpoint === undefined
       ? {}
       : { device_authorization_endpoint: client.deviceAuthorizationEndpoint }),
@@ -47,18 +43,17 @@ export function partiesOf(context: TokenRequestContext, byBasic = context.client
       ? {}
       : { revocation_endpoint: client.revocationEndpoint }),
   };
-  const oauthClient: oauth.Client = { client_id: client.id };
-  return { as, oauthClient, authentication: clientAuthentication(context, byBasic) };
+  const parties: [oauth.AuthorizationServer, oauth.Client] = [server, { client_id: client.id }];
+  return { parties, authentication: clientAuthentication(context, byBasic) };
 }
-
-const tokenEndpoint = { endpoint: "token endpoint", member: "access_token" } as const;
 
 /**
  * For a token request: sends the library's request through the world and hands it a judged, tidied
  * answer.
  */
 export function tokenTransport(context: TokenRequestContext, isForApplication = false) {
-  return transport(context, { ...tokenEndpoint, isForApplication }, tidyGrant);
+  const asked = { endpoint: "token endpoint", member: "access_token", isForApplication };
+  return transport(context, asked, tidyGrant);
 }
 
 /** As {@link tokenTransport}, for another endpoint of the authorization server. */
@@ -148,11 +143,4 @@ export async function understood<T>(result: Promise<T>, endpoint = "token endpoi
     const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
     throw new MxtokenError("notUnderstood", `the ${endpoint}'s answer is not valid (${code})`);
   }
-}
-
-/** What of the library's answer this program reads. */
-export async function granted(
-  result: Promise<oauth.TokenEndpointResponse>,
-): Promise<TokenResponse> {
-  return understood(result);
 }

@@ -4,6 +4,7 @@ import { explained } from "../causes/diagnose.ts";
 import { MxtokenError, systemCode } from "../errors.ts";
 import type { Endpoint, Mechanism, Protocol } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
+import type { Secret } from "../secret.ts";
 import { showEndpoint } from "../settings/servers.ts";
 import { within } from "../world/waiting.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
@@ -14,6 +15,20 @@ import { unreachable, type Verdict } from "./verdict.ts";
 export const connectTimeout = 20_000;
 const wholeTimeout = 30_000;
 export const goodbyeTimeout = 2_000;
+
+/** A login that proves a token. */
+export interface Login {
+  readonly world: Clock & Net;
+  readonly mailbox: Mailbox;
+  readonly server: Endpoint;
+  readonly accessToken: Secret;
+  /** the server, and the proxy on the way to it */
+  readonly where: string;
+  /** makes the server's words fit to be shown */
+  readonly say: (words: string) => string;
+  /** ends the connection */
+  readonly stop: AbortSignal;
+}
 
 /**
  * Runs a proof that must end in time, and at once when the process is asked to end.
@@ -29,18 +44,13 @@ export async function withinTime<Accepted>(
   judge: (error: unknown) => Verdict,
 ): Promise<Accepted | Verdict> {
   try {
-    return await within(world, wholeTimeout, prove, () => tooLate(where));
+    return await within(world, wholeTimeout, prove, () =>
+      unreachable(`${where} did not finish within ${wholeTimeout / 1000} seconds`, { host: where }),
+    );
   } catch (error) {
     world.interrupted.throwIfAborted();
     return judge(error);
   }
-}
-
-/** The verdict on a server that did not come to an end. */
-function tooLate(where: string): Verdict {
-  return unreachable(`${where} did not finish within ${wholeTimeout / 1000} seconds`, {
-    host: where,
-  });
 }
 
 /**
@@ -101,14 +111,10 @@ export function placeOf(endpoint: Endpoint, proxy: string | undefined): string {
 }
 
 /** A server that offers mechanisms, and how it is spoken of. */
-interface Offering {
-  /** `host:port` */
-  readonly where: string;
+interface Offering extends Pick<Login, "where" | "say"> {
   readonly protocol: Protocol;
   /** what stands before the name of a mechanism */
   readonly prefix?: string;
-  /** makes the server's words fit to be shown */
-  readonly say: (words: string) => string;
 }
 
 /**

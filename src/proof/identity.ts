@@ -1,7 +1,7 @@
 import { domainToASCII } from "node:url";
 import { isAddressLike } from "../mailbox.ts";
-import type { Secret } from "../secret.ts";
-import { harmless } from "../secret.ts";
+import { harmless, type Secret } from "../secret.ts";
+import { jsonObject } from "../world/http-answers.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
 
 /** The claims of a token that is a JWT (RFC 7519); nobody has checked its signature. */
@@ -15,13 +15,7 @@ const tokenInfoTimeout = 10_000;
 export function readClaims(token: Secret | undefined): Claims | undefined {
   const [, payload = ""] = token?.reveal().split(".") ?? [];
   if (payload === "" || payload.length > sizeLimit) return undefined;
-  try {
-    const value: unknown = JSON.parse(Buffer.from(payload, "base64url").toString("utf8"));
-    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-    return isObject ? { ...value } : undefined;
-  } catch {
-    return undefined;
-  }
+  return jsonObject(Buffer.from(payload, "base64url").toString("utf8"));
 }
 
 /** Claims in which servers name the account, the surest first (OpenID Connect Core section 5.1; Microsoft's). */
@@ -88,9 +82,8 @@ export async function askTokenInfo(
       signal,
     });
     world.trace(`${endpoint} answered ${reply.status}`);
-    if (reply.status !== 200 || reply.truncated) return [];
-    const value: unknown = JSON.parse(reply.body);
-    return typeof value === "object" && value !== null ? accountsIn({ ...value }) : [];
+    const isWhole = reply.status === 200 && !reply.truncated;
+    return accountsIn(isWhole ? jsonObject(reply.body) : undefined);
   } catch {
     world.interrupted.throwIfAborted();
     return [];

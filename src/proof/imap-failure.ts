@@ -2,11 +2,11 @@ import { explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { connectionError } from "./connection.ts";
 import { challengeWords, statusIn } from "./sasl.ts";
-import type { ServerAnswer } from "./verdict.ts";
 import {
   endless,
   noStartTls,
   refused,
+  type ServerAnswer,
   unreachable,
   type Verdict,
   verdictOf,
@@ -99,23 +99,7 @@ function judgeConnection(error: unknown, code: string, where: string): Verdict {
   return verdictOf(closed === undefined ? error : connectionError(closed, error), where);
 }
 
-interface Members {
-  /** imapflow's, or Node's */
-  readonly code: string;
-  /** a tagged NO or BAD came */
-  readonly answered: boolean;
-  /** the server's own words */
-  readonly text: string;
-  /** the same with its code and its challenge, to be shown */
-  readonly words: string;
-  readonly challenge: string;
-  readonly serverCode: string | undefined;
-  /** the reason in a BYE */
-  readonly goodbye: string | undefined;
-  readonly noStartTls: boolean;
-}
-
-function membersOf(error: unknown): Members {
+function membersOf(error: unknown) {
   const value: Record<string, unknown> =
     typeof error === "object" && error !== null ? { ...error } : {};
   const text = (name: string) => (typeof value[name] === "string" ? value[name] : undefined);
@@ -127,15 +111,19 @@ function membersOf(error: unknown): Members {
   const response = text("responseText") ?? (answered ? "" : (text("response") ?? ""));
   const challenge = challengeWords(value["oauthError"]);
   return {
+    /** imapflow's, or Node's */
     code,
+    /** a tagged NO or BAD came */
     answered,
+    /** the server's own words */
     text: response,
+    /** the same with its code and its challenge, to be shown */
     words: [serverCode && `[${serverCode}]`, response, challenge && `(${challenge})`]
       .filter(Boolean)
       .join(" "),
     challenge,
     serverCode,
-    // TLS errors have a member of this name too.
+    /** the reason in a BYE; TLS errors have a member of this name too */
     goodbye: closedCodes.has(code) ? text("reason") : undefined,
     noStartTls:
       value["tlsFailed"] === true && error instanceof Error && /STARTTLS/.test(error.message),

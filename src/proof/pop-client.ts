@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
-import { MxtokenError } from "../errors.ts";
 import { connectionError } from "./connection.ts";
+import { endless, errorOf } from "./verdict.ts";
 
 /** Octets; RFC 2449 allows 512 for a reply, and a challenge may be longer. */
 const maxLine = 16 * 1024;
@@ -110,10 +110,7 @@ export class PopClient {
     }
   };
 
-  #tooMuch(): MxtokenError {
-    return new MxtokenError(
-      "unreachable",
-      `${this.#where} does not speak POP3: what it says has no end`,
-    );
+  #tooMuch(): Error {
+    return errorOf(endless(this.#where, "POP3"));
   }
 }

@@ -1,6 +1,5 @@
-import { MxtokenError } from "../errors.ts";
-import type { Endpoint, Finding, Mechanism } from "../mail-server.ts";
-import type { Mailbox } from "../mailbox.ts";
+import type { Finding, Mechanism } from "../mail-server.ts";
+import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
 import { whenAborted } from "../world/waiting.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
@@ -9,6 +8,7 @@ import {
   connectionError,
   connectTimeout,
   goodbyeTimeout,
+  type Login,
   openConnection,
   placeOf,
   startTls,
@@ -45,19 +45,18 @@ export async function proveByPop(
   mailbox: Mailbox,
   accessToken: Secret,
 ): Promise<Finding> {
-  const { pop, proxy } = mailbox;
+  const server = serverOf(mailbox, "pop");
   const user = mailbox.address.text;
-  if (pop === undefined) throw new MxtokenError("defect", "no POP server to log in to");
-  const where = placeOf(pop, proxy);
-  const say = sayWithout(user, pop, accessToken);
+  const where = placeOf(server, mailbox.proxy);
+  const say = sayWithout(user, server, accessToken);
   const result = await withinTime(
     world,
     where,
     async (stop) => {
-      const socket = await openConnection(world, mailbox, pop, stop);
+      const socket = await openConnection(world, mailbox, server, stop);
       const client = new PopClient(socket, where, (line) => world.trace(`POP ${say(line)}`));
       try {
-        return await logIn({ world, mailbox, pop, accessToken, where, say, stop, client });
+        return await logIn({ world, mailbox, server, accessToken, where, say, stop, client });
       } finally {
         client.close();
         socket.destroy();
@@ -65,29 +64,22 @@ export async function proveByPop(
     },
     (error) => verdictOf(error, where),
   );
-  return { probe: "pop", host: pop.host, port: pop.port, user, ...result };
+  return { probe: "pop", host: server.host, port: server.port, user, ...result };
 }
 
-interface Login {
-  readonly world: Clock & Net;
-  readonly mailbox: Mailbox;
-  readonly pop: Endpoint;
-  readonly accessToken: Secret;
-  readonly where: string;
-  readonly say: (words: string) => string;
-  readonly stop: AbortSignal;
+interface PopLogin extends Login {
   readonly client: PopClient;
 }
 
-async function logIn(login: Login) {
-  const { world, mailbox, pop, accessToken, where, say, client } = login;
+async function logIn(login: PopLogin) {
+  const { world, mailbox, server, accessToken, where, say, client } = login;
   const insist = (stage: PopStage, outcome: Outcome) => {
     if (!isOk(outcome.reply)) throw errorOf(judgePopReply(outcome, stage, where, say));
   };
   insist("greeting", { reply: await greeting(login), challenge: "" });
-  if (pop.tls === "starttls") await upgrade(login);
+  if (server.tls === "starttls") await upgrade(login);
   const mechanism = await agree(login);
-  const response = initialResponse(mechanism, mailbox.address.text, pop, accessToken);
+  const response = initialResponse(mechanism, mailbox.address.text, server, accessToken);
   const carrier = { maxCommand, send: (line: string) => client.ask(line), challengeOf };
   insist("login", await exchange(carrier, mechanism, response, mailbox.isPopTokenOnNextLine));
   const status = await client.ask("STAT");
@@ -96,7 +88,7 @@ async function logIn(login: Login) {
   return { result: "accepted", mechanism, messages: messagesIn(status) } as const;
 }
 
-async function greeting({ world, client, stop }: Login): Promise<string> {
+async function greeting({ world, client, stop }: PopLogin): Promise<string> {
   const heard = new AbortController();
   const late = world.deadline(connectTimeout, AbortSignal.any([heard.signal, stop]));
   void whenAborted(late).then(() => {
@@ -109,19 +101,19 @@ async function greeting({ world, client, stop }: Login): Promise<string> {
   }
 }
 
-async function upgrade({ world, mailbox, pop, where, stop, client }: Login): Promise<void> {
+async function upgrade({ world, mailbox, server, where, stop, client }: PopLogin): Promise<void> {
   if (!isOk(await client.ask("STLS"))) throw errorOf(noStartTls(where, 995));
-  const options = { ...tlsOptions(world, mailbox), host: pop.host };
+  const options = { ...tlsOptions(world, mailbox), host: server.host };
   await client.upgrade((plain) => startTls(plain, options, stop));
 }
 
 /** Not every server lists its mechanisms: then the provider's first one is tried. */
-async function agree({ mailbox, where, say, client }: Login): Promise<Mechanism> {
+async function agree({ mailbox, where, say, client }: PopLogin): Promise<Mechanism> {
   const capabilities = isOk(await client.ask("CAPA")) ? await client.readMore() : [];
   const lists = capabilities.map((line) => line.toUpperCase().split(" "));
   const offered = lists.find(([name]) => name === "SASL")?.slice(1);
-  const server = { where, protocol: "pop", say } as const;
-  return chooseMechanism(offered ?? mailbox.mechanisms.slice(0, 1), mailbox, server);
+  const asked = { where, protocol: "pop", say } as const;
+  return chooseMechanism(offered ?? mailbox.mechanisms.slice(0, 1), mailbox, asked);
 }
 
 /** The token is proven: a server that is slow to say goodbye is not waited for. */

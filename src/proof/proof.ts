@@ -5,8 +5,7 @@ import type { Endpoint, Finding, Protocol } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { OAuthClient } from "../oauth/client.ts";
 import type { Secret } from "../secret.ts";
-import type { Token } from "../token.ts";
-import { isoSeconds } from "../token.ts";
+import { isoSeconds, type Token } from "../token.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
 import { accountsIn, askTokenInfo, otherAccount, readClaims } from "./identity.ts";
 import { proveByImap } from "./imap.ts";
@@ -97,9 +96,7 @@ export function requireAccepted(
 ): void {
   const result = resultOf(proof);
   if (result === "accepted" || result === "none") return;
-  const failed = proof.findings.flatMap((finding) =>
-    finding.result === "accepted" ? [] : [finding],
-  );
+  const failed = proof.findings.filter((finding) => finding.result !== "accepted");
   const reasons = failed.map(({ reason }) => reason).join("; ");
   if (result === "refused" && proof.otherAccount !== undefined && !opensMailbox(proof)) {
     const after = `${reasons}; ${consequence.refused}`;
@@ -152,14 +149,11 @@ export function wrongAccount(mailbox: Mailbox, account: string, after: string): 
  * @throws Interrupted
  */
 export async function findOtherAccount(
-  {
-    world,
-    mailbox,
-    client,
-  }: { world: Clock & Net & Stop; mailbox: Mailbox; client: OAuthClient | undefined },
+  of: { world: Clock & Net & Stop; mailbox: Mailbox; client: OAuthClient | undefined },
   token: Pick<Token, "accessToken" | "idToken">,
   asks: boolean,
 ): Promise<string | undefined> {
+  const { world, mailbox, client } = of;
   if (client !== undefined && isAppOnly(client.flow)) return undefined;
   const claims = [token.idToken, token.accessToken].map(readClaims);
   const told = claims.flatMap(accountsIn);

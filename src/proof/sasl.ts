@@ -1,11 +1,8 @@
-import type { Mechanism } from "../mail-server.ts";
+import type { Endpoint, Mechanism } from "../mail-server.ts";
 import { blackOut, harmless, Secret } from "../secret.ts";
 
 /** What OAUTHBEARER tells the server about the connection. */
-interface Server {
-  readonly host: string;
-  readonly port: number;
-}
+type Server = Pick<Endpoint, "host" | "port">;
 
 /** Strongest first: the order in which they are preferred where a server offers both. */
 export const mechanismsByStrength: readonly Mechanism[] = ["OAUTHBEARER", "XOAUTH2"];
@@ -46,21 +43,16 @@ export function initialResponse(
   );
 }
 
-/** The initial responses that hold the token, as they might be quoted: in base64. */
-function saslForms(user: string, server: Server, token: Secret): readonly Secret[] {
-  // imapflow escapes nothing in the user name.
-  return [xoauth2(user, token), oauthbearer(user, server, token), bearer(user, server, token)].map(
-    inBase64,
-  );
-}
-
 /**
  * What makes words of a server, or a protocol line, fit to be shown: the token, its initial
  * responses, and pieces of these are blacked out.
  */
 export function sayWithout(user: string, server: Server, token: Secret): (words: string) => string {
+  // imapflow escapes nothing in the user name.
+  const names = [saslname(user), user];
+  const responses = [xoauth2(user, token), ...names.map((name) => bearer(name, server, token))];
   // The token last: its own base64 may stand inside a response's.
-  const forms = [...saslForms(user, server, token), token];
+  const forms = [...responses.map(inBase64), token];
   const isPiece = (run: string) => forms.some((form) => form.reveal().includes(run));
   return (words) =>
     // A server may quote a line that it has cut off.

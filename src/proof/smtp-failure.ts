@@ -1,7 +1,14 @@
 import { connectionError } from "./connection.ts";
 import { type Outcome, statusIn } from "./sasl.ts";
-import type { ServerAnswer } from "./verdict.ts";
-import { endless, noStartTls, unreachable, type Verdict, verdictOf, verdictOn } from "./verdict.ts";
+import {
+  endless,
+  noStartTls,
+  type ServerAnswer,
+  unreachable,
+  type Verdict,
+  verdictOf,
+  verdictOn,
+} from "./verdict.ts";
 
 /** nodemailer's `timeoutType` and `code`, in the names that `networkError()` knows. */
 const networkCodes: Readonly<Record<string, string>> = {

@@ -3,9 +3,8 @@ import type {
   SMTPConnectionCustomAuthContext,
   default as SMTPConnectionType,
 } from "nodemailer/lib/smtp-connection";
-import { MxtokenError } from "../errors.ts";
 import type { Endpoint, Finding, Mechanism } from "../mail-server.ts";
-import type { Mailbox } from "../mailbox.ts";
+import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
 import { whenAborted } from "../world/waiting.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
@@ -14,6 +13,7 @@ import {
   connectionError,
   connectTimeout,
   goodbyeTimeout,
+  type Login,
   openConnection,
   placeOf,
   tlsOptions,
@@ -42,50 +42,33 @@ export async function proveBySmtp(
   mailbox: Mailbox,
   accessToken: Secret,
 ): Promise<Finding> {
-  const { smtp, login: user, proxy } = mailbox;
-  if (smtp === undefined) throw new MxtokenError("defect", "no SMTP server to log in to");
-  const where = placeOf(smtp, proxy);
-  const say = sayWithout(user, smtp, accessToken);
+  const { login: user } = mailbox;
+  const server = serverOf(mailbox, "smtp");
+  const where = placeOf(server, mailbox.proxy);
+  const say = sayWithout(user, server, accessToken);
   const result = await withinTime(
     world,
     where,
-    (stop) => logIn({ world, mailbox, smtp, accessToken, where, say, stop }),
+    (stop) => logIn({ world, mailbox, server, accessToken, where, say, stop }),
     (error) => judgeSmtpFailure(error, where, say),
   );
-  return { probe: "smtp", host: smtp.host, port: smtp.port, user, ...result };
-}
-
-type SMTPConnectionClass = typeof SMTPConnectionType;
-
-interface Login {
-  readonly world: Clock & Net;
-  readonly mailbox: Mailbox;
-  readonly smtp: Endpoint;
-  readonly accessToken: Secret;
-  readonly where: string;
-  readonly say: (words: string) => string;
-  readonly stop: AbortSignal;
+  return { probe: "smtp", host: server.host, port: server.port, user, ...result };
 }
 
 async function logIn(login: Login): Promise<{ result: "accepted"; mechanism: Mechanism }> {
-  const { world, mailbox, smtp, accessToken, where, say, stop } = login;
+  const { world, mailbox, server, accessToken, where, say, stop } = login;
   const { login: user } = mailbox;
   // Before the connection is opened: nobody would listen to it meanwhile.
   const { default: SMTPConnection } = await import("nodemailer/lib/smtp-connection");
-  const socket = await openConnection(world, mailbox, smtp, stop);
+  const socket = await openConnection(world, mailbox, server, stop);
   const client = smtpClient(SMTPConnection, login, socket);
   try {
     await Promise.race([client.greet(), client.broken]);
-    const mechanism = chooseMechanism(client.offered(), mailbox, {
-      where,
-      protocol: "smtp",
-      say,
-    });
-    const response = initialResponse(mechanism, user, smtp, accessToken);
+    const asked = { where, protocol: "smtp", say } as const;
+    const mechanism = chooseMechanism(client.offered(), mailbox, asked);
+    const response = initialResponse(mechanism, user, server, accessToken);
     const outcome = await Promise.race([client.authenticate(mechanism, response), client.broken]);
-    if (!outcome.reply.startsWith("235")) {
-      throw errorOf(judgeSmtpReply(outcome, where, user, say));
-    }
+    if (!outcome.reply.startsWith("235")) throw errorOf(judgeSmtpReply(outcome, where, user, say));
     // The token is proven: a server that is slow to say goodbye is not waited for.
     client.quit();
     await Promise.race([client.closed, whenAborted(world.deadline(goodbyeTimeout))]);
@@ -103,8 +86,8 @@ async function logIn(login: Login): Promise<{ result: "accepted"; mechanism: Mec
  * against the mailbox as one more failed login.
  */
 function smtpClient(
-  SMTPConnection: SMTPConnectionClass,
-  { world, mailbox, smtp, say }: Login,
+  SMTPConnection: typeof SMTPConnectionType,
+  { world, mailbox, server, say }: Login,
   socket: Socket,
 ) {
   let run: ((send: Carrier["send"]) => Promise<void>) | undefined;
@@ -112,7 +95,7 @@ function smtpClient(
     for (const line of text.split("\n")) world.trace(`SMTP ${direction} ${say(line)}`);
   };
   const connection = new SMTPConnection({
-    ...connectionOptions(smtp, socket),
+    ...connectionOptions(server, socket),
     tls: tlsOptions(world, mailbox),
     customAuth: { [ownMethod]: (context) => run?.((line) => sendBy(context, line)) },
     logger: logger(trace),
@@ -181,10 +164,7 @@ function connectionOptions(smtp: Endpoint, socket: Socket) {
 const ownMethod = "ACCESS-TOKEN";
 
 function challengeIn(reply: string): string | undefined {
-  return /^334(?: (.*))?$/
-    .exec(reply)
-    ?.map((part) => part ?? "")[1]
-    ?.trim();
+  return /^334(?: .*)?$/.test(reply) ? reply.slice(4).trim() : undefined;
 }
 
 /** The protocol's lines among what nodemailer logs; commands of AUTH it only mentions. */

@@ -86,8 +86,7 @@ function pressEnter({ isTerminal }: SignInEvent): string {
 
 function duration(seconds: number): string {
   const minutes = seconds / 60;
-  if (!Number.isInteger(minutes)) return `${seconds} seconds`;
-  return minutes === 1 ? "1 minute" : `${minutes} minutes`;
+  return Number.isInteger(minutes) ? count(minutes, "minute") : `${seconds} seconds`;
 }
 
 function isLoopback(redirectUri: string): boolean {

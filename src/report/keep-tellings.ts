@@ -126,9 +126,7 @@ function consequence({ decision, isTokenReplaced }: Extract<RunEvent, { is: "end
     case "restart":
       return "as it does when its token has died";
     case "notWanted":
-      return isTokenReplaced
-        ? "perhaps because its token had died: there is a fresh one now; start it again, or pass --restart"
-        : "perhaps because its token had died: start it again when there is a fresh one, or pass --restart";
+      return `perhaps because its token had died: ${isTokenReplaced ? "there is a fresh one now; start it again" : "start it again when there is a fresh one"}, or pass --restart`;
     case "noProgress":
       return `in less than ${count(1, "minute")}: it is not started again`;
     case "sameToken":

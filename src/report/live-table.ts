@@ -74,7 +74,7 @@ function withoutEmptyColumns([head = [], ...rows]: readonly (readonly string[])[
 function aligned(rows: readonly (readonly string[])[], columns: number): string[] {
   const [head = []] = rows;
   const widths = head.map((_, index) =>
-    Math.max(...rows.map((row) => columnsOf(row[index] ?? ""))),
+    Math.max(...rows.map((row) => stringWidth(row[index] ?? ""))),
   );
   const [first = 0, ...between] = widths.slice(0, -1);
   const taken = between.reduce((sum, width) => sum + width + gap.length, gap.length);
@@ -83,7 +83,9 @@ function aligned(rows: readonly (readonly string[])[], columns: number): string[
   return rows.map((row) => {
     const cells = row.map((cell, index) => {
       const width = fitting[index];
-      return width === undefined ? cell : filledTo(cutTo(cell, width), width);
+      if (width === undefined) return cell;
+      const cut = cutTo(cell, width);
+      return cut + " ".repeat(Math.max(0, width - stringWidth(cut)));
     });
     return clipped(cells.join(gap), columns).trimEnd();
   });
@@ -94,20 +96,10 @@ function clipped(text: string, columns: number): string {
   return cutTo(text, columns - 1);
 }
 
-/** How many columns of a terminal a text takes. */
-function columnsOf(text: string): number {
-  return stringWidth(text);
-}
-
 /** Cuts a text so that it takes that many columns at most, and shows that it was cut. */
 function cutTo(text: string, columns: number): string {
-  if (columnsOf(text) <= columns) return text;
+  if (stringWidth(text) <= columns) return text;
   const characters = [...text];
-  while (characters.length > 0 && columnsOf(characters.join("")) > columns - 1) characters.pop();
+  while (characters.length > 0 && stringWidth(characters.join("")) > columns - 1) characters.pop();
   return columns < 1 ? "" : `${characters.join("")}…`;
-}
-
-/** Fills a text up with blanks to that many columns. */
-function filledTo(text: string, columns: number): string {
-  return text + " ".repeat(Math.max(0, columns - columnsOf(text)));
 }

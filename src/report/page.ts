@@ -37,7 +37,13 @@ export const signInPages: SignInPages = {
     ]),
   result: (result) => resultSection(result) + end,
   noAnswer: (reason) => beginning + noAnswerSection(reason) + end,
-  ended: () => beginning + endedSection() + end,
+  ended: () =>
+    beginning +
+    section("bad", "This sign-in has ended", [
+      "Nobody waits for this page any more, and what came with it was not used: begin anew at the address that mxtoken shows.",
+      closing,
+    ]) +
+    end,
   refusal: (refusal) => refusals[refusal],
 };
 
@@ -46,6 +52,8 @@ const refusals = {
   otherMethod: "only GET is served here",
   otherPath: "there is nothing here",
 } as const;
+
+const closing = "You can close this window.";
 
 const beginning = `<!DOCTYPE html>
 <html lang="en">
@@ -73,13 +81,6 @@ function noAnswerSection(reason: string | undefined): string {
   ]);
 }
 
-function endedSection(): string {
-  return section("bad", "This sign-in has ended", [
-    "Nobody waits for this page any more, and what came with it was not used: begin anew at the address that mxtoken shows.",
-    "You can close this window.",
-  ]);
-}
-
 function resultSection(result: SignInResult): string {
   if (result.is === "signedIn") {
     const { account, hosts, otherAccount } = result;
@@ -90,13 +91,13 @@ function resultSection(result: SignInResult): string {
       ...(otherAccount === undefined
         ? []
         : [`The account that signed in is ${otherAccount}. Is that the one you meant?`]),
-      "You can close this window.",
+      closing,
     ]);
   }
   return section("bad", result.is === "failed" ? "Not signed in" : "Not finished", [
     sentence(result.message),
     ...(result.hint === undefined ? [] : [sentence(result.hint)]),
-    "You can close this window.",
+    closing,
   ]);
 }
 

@@ -1,4 +1,4 @@
-import type { Flow, PasswordOnlyRow, ProviderRow } from "../catalog/provider-row.ts";
+import type { PasswordOnlyRow, ProviderRow } from "../catalog/provider-row.ts";
 import type { FoundProvider } from "../discover/discover.ts";
 import { gatewayOf } from "../discover/mx.ts";
 import type { ProviderEvidence } from "../events.ts";
@@ -7,15 +7,11 @@ import { showEndpoint } from "../settings/servers.ts";
 import { loopbackRedirect } from "../sign-in/redirect.ts";
 
 /** What is known of a provider, in lines for standard output. */
-export function describeProvider({ row, evidence }: FoundProvider<ProviderRow>): string {
-  const { scopes, imap, smtp, pop } = row;
+export function describeProvider(found: FoundProvider<ProviderRow>): string {
+  const { row } = found;
+  const { scopes } = row;
   return table([
-    ["provider", `${row.name} (${row.title})`],
-    ["other names", row.aliases.join(", ")],
-    ["evidence", showEvidence(evidence)],
-    ["IMAP", showServer(imap)],
-    ["SMTP", showServer(smtp)],
-    ["POP", showServer(pop)],
+    ...whoseAndWhere(found),
     ["authorization", endpoint(row, row.authorizationEndpoint)],
     ["token", endpoint(row, row.tokenEndpoint)],
     ["device", endpoint(row, row.deviceAuthorizationEndpoint)],
@@ -28,7 +24,7 @@ export function describeProvider({ row, evidence }: FoundProvider<ProviderRow>):
     ["scope app", row.clientCredentials?.scope ?? row.serviceAccount?.imapScope],
     ["mechanisms", row.mechanisms.join(", ")],
     ["flows", row.flows.join(", ")],
-    ...Object.values(withoutFlow(row)).map((why) => ["", why] as const),
+    ...Object.values(row.withoutFlow ?? {}).map((why) => ["", why] as const),
     ...applicationsOf(row).map((each) => ["application", describeApplication(each)] as const),
     ["your own", row.registration && `register it at ${row.registration}, then --client-id`],
     ...remarksOf(row).map((remark) => ["remark", remark] as const),
@@ -60,7 +56,7 @@ export function providerDocument({ row, evidence }: FoundProvider<ProviderRow>):
     },
     mechanisms: row.mechanisms,
     flows: row.flows,
-    withoutFlow: withoutFlow(row),
+    withoutFlow: row.withoutFlow ?? {},
     clientCredentials: row.clientCredentials,
     serviceAccount: row.serviceAccount,
     applications: applicationsOf(row),
@@ -72,14 +68,10 @@ export function providerDocument({ row, evidence }: FoundProvider<ProviderRow>):
 }
 
 /** What is known of a provider whose IMAP server takes no token, in lines for standard output. */
-export function describePasswordOnly({ row, evidence }: FoundProvider<PasswordOnlyRow>): string {
+export function describePasswordOnly(found: FoundProvider<PasswordOnlyRow>): string {
+  const { row } = found;
   return table([
-    ["provider", `${row.name} (${row.title})`],
-    ["other names", row.aliases.join(", ")],
-    ["evidence", showEvidence(evidence)],
-    ["IMAP", showServer(row.imap)],
-    ["SMTP", showServer(row.smtp)],
-    ["POP", showServer(row.pop)],
+    ...whoseAndWhere(found),
     ["OAuth 2.0", "none for IMAP"],
     ["instead", row.instead],
     ...(row.remarks ?? []).map((remark) => ["remark", remark] as const),
@@ -93,8 +85,21 @@ export function passwordOnlyDocument({ row, evidence }: FoundProvider<PasswordOn
   return { provider, aliases, title, evidence, ...servers, instead, remarks, sources };
 }
 
+type Pair = readonly [title: string, value: string | undefined];
+
+function whoseAndWhere({ row, evidence }: FoundProvider): Pair[] {
+  return [
+    ["provider", `${row.name} (${row.title})`],
+    ["other names", row.aliases.join(", ")],
+    ["evidence", showEvidence(evidence)],
+    ["IMAP", showServer(row.imap)],
+    ["SMTP", showServer(row.smtp)],
+    ["POP", showServer(row.pop)],
+  ];
+}
+
 /** Titles and values, one pair a line; what has no value is left out. */
-function table(pairs: readonly (readonly [title: string, value: string | undefined])[]): string {
+function table(pairs: readonly Pair[]): string {
   return pairs
     .filter(([, value]) => value !== undefined)
     .map(([title, value]) => `${title.padEnd(13)}  ${value}`)
@@ -146,10 +151,6 @@ function endpoint(row: ProviderRow, url: string | undefined): string | undefined
 
 function withExtras(row: ProviderRow, scope: string | undefined): string | undefined {
   return scope === undefined ? undefined : [scope, ...row.extraScopes].join(" ");
-}
-
-function withoutFlow(row: ProviderRow): Readonly<Partial<Record<Flow, string>>> {
-  return row.withoutFlow ?? {};
 }
 
 function describeApplication(application: ReturnType<typeof applicationsOf>[number]): string {

@@ -150,8 +150,7 @@ export class Report {
   async provider({ row, evidence }: FoundProvider): Promise<void> {
     if (!("instead" in row)) {
       const found = { row, evidence };
-      await this.#answer(describeProvider(found), providerDocument(found));
-      return;
+      return this.#answer(describeProvider(found), providerDocument(found));
     }
     // An error follows, and there is one document only.
     if (this.#options.json) this.#besideError = passwordOnlyDocument({ row, evidence });
@@ -161,17 +160,11 @@ export class Report {
   /** The result of `mxtoken cert`. */
   async certificate(shown: ListenerCertificate): Promise<void> {
     const { files, facts, isNew, renewedBecause } = shown;
-    if (isNew) {
-      this.event({
-        is: "certificateMade",
-        path: files.certificate,
-        renewedBecause,
-        command: undefined,
-      });
-    }
+    const { certificate: path, key } = files;
+    if (isNew) this.event({ is: "certificateMade", path, renewedBecause, command: undefined });
     await this.#answer(describeCertificate(files, facts), {
-      certificate: files.certificate,
-      key: files.key,
+      certificate: path,
+      key,
       fingerprint: facts.fingerprint,
       validFrom: isoSeconds(facts.validFrom),
       validTo: isoSeconds(facts.validTo),

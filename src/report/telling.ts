@@ -74,7 +74,9 @@ function at(level: Level, as?: "warning" | "note") {
 }
 
 export const always = at("always");
+export const alert = at("always", "warning");
 export const warning = at("warning", "warning");
+export const notice = at("warning");
 export const step = at("step");
 export const note = at("step", "note");
 

@@ -3,7 +3,7 @@ import { showEndpoint } from "../settings/servers.ts";
 import { isoSeconds } from "../token.ts";
 import { askByDevice, askToSignIn } from "./how-to-sign-in.ts";
 import { showEvidence } from "./provider.ts";
-import { always, note, step, type Tellings, warning } from "./telling.ts";
+import { alert, always, note, notice, step, type Tellings, warning } from "./telling.ts";
 import { count, showFinding } from "./words.ts";
 
 /** What happens on the way to a token, and to its end. */
@@ -34,12 +34,10 @@ export const tellings = {
     ...findings.map((finding) => `stored token: ${showFinding(finding)}`),
     "getting a fresh one, whose life is the longest",
   ]),
-  otherAccount: {
-    level: "always",
-    as: "warning",
-    says: ({ account, mailbox }) =>
+  otherAccount: alert(
+    ({ account, mailbox }) =>
       `the token is ${account}'s, and it opens ${mailbox} all the same: is that the one you meant?`,
-  },
+  ),
 
   waitingForLock: step(
     ({ tokenFile }) => `waiting for another process that holds the lock of ${tokenFile}`,
@@ -50,12 +48,10 @@ export const tellings = {
     ({ tokenFile }) =>
       `put into ${tokenFile} the tokens that a process that died had left beside it`,
   ),
-  tokensKeptBeside: {
-    level: "always",
-    as: "warning",
-    says: ({ tokenFile, path }) =>
+  tokensKeptBeside: alert(
+    ({ tokenFile, path }) =>
       `${tokenFile} was replaced since a process that died had got new tokens for it: these are in ${path}`,
-  },
+  ),
 
   refreshing: step("asking for a new access token with the refresh token"),
   finishingRequest: always(
@@ -73,11 +69,10 @@ export const tellings = {
         : `the application ${who.application}, by its ${who.by}`;
     return `asking for an access token for ${name}, with the scope ${scope}`;
   }),
-  scopeNotDelegated: {
-    level: "warning",
-    says: ({ scope, instead }) =>
+  scopeNotDelegated: notice(
+    ({ scope, instead }) =>
       `the scope ${scope} is not delegated to this service account; trying ${instead}`,
-  },
+  ),
   clockDiffers: warning(
     ({ ahead, host }) =>
       `this machine's clock is ${count(Math.round(Math.abs(ahead) / 60_000), "minute")} ${ahead > 0 ? "ahead of" : "behind"} ${host}'s; asking again by that one`,
@@ -95,15 +90,10 @@ export const tellings = {
   rolesMissing: warning(
     ({ roles }) => `the token has no role ${roles.join(", ")}: what needs it will be refused`,
   ),
-  noRefreshToken: {
-    level: "always",
-    as: "warning",
-    says: "the server gave no refresh token: when this access token ends, somebody must sign in again",
-  },
-  keptUntilProven: {
-    level: "warning",
-    says: ({ path }) => `the new token is kept in ${path}, not proven yet`,
-  },
+  noRefreshToken: alert(
+    "the server gave no refresh token: when this access token ends, somebody must sign in again",
+  ),
+  keptUntilProven: notice(({ path }) => `the new token is kept in ${path}, not proven yet`),
 
   beforeSignIn: note(({ remarks }) => remarks),
   signIn: always(askToSignIn),
@@ -159,11 +149,7 @@ export const tellings = {
     ({ directory, provider }) =>
       `there is no account${provider === undefined ? "" : ` that says it is of ${provider}`} in ${directory}`,
   ),
-  tokensBeside: {
-    level: "always",
-    as: "warning",
-    says: ({ path }) => `${path} holds tokens too, and is left alone`,
-  },
+  tokensBeside: alert(({ path }) => `${path} holds tokens too, and is left alone`),
   notRevoked: always(({ tokenFile, reason, isNamed }) =>
     isNamed ? reason : `${tokenFile}: ${reason}`,
   ),

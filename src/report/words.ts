@@ -59,15 +59,12 @@ export function timeOf(ms: number | undefined): string | undefined {
 }
 
 /** What is told of an error, and the status that the process ends with. */
-export interface Failure {
+export interface Failure
+  extends Partial<
+    Pick<MxtokenError, "hint" | "commands" | "reason" | "oauthError" | "retryAfter">
+  > {
   readonly code: string;
   readonly message: string;
-  readonly hint?: string | undefined;
-  readonly commands?: readonly string[];
-  readonly reason?: string | undefined;
-  readonly oauthError?: string | undefined;
-  /** seconds */
-  readonly retryAfter?: number | undefined;
   /** what logins had shown before it, as data */
   readonly findings?: readonly object[] | undefined;
   readonly exitStatus: number;

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { SecureContext } from "node:tls";
+import type { Environment } from "./world.ts";
 
 // Modules of Node's own that take a few milliseconds to load, for the two or three functions that a
 // run may never call.
@@ -93,8 +94,6 @@ function knownAuthorities(extraFile: string | undefined): string[] {
   return known;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /** Options that are secrets, also as a person on Windows may write them. */
 const secretName = /^MXTOKEN_.*(?:SECRET|PASSPHRASE)/i;
 
@@ -107,26 +106,25 @@ export function secretsIn(env: Environment): Record<string, string> {
 }
 
 /** What a child process inherits: all but the secrets. */
-export function withoutSecrets(env: Environment): Record<string, string | undefined> {
+export function withoutSecrets(env: Environment): Environment {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !secretName.test(name)));
 }
 
-/** An environment whose secrets this process alone can see. */
-interface KeptEnvironment {
-  /** with the secrets, whether they are hidden or not */
-  readonly env: Environment;
-  /**
-   * Takes the secrets out of what child processes inherit, also where a package starts them, as the one
-   * that opens the browser. To be called before the first one, by whoever owns the process.
-   */
-  hideSecrets(): void;
-}
-
-/** @param inherited `process.env`, of which Windows finds a name however it is written */
-export function keepSecrets(inherited: NodeJS.ProcessEnv): KeptEnvironment {
+/**
+ * An environment whose secrets this process alone can see.
+ *
+ * @param inherited `process.env`, of which Windows finds a name however it is written
+ */
+export function keepSecrets(inherited: NodeJS.ProcessEnv) {
   const secrets = secretsIn(inherited);
+  const env: Environment = Object.assign(Object.create(inherited) as Environment, secrets);
   return {
-    env: Object.assign(Object.create(inherited) as Environment, secrets),
+    /** with the secrets, whether they are hidden or not */
+    env,
+    /**
+     * Takes the secrets out of what child processes inherit, also where a package starts them, as the
+     * one that opens the browser. To be called before the first one, by whoever owns the process.
+     */
     hideSecrets() {
       for (const name of Object.keys(secrets)) delete inherited[name];
     },

@@ -1,11 +1,32 @@
 import type { Socket } from "node:net";
 import type { Transform } from "node:stream";
 
-/** A body without its content codings, as far as they could be undone. */
-interface Decoded {
+/** A body, or as much of it as was wanted. */
+interface Body {
   readonly bytes: Buffer;
   /** whether it ends at the limit, or what was to be decoded did */
   readonly truncated: boolean;
+}
+
+/** What a stream brings, up to so many octets. */
+export async function upTo(
+  limit: number,
+  stream: AsyncIterable<Uint8Array>,
+  signal?: AbortSignal,
+): Promise<Body> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    signal?.throwIfAborted();
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > limit) break;
+  }
+  return { bytes: Buffer.concat(chunks).subarray(0, limit), truncated: size > limit };
+}
+
+/** A body without its content codings, as far as they could be undone. */
+interface Decoded extends Body {
   /** the coding that could not be undone: then `bytes` are what came */
   readonly undecoded: string | undefined;
 }
@@ -19,29 +40,21 @@ const mostCodings = 4;
  * lost for that.
  *
  * @param codings the header Content-Encoding
- * @param isCut whether the body ended at a limit already
  * @param limit octets of what is decoded, at every step: a body must not unfold without an end
  */
-export async function decode(
-  body: Buffer,
-  codings: string | null,
-  isCut: boolean,
-  limit: number,
-): Promise<Decoded> {
+export async function decode(body: Body, codings: string | null, limit: number): Promise<Decoded> {
   const names = (codings ?? "")
     .toLowerCase()
     .split(",")
     .map((name) => name.trim());
   const applied = names.filter((name) => name !== "" && name !== "identity").reverse();
-  if (applied.length > mostCodings) {
-    return { bytes: body, truncated: isCut, undecoded: "too many codings" };
-  }
-  let step = { bytes: body, truncated: isCut };
+  if (applied.length > mostCodings) return { ...body, undecoded: "too many codings" };
+  let step = body;
   for (const name of applied) {
     const decoder = await decoderOf(name, step.bytes);
     if (decoder === "none") continue;
     const next = decoder === undefined ? undefined : await through(decoder, step.bytes, limit);
-    if (next === undefined) return { bytes: body, truncated: isCut, undecoded: name };
+    if (next === undefined) return { ...body, undecoded: name };
     step = { bytes: next.bytes, truncated: step.truncated || next.truncated };
   }
   return { ...step, undecoded: undefined };
@@ -55,7 +68,7 @@ async function decoderOf(name: string, body: Buffer): Promise<Transform | "none"
   const zlib = await import("node:zlib");
   // What was cut off is decoded as far as it goes.
   const options = { finishFlush: zlib.constants.Z_SYNC_FLUSH };
-  if (isJson(body)) return "none";
+  if (jsonObject(body.toString("utf8").trim()) !== undefined) return "none";
   switch (name) {
     case "gzip":
     case "x-gzip":
@@ -77,38 +90,27 @@ function isZlib([method = 0, flags = 0]: Buffer): boolean {
   return (method & 0x0f) === 8 && (method * 256 + flags) % 31 === 0;
 }
 
-function isJson(body: Buffer): boolean {
-  const text = body.toString("utf8").trim();
-  if (!text.startsWith("{") || !text.endsWith("}")) return false;
+/** The members of a JSON object; undefined where the text is anything else. */
+export function jsonObject(text: string): Record<string, unknown> | undefined {
   try {
-    JSON.parse(text);
-    return true;
+    const value: unknown = JSON.parse(text);
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isObject ? { ...value } : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
 /** @returns undefined for what is not coded so */
-async function through(
-  decoder: Transform,
-  body: Buffer,
-  limit: number,
-): Promise<{ bytes: Buffer; truncated: boolean } | undefined> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+async function through(decoder: Transform, body: Buffer, limit: number): Promise<Body | undefined> {
   decoder.end(body);
   try {
-    for await (const chunk of decoder) {
-      chunks.push(chunk);
-      size += chunk.length;
-      if (size > limit) break;
-    }
+    return await upTo(limit, decoder);
   } catch {
     return undefined;
   } finally {
     decoder.destroy();
   }
-  return { bytes: Buffer.concat(chunks).subarray(0, limit), truncated: size > limit };
 }
 
 /** Longer than any; what goes on is no interim response. */

@@ -3,17 +3,15 @@ import type { Pool as UndiciPool } from "undici";
 import { explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { trustAlso } from "./builtins.ts";
-import { decode, withoutInterim } from "./http-answers.ts";
+import { decode, upTo, withoutInterim } from "./http-answers.ts";
 import { networkError } from "./network-error.ts";
-import type { HttpPool, HttpReply, HttpRequest } from "./world.ts";
+import type { Environment, HttpPool, HttpReply, HttpRequest } from "./world.ts";
 
 /** Octets, as they come and decoded. */
 const bodyLimit = 1024 * 1024;
 
 /** Octets; Node's own limit of 16 KiB is less than some sign-in servers send. */
 const headerLimit = 64 * 1024;
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * An idle connection is only used again within this time. A server that closes one at the very moment
@@ -142,13 +140,13 @@ async function sendThrough(
       body: request.body ?? null,
       signal: request.signal,
     });
-    const raw = await readBody(response.body, request.signal);
+    const raw = await upTo(bodyLimit, response.body, request.signal);
     const headers = new Headers();
     for (const [name, value] of Object.entries(response.headers)) {
       for (const one of [value].flat()) if (one !== undefined) headers.append(name, one);
     }
     const codings = headers.get("content-encoding");
-    const { bytes, truncated, undecoded } = await decode(raw.bytes, codings, raw.isCut, bodyLimit);
+    const { bytes, truncated, undecoded } = await decode(raw, codings, bodyLimit);
     const body = bytes.toString(undecoded === undefined ? "utf8" : "base64");
     return { status: response.statusCode, headers, body, truncated, undecoded };
   } catch (error) {
@@ -184,19 +182,4 @@ export function proxyOf(env: Environment): string | undefined {
   if (URL.canParse(url) && ["http:", "https:"].includes(new URL(url).protocol)) return url;
   // The text is not shown: it may hold a password.
   throw new MxtokenError("configuration", "HTTPS_PROXY must look like http://host:3128");
-}
-
-async function readBody(
-  stream: AsyncIterable<Uint8Array>,
-  signal: AbortSignal,
-): Promise<{ bytes: Buffer; isCut: boolean }> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of stream) {
-    signal.throwIfAborted();
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > bodyLimit) break;
-  }
-  return { bytes: Buffer.concat(chunks).subarray(0, bodyLimit), isCut: size > bodyLimit };
 }

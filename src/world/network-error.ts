@@ -27,11 +27,6 @@ const systemCodes: ReadonlySet<string> = new Set([
   ...["ENOTFOUND", "ENODATA", "EREFUSED", "ESERVFAIL", "EBADRESP", "ECANCELLED"],
 ]);
 
-function isOfNetwork(code: string): boolean {
-  if (misuse.has(code)) return false;
-  return systemCodes.has(code) || networkCode.test(code);
-}
-
 /**
  * Says why a connection to `where` (host or host:port) could not be made or broke off, from
  * Node's, undici's or imapflow's error. A certificate's failure is named as such: it is never
@@ -56,7 +51,9 @@ export function networkError(where: string, error: unknown): MxtokenError {
     const message = `cannot reach ${where}: ${causeOf(row, facts)}`;
     return new MxtokenError("unreachable", message, { cause: error, ...explained(row.id, facts) });
   }
-  const code = codes.find(isOfNetwork);
+  const code = codes.find(
+    (each) => !misuse.has(each) && (systemCodes.has(each) || networkCode.test(each)),
+  );
   if (code === undefined) throw error;
   const message = `cannot reach ${where}: the connection failed (${code})`;
   return new MxtokenError("unreachable", message, { cause: error, facts: { host: where, code } });

@@ -1,7 +1,10 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, write } from "node:fs";
 import { Writable } from "node:stream";
+import { promisify } from "node:util";
 import { systemCode } from "../errors.ts";
 import type { Output } from "./world.ts";
+
+const writeSome = promisify(write);
 
 /** How long to wait until it is tried again, ms. */
 const interval = 50;
@@ -52,7 +55,8 @@ class PatientOutput extends Writable {
   async #writeAll(chunk: Buffer): Promise<void> {
     for (let position = 0; position < chunk.length; ) {
       try {
-        position += await writeSome(this.#fd, chunk.subarray(position));
+        const rest = chunk.length - position;
+        position += (await writeSome(this.#fd, chunk, position, rest, null)).bytesWritten;
       } catch (error) {
         if (systemCode(error) !== "EAGAIN") throw error;
         await new Promise((resolve) => setTimeout(resolve, interval));
@@ -69,13 +73,11 @@ class PatientOutput extends Writable {
  * refresh: whoever writes sees the error in the callback of the write.
  */
 export function standardOutputs(): { stdout: Output; stderr: Output } {
-  const outputs = process.platform === "win32" ? nodesOutputs() : patientOutputs();
+  const { platform } = process;
+  const outputs: { stdout: Output; stderr: Output } =
+    platform === "win32" ? { stdout: process.stdout, stderr: process.stderr } : patientOutputs();
   for (const output of Object.values(outputs)) output.on("error", () => undefined);
   return outputs;
-}
-
-function nodesOutputs(): { stdout: Output; stderr: Output } {
-  return { stdout: process.stdout, stderr: process.stderr };
 }
 
 /** Standard output and error, which share a terminal or a pipe, or have each their own. */
@@ -117,12 +119,4 @@ function notWaiting(fd: number): number {
     // A thread waits then, and not the program.
   }
   return fd;
-}
-
-function writeSome(fd: number, bytes: Buffer): Promise<number> {
-  return new Promise((resolve, reject) => {
-    write(fd, bytes, 0, bytes.length, null, (error, written) =>
-      error ? reject(error) : resolve(written),
-    );
-  });
 }

@@ -1,18 +1,16 @@
-import { close, constants, fstat, open, read } from "node:fs";
+import * as fs from "node:fs";
 import { Socket } from "node:net";
 import { promisify } from "node:util";
 
-const openFile = promisify(open);
-const closeFile = promisify(close);
+const open = promisify(fs.open);
+const fstat = promisify(fs.fstat);
+const read = promisify(fs.read);
+const close = promisify(fs.close);
 
 /** What became of a file that somebody has named. */
 type BoundedFile =
-  | {
-      readonly is: "read";
-      readonly bytes: Buffer;
-      /** as stat(2) has it */
-      readonly mode: number;
-    }
+  /** its mode as stat(2) has it */
+  | { readonly is: "read"; readonly bytes: Buffer; readonly mode: number }
   | { readonly is: "tooLarge" }
   /** a directory, a device; also a pipe, where that is not wanted */
   | { readonly is: "noFile" };
@@ -34,13 +32,11 @@ interface BoundedRead {
  */
 export async function readBounded(path: string, how: BoundedRead): Promise<BoundedFile> {
   // Without O_NONBLOCK, a named pipe would be waited for before it is known to be one.
-  const fd = await openFile(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  const fd = await open(path, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0));
   let isOpen = true;
   try {
     // With bigint: see patient-output.ts.
-    const found = await new Promise<import("node:fs").BigIntStats>((resolve, reject) =>
-      fstat(fd, { bigint: true }, (error, stats) => (error ? reject(error) : resolve(stats))),
-    );
+    const found = await fstat(fd, { bigint: true });
     const isPipe = found.isFIFO() && how.mayBePipe;
     if (!found.isFile() && !isPipe) return { is: "noFile" };
     if (found.isFile() && found.size > BigInt(how.limit)) return { is: "tooLarge" };
@@ -50,7 +46,7 @@ export async function readBounded(path: string, how: BoundedRead): Promise<Bound
     if (bytes.length > how.limit) return { is: "tooLarge" };
     return { is: "read", bytes, mode: Number(found.mode) };
   } finally {
-    if (isOpen) await closeFile(fd);
+    if (isOpen) await close(fd);
   }
 }
 
@@ -62,12 +58,10 @@ async function readFile(fd: number, { limit, stop }: BoundedRead): Promise<Buffe
   for (let size = 0; size <= limit; ) {
     stop.throwIfAborted();
     const piece = Buffer.alloc(pieceSize);
-    const count = await new Promise<number>((resolve, reject) =>
-      read(fd, piece, 0, pieceSize, null, (error, done) => (error ? reject(error) : resolve(done))),
-    );
-    if (count === 0) break;
-    pieces.push(piece.subarray(0, count));
-    size += count;
+    const { bytesRead } = await read(fd, piece, 0, pieceSize, null);
+    if (bytesRead === 0) break;
+    pieces.push(piece.subarray(0, bytesRead));
+    size += bytesRead;
   }
   return Buffer.concat(pieces);
 }

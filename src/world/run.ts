@@ -3,7 +3,7 @@ import { access } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { systemCode, systemReason } from "../errors.ts";
 import { withoutSecrets } from "./builtins.ts";
-import type { Child, CommandResult, Ending, Runnable, RunOptions } from "./world.ts";
+import type { Child, CommandResult, Ending, Environment, Runnable, RunOptions } from "./world.ts";
 
 /** Runs a program without a shell, or a command line with one; its standard error is the user's. */
 export function run(
@@ -92,8 +92,6 @@ function isThere(path: string, mode: number): Promise<boolean> {
     () => false,
   );
 }
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Opens an address in the person's browser, without a shell. Resolves when the program that opens

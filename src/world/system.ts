@@ -2,22 +2,16 @@ import { join, resolve } from "node:path";
 import { keepSecrets, systemResolvers, trustAlso } from "./builtins.ts";
 import { standardOutputs } from "./patient-output.ts";
 import { leaveSignals, surviveBackgroundErrors, takeSignals } from "./waiting.ts";
-import type { HttpPool, World } from "./world.ts";
-
-/** Whose the process is. */
-interface SystemOptions {
-  /**
-   * whether it is this program's own. A library leaves its signals, its errors in the background, its
-   * environment and the flags of its engine to whoever owns it, and opens no browser.
-   */
-  readonly ownsProcess: boolean;
-}
+import type { Environment, HttpPool, World } from "./world.ts";
 
 /**
  * The world as it is: this process, the real clock, the real network. Whatever takes time to load
  * is only loaded when it is used: `mxtoken show` reads a file and writes a line.
+ *
+ * @param ownsProcess whether the process is this program's own. A library leaves its signals, its errors
+ * in the background, its environment and the flags of its engine to whoever owns it, and opens no browser.
  */
-export function systemWorld({ ownsProcess }: SystemOptions): World {
+export function systemWorld({ ownsProcess }: { readonly ownsProcess: boolean }): World {
   const { env, hideSecrets } = keepSecrets(process.env);
   const stop = once(ownsProcess ? takeSignals : leaveSignals);
   const outputs = once(standardOutputs);
@@ -173,10 +167,7 @@ function afterReading(work: () => void, turns = 4): void {
  * Where a user's data belongs: the XDG base directory specification on Linux and the BSDs, the
  * platform's own customs on macOS and Windows.
  */
-export function dataDirectory(
-  platform: NodeJS.Platform,
-  env: Readonly<Record<string, string | undefined>>,
-): string {
+export function dataDirectory(platform: NodeJS.Platform, env: Environment): string {
   const { homedir } = process.getBuiltinModule("node:os");
   if (platform === "win32") {
     return join(env["LOCALAPPDATA"] ?? join(homedir(), "AppData", "Local"), "mxtoken");

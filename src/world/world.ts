@@ -10,6 +10,9 @@ export type Output = Writable & {
   readonly rows?: number | undefined;
 };
 
+/** Variables of an environment, by their names. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /** One HTTPS request. Redirects are never followed: a token request must not travel on. */
 export interface HttpRequest {
   readonly method: "GET" | "POST";
@@ -45,7 +48,7 @@ export type Runnable =
 /** How a program is run. */
 export interface RunOptions {
   /** beside the environment of this process without its secrets; undefined takes a variable out */
-  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly env?: Environment;
   /** whether it is a process group of its own, which ends as a whole; not for what asks at a terminal */
   readonly isGroup?: boolean;
   /** ends it; by default the signals that ask this process to end */
@@ -102,7 +105,7 @@ export interface Net {
 
 /** The machine, as the user of this process has it, and its other programs. */
 export interface Host {
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   readonly platform: NodeJS.Platform;
   /** the command by which this very program is run again; absolute where the process is its own */
   readonly program: readonly string[];
@@ -139,9 +142,7 @@ export interface Stop {
   readonly interrupted: AbortSignal;
   /** asks the process to end, as the signal would: a terminal in raw mode sends none on Ctrl-C */
   interrupt(signal: Interrupted["signal"]): void;
-  /**
-   * Hears of a signal instead of `interrupted`, until the function that is returned is called.
-   */
+  /** hears of a signal instead of `interrupted`, until the function that is returned is called */
   onSignal(name: SignalName, listener: () => void): () => void;
 }
 
