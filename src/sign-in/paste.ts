@@ -168,7 +168,7 @@ const tellingLength = 8;
 /** Whether a word has parameters, or a piece of our state. */
 function isPiece(word: string, { state }: ExpectedAnswer): boolean {
   if (
-    /[?&#][a-z_]+=/i.test(word) ||
+    /&|^[/?#]|\/[?#]|[?#]$|[?#][a-z_]+=/i.test(word) ||
     /^(?:iss|scope|session_state|client_info|authuser|prompt|hd)=/.test(word)
   ) {
     return true;
