@@ -43,12 +43,19 @@ export const authorizationRows = [
     source: "RFC 6749 section 5.2",
   },
   {
-    id: "not-an-oauth-answer",
+    id: "page-instead-of-answer",
     who: "you",
-    cause: ({ endpoint }) => `whoever answered is no ${endpoint}`,
+    cause: ({ endpoint }) => `a page for people came, and no ${endpoint} has one`,
     remedy: ({ endpoint }) => [
       `is the ${endpoint} right, and is there a sign-in page of the network in between?`,
     ],
+    source: "RFC 6749 section 5.1",
+  },
+  {
+    id: "not-an-oauth-answer",
+    who: "you",
+    cause: ({ endpoint }) => `whoever answered is no ${endpoint}`,
+    remedy: ({ endpoint }) => [`is the ${endpoint} right?`],
     source: "RFC 6749 section 5.1",
   },
   {

@@ -147,24 +147,29 @@ export class TokenRequests {
    * the only refresh token that still counts. Where the client is refused and its secret is another by
    * now, it is sent once more: nothing was spent by the first (RFC 6749 section 5.2).
    *
+   * @param patience for how long the answer is waited for, ms
    * @throws what `send` throws; Interrupted before it was sent
    */
-  async send<T>(send: (context: TokenRequestContext) => Promise<T>): Promise<T> {
+  async send<T>(
+    send: (context: TokenRequestContext) => Promise<T>,
+    patience = answerTimeout,
+  ): Promise<T> {
     const credentials = await this.prepare();
     try {
-      return await this.#within(credentials, send);
+      return await this.#within(credentials, send, patience);
     } catch (error) {
       const isRefused = error instanceof MxtokenError && error.oauthError === "invalid_client";
       if (!isRefused || credentials.secret === undefined) throw error;
       const again = await this.#requester.credentials(credentials.secret);
       if (credentials.secret.equals(again.secret)) throw error;
-      return this.#within(again, send);
+      return this.#within(again, send, patience);
     }
   }
 
   async #within<T>(
     credentials: ClientCredentials,
     send: (context: TokenRequestContext) => Promise<T>,
+    patience: number,
   ): Promise<T> {
     const world = this.#world;
     const { client, ca } = this.#requester;
@@ -181,7 +186,7 @@ export class TokenRequests {
       void stopAfter(graceAfterSignal);
     };
     world.interrupted.addEventListener("abort", onSignal);
-    void stopAfter(answerTimeout);
+    void stopAfter(Math.min(patience, answerTimeout));
     try {
       return await send({ world, client, credentials, ca, signal: stop.signal });
     } finally {

@@ -91,13 +91,14 @@ export type DevicePoll =
   | { readonly is: "pending" }
   /** the server wants to be asked less often */
   | { readonly is: "slowDown" }
-  /** nobody answered; `retryAfter` in seconds */
+  /** nobody answered, or not as a token endpoint does; `retryAfter` in seconds */
   | { readonly is: "unreachable"; readonly error: MxtokenError }
-  | { readonly is: "expired" };
+  /** the code has ended, by the server's own words: another one has to be shown */
+  | { readonly is: "expired"; readonly error: MxtokenError };
 
 /**
  * Asks once whether the person has let the device code through (RFC 8628 sections 3.4 and 3.5). A
- * connection that fails is no end.
+ * connection that fails is no end, and neither is what no token endpoint answers.
  *
  * @throws MxtokenError `signInDeclined` when the person said no, and as `judgeReply` says
  */
@@ -128,7 +129,8 @@ function judgePoll(error: MxtokenError): DevicePoll {
   const { oauthError } = error;
   if (oauthError === "authorization_pending") return { is: "pending" };
   if (oauthError === slowDown) return { is: "slowDown" };
-  if (oauthError === "expired_token") return { is: "expired" };
+  const isSpent = error.code === "signInNeeded" && !needsPerson.has(oauthError ?? "");
+  if (oauthError === "expired_token" || isSpent) return { is: "expired", error };
   if (oauthError !== undefined && declined.has(oauthError)) {
     throw error.with({
       code: "signInDeclined",
@@ -136,6 +138,19 @@ function judgePoll(error: MxtokenError): DevicePoll {
       ...explained("sign-in-declined", error.facts),
     });
   }
-  if (error.code === "unreachable") return { is: "unreachable", error };
+  // A gateway that answers in between knows nothing of the code, and the person may be in the middle of it.
+  const isPassing = error.code === "notUnderstood" && !mayHoldTokens(error);
+  if (error.code === "unreachable" || isPassing) return { is: "unreachable", error };
   throw error;
+}
+
+/** Another code would end in the same way. */
+const needsPerson: ReadonlySet<string> = new Set([
+  "interaction_required",
+  "consent_required",
+  "login_required",
+]);
+
+function mayHoldTokens({ answer }: MxtokenError): boolean {
+  return answer !== undefined && /(?:access|refresh)_token/.test(answer.reveal());
 }

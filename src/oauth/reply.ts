@@ -3,7 +3,7 @@ import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
 import { jsonObject } from "../world/http-answers.ts";
 import type { HttpReply } from "../world/world.ts";
-import { namesTheGrant, type SentGrant } from "./grant-words.ts";
+import { namesTheGrant, type Refusal, readRefusal, type SentGrant } from "./refusal-words.ts";
 
 /** Refused, and only a person can help by signing in again. */
 const signInAgain: ReadonlySet<string> = new Set([
@@ -59,32 +59,37 @@ export function judgeReply(
   const { host, endpoint, member } = asked;
   const isWhole = !reply.truncated && reply.undecoded === undefined;
   const members = isWhole ? jsonObject(reply.body.replace(/^\uFEFF/, "")) : undefined;
-  const code = typeof members?.["error"] === "string" ? members["error"] : undefined;
+  const refused = readRefusal(members ?? {});
+  const code = refused.isOAuth ? refused.code : undefined;
   const overloaded = status === 408 || status === 429 || status >= 500;
   const gatekeeper = (status === 403 || status === 407) && code === undefined;
   if (overloaded || gatekeeper || (code !== undefined && serverTrouble.has(code))) {
     // Whoever polls has to know it, also where it comes with status 429.
     const oauthError = code === slowDown ? code : undefined;
-    throw unreachable(reply, asked, say(wordsOf(members ?? {})), oauthError);
+    throw unreachable(reply, asked, say(wordsOf(refused)), oauthError);
   }
   const isFilled = member === undefined || isFilledText(members?.[member]);
   // Some servers send their refusal with status 200.
   if (code !== undefined && (status >= 400 || member === undefined || !isFilled)) {
-    throw refusal(code, { members: members ?? {}, status }, asked, say);
+    throw refusal(refused, status, asked, say);
   }
   const isGranted = status >= 200 && status < 300;
   if (isGranted && member === undefined) return members ?? {};
-  if (!isGranted || members === undefined || !isFilled || !isReadable(members)) {
-    throw new MxtokenError(
-      "notUnderstood",
-      `${host} did not answer as ${withArticle(endpoint)} does: ${describe(reply, members, member)}`,
-      {
-        answer: isGranted ? mayHoldTokens(reply, asked) : undefined,
-        ...explained("not-an-oauth-answer", { host, endpoint, status }),
-      },
-    );
-  }
-  return members;
+  if (isGranted && members !== undefined && isFilled && isReadable(members)) return members;
+  if (status >= 400 && namesGrant(refused, asked)) throw refusal(refused, status, asked, say);
+  const said = status >= 400 ? say(wordsOf(refused)) : "";
+  const isPage = isHtml(reply);
+  throw new MxtokenError(
+    "notUnderstood",
+    `${host} did not answer as ${withArticle(endpoint)} does: ${describe(reply, members, member)}${said === "" ? "" : `, and says: ${said}`}`,
+    {
+      answer: isGranted ? mayHoldTokens(reply, asked) : undefined,
+      ...explained(isPage ? "page-instead-of-answer" : "not-an-oauth-answer", {
+        ...{ host, endpoint, status },
+        said: said === "" ? undefined : said,
+      }),
+    },
+  );
 }
 
 /** A refresh token that is there must not be lost for its form. */
@@ -141,17 +146,15 @@ function unreachable(
 }
 
 function refusal(
-  oauthError: string,
-  { members, status }: { members: Members; status: number },
-  { host, endpoint, isForApplication = false, isWithoutCredentials, sent }: Asked,
+  refused: Refusal,
+  status: number,
+  asked: Asked,
   say: (words: string) => string,
 ): MxtokenError {
-  const said = say(wordsOf(members)) || say(oauthError);
-  const description = members["error_description"];
-  const isGrants =
-    signInAgain.has(oauthError) ||
-    (sent !== undefined &&
-      namesTheGrant(oauthError, isFilledText(description) ? description : "", sent));
+  const { host, endpoint, isForApplication = false, isWithoutCredentials } = asked;
+  const oauthError = refused.code;
+  const said = say(wordsOf(refused));
+  const isGrants = signInAgain.has(oauthError ?? "") || namesGrant(refused, asked);
   const facts = { host, endpoint, status, oauthError, said, isWithoutCredentials };
   const details = { oauthError, ...diagnosed(facts) };
   return isGrants && !isForApplication
@@ -159,9 +162,13 @@ function refusal(
     : new MxtokenError("applicationRefused", `${host} refuses the application: ${said}`, details);
 }
 
-function wordsOf(members: Members): string {
-  const parts = [members["error"], members["error_subtype"], members["error_description"]];
-  return parts.filter(isFilledText).join(": ");
+/** Whether it is said of what was sent for the person's consent. */
+function namesGrant({ code, description }: Refusal, { sent }: Asked): boolean {
+  return sent !== undefined && namesTheGrant(code ?? "", description, sent);
+}
+
+function wordsOf({ code, subtype, description }: Refusal): string {
+  return [code, subtype, description].filter(isFilledText).join(": ");
 }
 
 /** What came instead, without quoting it: the body may hold anything. */
@@ -176,8 +183,11 @@ function describe(reply: HttpReply, members: Members | undefined, member = "answ
     return `status ${status}, JSON with a refresh token that is no text`;
   }
   if (members !== undefined) return `status ${status}, JSON without ${withArticle(member)}`;
-  const html = /^\s*<(!doctype|html)/i.test(reply.body);
-  return `status ${status}, ${html ? "an HTML page" : "not a JSON object"}`;
+  return `status ${status}, ${isHtml(reply) ? "an HTML page" : "not a JSON object"}`;
+}
+
+function isHtml({ body }: HttpReply): boolean {
+  return /^[\s\uFEFF]*<(?:!doctype|html)/i.test(body);
 }
 
 function withArticle(member: string): string {

@@ -4,7 +4,7 @@ import { MxtokenError } from "../errors.ts";
 import { blackOut, harmless, Secret } from "../secret.ts";
 import type { OAuthClient, TokenRequestContext } from "./client.ts";
 import { clientAuthentication } from "./client-authentication.ts";
-import type { SentGrant } from "./grant-words.ts";
+import type { SentGrant } from "./refusal-words.ts";
 import { type Asked, judgeReply, tidyGrant } from "./reply.ts";
 
 /** A PKCE pair (RFC 7636) and a state, all from a cryptographic generator. */
@@ -101,6 +101,7 @@ export function transport(
 const sentGrants: ReadonlyMap<string, SentGrant> = new Map([
   ["refresh_token", "refreshToken"],
   ["authorization_code", "code"],
+  ["urn:ietf:params:oauth:grant-type:device_code", "deviceCode"],
 ]);
 
 /** Only a refresh can have spent something that is not had again by asking once more. */

@@ -24,8 +24,10 @@ export interface SignInRequest {
   /**
    * Asks the authorization server once, with a deadline; an answer that may hold tokens and is not
    * understood is not lost.
+   *
+   * @param patience for how long it waits at most, ms
    */
-  ask<T>(send: (context: TokenRequestContext) => Promise<T>): Promise<T>;
+  ask<T>(send: (context: TokenRequestContext) => Promise<T>, patience?: number): Promise<T>;
 }
 
 /** A person signs in on another device. */
@@ -41,6 +43,8 @@ const renewals = 3;
 /** RFC 8628 section 3.5 */
 const slowDownBy = 5000;
 const longestPause = 60_000;
+/** For what is asked at the very end of the wait; ms. */
+const lastPatience = 5000;
 
 /**
  * Lets a person sign in on any device (device authorization grant, RFC 8628).
@@ -52,6 +56,7 @@ export async function signInByDevice(request: DeviceSignInRequest): Promise<Toke
   const { world, client, tell, why, qr, timeout } = request;
   tell({ is: "beforeSignIn", remarks: request.beforeSignIn });
   const end = timeout === undefined ? Number.POSITIVE_INFINITY : world.now() + timeout * 1000;
+  let refusal: MxtokenError | undefined;
   for (let renewed = 0; renewed <= renewals; renewed += 1) {
     if (renewed > 0) tell({ is: "deviceCodeExpired" });
     const authorization = await fetchCode(request, renewed);
@@ -60,20 +65,24 @@ export async function signInByDevice(request: DeviceSignInRequest): Promise<Toke
     const { userCode, verificationUri, verificationUriComplete, expiresIn } = authorization;
     const shown = { userCode, verificationUri, verificationUriComplete, expiresIn };
     tell({ is: "deviceCode", account, consentName, why, qr, ...shown });
-    const token = await waitForPerson(request, authorization, end);
-    if (token !== undefined) {
+    const waited = await waitForPerson(request, authorization, end);
+    if (waited.is === "granted") {
       tell({ is: "deviceCodeUsed" });
-      return token;
+      return waited.token;
     }
+    refusal = waited.is === "expired" ? waited.error : undefined;
     if (world.now() >= end) {
       throw new MxtokenError("signInNeeded", `nobody signed in within ${timeout} seconds`, {
         hint: "run the command again; --timeout gives more time",
       });
     }
   }
-  throw new MxtokenError("signInNeeded", `nobody signed in before ${renewals + 1} codes expired`, {
-    hint: "run the command again when somebody is there",
-  });
+  const said = refusal?.facts.said === undefined ? "" : ` (the server says: ${refusal.facts.said})`;
+  throw new MxtokenError(
+    "signInNeeded",
+    `nobody signed in before ${renewals + 1} codes expired${said}`,
+    { facts: refusal?.facts, hint: "run the command again when somebody is there" },
+  );
 }
 
 /** @returns undefined where another one could not be had, which is no end of the wait */
@@ -92,12 +101,16 @@ async function fetchCode(
   }
 }
 
-/** @returns undefined when the code has expired, or it is the end of the wait */
+/** What came of a code; `timedOut` at the end of its time or of the wait. */
+type Waited =
+  | { readonly is: "timedOut" }
+  | Exclude<AskedOnce, { is: "pending" | "slowDown" | "unreachable" }>;
+
 async function waitForPerson(
   request: DeviceSignInRequest,
   authorization: DeviceAuthorization,
   end: number,
-): Promise<Token | undefined> {
+): Promise<Waited> {
   const { world, tell } = request;
   const until = Math.min(end, world.now() + authorization.expiresIn * 1000);
   let interval = authorization.interval * 1000;
@@ -106,11 +119,11 @@ async function waitForPerson(
   for (;;) {
     const left = until - world.now();
     // Asked once more at the very end: somebody may have signed in since the last time.
-    if (left <= 0) return undefined;
+    if (left <= 0) return { is: "timedOut" };
     await world.sleep(Math.min(pause, left));
-    const poll = await askOnce(request, authorization);
-    if (poll.is === "granted") return poll.token;
-    if (poll.is === "expired") return undefined;
+    const patience = Math.max(until - world.now(), lastPatience);
+    const poll = await askOnce(request, authorization, patience);
+    if (poll.is === "granted" || poll.is === "expired") return poll;
     if (poll.is === "slowDown") interval += slowDownBy;
     if (poll.is === "unreachable") {
       // Exponential backoff (RFC 8628 section 3.5), and never sooner than the server says.
@@ -123,13 +136,18 @@ async function waitForPerson(
   }
 }
 
+type AskedOnce =
+  | Exclude<DevicePoll, { is: "granted" }>
+  | { readonly is: "granted"; readonly token: Token };
+
 async function askOnce(
   { world, client, ask }: DeviceSignInRequest,
   { deviceCode }: DeviceAuthorization,
-): Promise<Exclude<DevicePoll, { is: "granted" }> | { is: "granted"; token: Token }> {
+  patience: number,
+): Promise<AskedOnce> {
   return ask(async (context) => {
     const poll = await pollDeviceCode(context, deviceCode);
     if (poll.is !== "granted") return poll;
     return { is: poll.is, token: tokenFrom(poll.response, world.now(), client, undefined) };
-  });
+  }, patience);
 }

@@ -40,7 +40,7 @@ export function readPaste(
   const begun = judge(before.join("\n"), expected);
   const goesOn = begun.is === "piece" && !/\s/.test(lines.at(-1)?.trim() ?? "");
   // The advice was followed, and only the code was pasted.
-  const isItsCode = alone.is === "code" && isWholeOf(alone.code, before);
+  const isItsCode = alone.is === "code" && isWholeOf(lines.at(-1) ?? "", before);
   return goesOn && !isItsCode ? begun : alone;
 }
 
@@ -59,10 +59,11 @@ function beginsAnswer(line: string): boolean {
   );
 }
 
-/** Whether a code is the one of which a cut address has shown the beginning. */
-function isWholeOf(code: Secret, cutLines: readonly string[]): boolean {
+/** Whether a line is the code of which a cut address has shown the beginning. */
+function isWholeOf(line: string, cutLines: readonly string[]): boolean {
   const begun = /code=([^&\s]*)/.exec(cutLines.join(""))?.[1] ?? "";
-  return begun !== "" && code.reveal().startsWith(decodedCode(begun) ?? begun);
+  const code = decodedCode(withoutMarks(line.trim()));
+  return begun !== "" && code?.startsWith(decodedCode(begun) ?? begun) === true;
 }
 
 /** Judges a text without any before it. */

@@ -45,7 +45,8 @@ export async function signIn(
   // Before the person is troubled: what was consented to must find its place.
   await entry.edit(account.owner, (open) => open.reserve());
   await requests.prepare();
-  const ask: SignInRequest["ask"] = (send) => keepingAnswer(life, () => requests.send(send));
+  const ask: SignInRequest["ask"] = (send, within) =>
+    keepingAnswer(life, () => requests.send(send, within));
   const asked = { world, client, tell, why, beforeSignIn, ask, account: mailbox.address.text };
   const use = (token: Token) => {
     if (token.refreshToken === undefined) tell({ is: "noRefreshToken" });

@@ -319,16 +319,35 @@ describe("against scripted endpoints", () => {
     });
   }
 
-  test("expired_token: another code is fetched and shown", async () => {
-    server.polls = [pending, refused("expired_token"), pending, granted];
+  for (const [error, description] of [
+    ["expired_token", ""],
+    ["code_expired", "AADSTS70019: Verification code expired."],
+    ["invalid_grant", "as it is said there"],
+    ["bad_verification_code", "AADSTS: whatever"],
+    ["incorrect_device_code", "The device_code provided is not valid."],
+    ["invalid_request", "Unknown device code"],
+  ] as const) {
+    test(`${error}: another code is fetched and shown`, async () => {
+      server.polls = [pending, refused(error, description), pending, granted];
+      const result = await run();
+      assert.equal(result.status, 0, result.stderr);
+      assert.equal(server.asked.length, 2);
+      assert.match(result.stderr, /the code has expired; getting another one/);
+      assert.equal(result.stderr.match(/^USER-\d$/gm)?.join(), "USER-1,USER-2");
+      assert.deepEqual(
+        [...new Set(server.polledWith.map((code) => code.slice(0, 13)))],
+        ["device-code-1", "device-code-2"],
+      );
+    });
+  }
+
+  test("a server that ends every code is quoted", async () => {
+    server.polls = [refused("invalid_grant", "Device flow is switched off here")];
     const result = await run();
-    assert.equal(result.status, 0, result.stderr);
-    assert.equal(server.asked.length, 2);
-    assert.match(result.stderr, /the code has expired; getting another one/);
-    assert.equal(result.stderr.match(/^USER-\d$/gm)?.join(), "USER-1,USER-2");
-    assert.deepEqual(
-      [...new Set(server.polledWith.map((code) => code.slice(0, 13)))],
-      ["device-code-1", "device-code-2"],
+    assert.equal(result.status, 77, result.stderr);
+    assert.match(
+      result.stderr.replace(/\s+/g, " "),
+      /4 codes expired \(the server says: invalid_grant: Device flow is switched off here\)/,
     );
   });
 
@@ -370,9 +389,8 @@ describe("against scripted endpoints", () => {
   }
 
   for (const [error, status, code] of [
-    ["invalid_grant", 77, "signInNeeded"],
+    ["interaction_required", 77, "signInNeeded"],
     ["invalid_client", 77, "applicationRefused"],
-    ["bad_verification_code", 77, "applicationRefused"],
     ["unauthorized_client", 77, "applicationRefused"],
   ] as const) {
     test(`${error} while polling is the end: ${status}`, async () => {
@@ -384,10 +402,24 @@ describe("against scripted endpoints", () => {
     });
   }
 
-  test("HTML while polling is not understood: 76", async () => {
-    server.polls = [{ status: 200, body: "<html>sign in to the network</html>" }];
+  test("an answer that holds tokens and is not understood is kept: 76", async () => {
+    server.polls = [{ status: 200, body: { refresh_token: refreshToken, access_token: ["x"] } }];
     const result = await run();
     assert.equal(result.status, 76, result.stderr);
+    assert.match(
+      result.stderr.replace(/\s+/g, " "),
+      /its answer, perhaps with new tokens, is kept in/,
+    );
+  });
+
+  test("a poll that hangs does not outlive --timeout", async () => {
+    const begun = world.now();
+    const stalled: Answer = { status: 200, body: granted, onStall: () => world.pass(5000) };
+    server.polls = [pending, stalled];
+    const result = await run("--timeout", "7");
+    assert.equal(result.status, 77, result.stderr);
+    assert.match(result.stderr, /nobody signed in within 7 seconds/);
+    assert.equal((world.now() - begun) / 1000, 12);
   });
 
   for (const [what, trouble] of [
@@ -395,6 +427,13 @@ describe("against scripted endpoints", () => {
     ["503", { status: 503, body: "busy" }],
     ["429", { status: 429, body: "" }],
     ["temporarily_unavailable", refused("temporarily_unavailable")],
+    ["a page of the network", { status: 200, body: "<html>sign in to the network</html>" }],
+    ["a page with status 400", { status: 400, body: "<html>Bad Request</html>" }],
+    ["a page with status 404", { status: 404, body: "<html>Not Found</html>" }],
+    ["a redirect", { status: 302, headers: { location: "https://portal.test/" }, body: "" }],
+    ["nothing with status 202", { status: 202, body: "" }],
+    ["JSON of another kind", { status: 200, body: { status: "waiting" } }],
+    ["a refusal of another form", { status: 400, body: { message: "Not so fast" } }],
   ] as const) {
     test(`${what} while polling is no end: it is told once, and asked less often`, async () => {
       server.polls = [trouble, trouble, pending, trouble, granted];

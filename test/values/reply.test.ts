@@ -139,3 +139,108 @@ describe("an error at the redirect", () => {
     });
   }
 });
+
+describe("a refusal in JSON of another form", () => {
+  for (const [what, body, words] of [
+    [
+      "an object of Google's",
+      { error: { code: 400, message: "Bad things happened", status: "INVALID_ARGUMENT" } },
+      "INVALID_ARGUMENT: Bad things happened",
+    ],
+    [
+      "Okta's",
+      {
+        errorCode: "E0000021",
+        errorSummary: "Bad request. Accept header is wrong",
+        errorId: "oae",
+        errorCauses: [],
+      },
+      "E0000021: Bad request. Accept header is wrong",
+    ],
+    [
+      "a message alone",
+      { message: "Missing Authentication Token" },
+      "Missing Authentication Token",
+    ],
+    [
+      "a localized message",
+      { localizedMessage: "Der Dienst ist gesperrt", timestamp: 17 },
+      "Der Dienst ist gesperrt",
+    ],
+    [
+      "RFC 9457's",
+      { type: "https://example.com/probs", title: "You may not", detail: "Your plan has no mail" },
+      "You may not: Your plan has no mail",
+    ],
+    [
+      "a list of errors",
+      { errors: [{ code: "auth.blocked", message: "Access is blocked" }] },
+      "auth.blocked: Access is blocked",
+    ],
+    [
+      "Apigee's",
+      {
+        fault: {
+          faultstring: "keymanagement: Invalid API call as no apiproduct match found",
+          detail: { errorcode: "keymanagement" },
+        },
+      },
+      "keymanagement: Invalid API call as no apiproduct match found",
+    ],
+    [
+      "an error and a message",
+      { error: { message: "Account is locked", type: "OAuthException" } },
+      "OAuthException: Account is locked",
+    ],
+    [
+      "sentences under names that nobody knows",
+      { hinweis: "Das Konto ist gesperrt" },
+      "Das Konto ist gesperrt",
+    ],
+    ["nested twice", { data: { error: { message: "Try it later" } } }, "Try it later"],
+  ] as const) {
+    test(`${what}: its words are shown, and no page of the network is blamed`, () => {
+      const error = judge({ status: 400, body: JSON.stringify(body) });
+      assert.equal(error.code, "notUnderstood");
+      assert.ok(error.message.endsWith(`, and says: ${words}`), error.message);
+      assert.doesNotMatch(error.hint ?? "", /sign-in page/);
+    });
+
+    test(`${what}, as the server's own trouble`, () => {
+      const error = judge({ status: 503, body: JSON.stringify(body) });
+      assert.equal(error.code, "unreachable");
+      assert.ok(error.message.endsWith(`status 503, ${words}`), error.message);
+    });
+  }
+
+  for (const body of [
+    { error: { message: "Invalid refresh token", code: 400 } },
+    { errorCode: "invalid_refresh_token", errorSummary: "no" },
+    { message: "The refresh token has expired" },
+    { errors: [{ detail: "Refresh token was revoked" }] },
+  ]) {
+    test(`${JSON.stringify(body)} wants a new sign-in`, () => {
+      assert.equal(judge({ status: 400, body: JSON.stringify(body) }).code, "signInNeeded");
+    });
+  }
+
+  test("an OAuth error's words, where they stand elsewhere", () => {
+    const body = JSON.stringify({ error: "invalid_request", message: "This plan has no mail" });
+    assert.match(judge({ status: 400, body }).message, /invalid_request: This plan has no mail$/);
+  });
+
+  test("what granted something is never quoted", () => {
+    const body = JSON.stringify({ message: "here is your token abc", token: "secret-token" });
+    const error = judge({ body });
+    assert.equal(error.code, "notUnderstood");
+    assert.doesNotMatch(error.message, /abc|secret-token/);
+  });
+
+  test("a page of the network is blamed for HTML alone", () => {
+    const page = judge({ status: 400, body: "<!DOCTYPE html><p>Sign in to the hotel" });
+    assert.equal(page.causeId, "page-instead-of-answer");
+    for (const body of ["{}", "[]", "no", ""]) {
+      assert.equal(judge({ status: 400, body }).causeId, "not-an-oauth-answer");
+    }
+  });
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { namesTheGrant, type SentGrant } from "../../src/oauth/grant-words.ts";
+import { namesTheGrant, type SentGrant } from "../../src/oauth/refusal-words.ts";
 
 type Case = readonly [error: string, description: string];
 
@@ -57,6 +57,20 @@ const named: Readonly<Record<SentGrant, readonly Case[]>> = {
     ["invalid_request", "authorization code expired or redirect_uri mismatch"],
     ["invalid_request", "The code has already been used"],
   ],
+  deviceCode: [
+    ["invalid_grant", "The device code has expired"],
+    ["code_expired", "AADSTS70019: Verification code expired."],
+    ["invalid_request", "AADSTS70019: CodeExpired"],
+    ["bad_verification_code", ""],
+    ["device_code_expired", ""],
+    ["incorrect_device_code", "The device_code provided is not valid."],
+    ["invalid_device_code", ""],
+    ["token_expired", "This 'device_code' has expired."],
+    ["invalid_request", "Unknown device code"],
+    ["invalid_request", "user code not found"],
+    ["not_found", "The device_code does not exist"],
+    ["invalid_code", ""],
+  ],
 };
 
 const notNamed: Readonly<Record<SentGrant, readonly Case[]>> = {
@@ -103,6 +117,18 @@ const notNamed: Readonly<Record<SentGrant, readonly Case[]>> = {
     ["redirect_uri_mismatch", "The redirect_uri MUST match the registered callback URL."],
     ["invalid_client", "unknown code"],
     ["invalid_request", "Invalid refresh token"],
+  ],
+  deviceCode: [
+    ["authorization_pending", "The authorization request is still pending"],
+    ["authorization_pending", "precondition required: the user has not entered the code yet"],
+    ["slow_down", "too many requests"],
+    ["access_denied", "the user said no"],
+    ["invalid_request", "device_code is missing"],
+    ["invalid_client", "unknown device code"],
+    ["invalid_request", "client_secret is invalid"],
+    ["unsupported_grant_type", "unknown grant"],
+    ["device_flow_disabled", "Device Flow must be explicitly enabled for this App"],
+    ["invalid_scope", "code has an invalid scope"],
   ],
 };
 
