@@ -63,6 +63,8 @@ export type Event =
   | { is: "notStored"; reason: string }
   /** shorter than what is wanted of it */
   | { is: "shortLived"; expiresAt: number }
+  /** the server has not said how long it is */
+  | { is: "lifeUnknown" }
   /** scopes that were asked for and not granted */
   | { is: "scopesMissing"; scopes: readonly string[]; isStored: boolean }
   /** an application's token lacks what some of its uses need */

@@ -136,6 +136,20 @@ export interface TokenLife {
   readonly expiresAt: number | undefined;
 }
 
+/** What is taken for the life of a token whose server does not say; nearly all live that long. ms */
+export const usualLife = 3_600_000;
+
+/**
+ * When a token of this program's ends, ms since 1970: where its server has not said so, an hour after its
+ * issue.
+ *
+ * @returns undefined where nobody knows when it was issued, or that cannot be right
+ */
+export function endOf({ notes: { issuedAt, expiresAt } }: TokenRecord, now: number) {
+  if (expiresAt !== undefined || issuedAt === undefined) return expiresAt;
+  return issuedAt > now + clockTolerance ? undefined : issuedAt + usualLife;
+}
+
 /** Clocks that are set right all the time differ by less; ms. */
 const clockTolerance = 60_000;
 

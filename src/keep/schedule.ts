@@ -1,5 +1,5 @@
 import { MxtokenError } from "../errors.ts";
-import type { TokenLife } from "../token.ts";
+import { type TokenLife, usualLife } from "../token.ts";
 
 // When the next step is due. All of it is pure: the clock and chance are arguments.
 
@@ -26,9 +26,6 @@ const minute = 60_000;
 
 /** A token is refreshed this long before its end at the latest. */
 const margin = 5 * minute;
-
-/** What is taken for the life of a token whose server does not say; nearly all live that long. */
-const usualLife = 60 * minute;
 
 /** The share of a wait that chance takes off, so that a thousand accounts do not come at once. */
 const jitter = 0.1;

@@ -4,7 +4,7 @@ import { providerByName } from "../catalog/providers.ts";
 import type { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
 import { checkSameOwner } from "../store/entry.ts";
-import { missingScopes, type TokenNotes, type TokenRecord } from "../token.ts";
+import { endOf, missingScopes, type TokenNotes, type TokenRecord } from "../token.ts";
 import type { Clock } from "../world/world.ts";
 
 /** What a program is shown of a token. */
@@ -48,10 +48,11 @@ export function fresh(
   return shownToken(settings, record);
 }
 
-/** Whether the access token is there and known to be good for at least `minLife` ms. */
+/** Whether the access token is there and, as far as anybody knows, good for at least `minLife` ms. */
 export function isFresh(world: Clock, record: TokenRecord, minLife: number): boolean {
-  const { expiresAt } = record.notes;
-  const isLasting = expiresAt !== undefined && expiresAt - world.now() >= minLife;
+  const now = world.now();
+  const end = endOf(record, now);
+  const isLasting = end !== undefined && end - now >= minLife;
   return record.accessToken !== undefined && isLasting;
 }
 

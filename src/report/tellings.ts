@@ -83,6 +83,7 @@ export const tellings = {
     ({ expiresAt }) =>
       `even a new token is good until ${isoSeconds(expiresAt)} only: with this --min-life every call gets another one`,
   ),
+  lifeUnknown: step("the server does not say how long the token lives; an hour is assumed"),
   scopesMissing: warning(
     ({ scopes, isStored }) =>
       `the scope ${scopes.join(" ")} was not granted${isStored ? " when somebody signed in; to add it, sign in anew with --startover and the same options" : ", though it was asked for: what needs it will be refused"}`,

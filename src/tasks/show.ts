@@ -123,7 +123,7 @@ async function refreshAndShow(life: Life, request: ShowRequest): Promise<TokenRe
     lineOne: request.nocache ? "left" : "replaced",
   });
   if (renewed.is === "byOther") return renewed.record;
-  if (renewed.is === "renewed") return toldOfShortLife(life, request, renewed);
+  if (renewed.is === "renewed") return toldOfLife(life, request, renewed);
   const { record } = renewed;
   if (record === undefined) throw nothingStored(entry);
   // Nobody knows when it ends, and there is no other.
@@ -141,19 +141,18 @@ async function refreshInAnyCase(life: Life, request: ShowRequest): Promise<Token
     lineOne: request.nocache ? "left" : "replaced",
   });
   if (renewed.is === "nothingToRenew") throw noRefreshToken(life.entry);
-  return toldOfShortLife(life, request, renewed);
+  return toldOfLife(life, request, renewed);
 }
 
-/** Then every call gets a new one, which no server likes. */
-function toldOfShortLife(
+/** Of a life so short that every call gets a new one, which no server likes; or that nobody knows. */
+function toldOfLife(
   { world, tell }: Life,
   { minLife }: ShowRequest,
   { record }: Exclude<Renewed, { is: "nothingToRenew" }>,
 ): TokenRecord {
   const { expiresAt } = record.notes;
-  if (expiresAt !== undefined && expiresAt - world.now() < minLife) {
-    tell({ is: "shortLived", expiresAt });
-  }
+  if (expiresAt === undefined) tell({ is: "lifeUnknown" });
+  else if (expiresAt - world.now() < minLife) tell({ is: "shortLived", expiresAt });
   return record;
 }
 

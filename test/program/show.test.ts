@@ -207,6 +207,32 @@ describe("a token that is not fresh", () => {
     assert.equal(scene.endpoint.requests.length, 1);
   });
 
+  test("where the server never says how long a token lives, one that was issued within the hour will do", async () => {
+    scene.endpoint.answer = () => ({
+      status: 200,
+      body: { access_token: "lasting-access", refresh_token: "r-2", token_type: "Bearer" },
+    });
+    const first = await show(["--verbose"]);
+    assertPrinted(first, "lasting-access\n");
+    assert.match(first.stderr, /does not say how long the token lives; an hour is assumed/);
+    assert.doesNotMatch(scene.read() ?? "", /^# Expires:/m);
+    const later = (minutes: number) =>
+      testWorld({
+        cwd: scene.directory,
+        now: Date.parse("2026-11-20T12:00:00Z") + minutes * 60_000,
+      });
+    for (const [minutes, requests] of [
+      [1, 1],
+      [50, 1],
+      [59, 2],
+    ] as const) {
+      const again = await run(["show", user, ...scene.options], later(minutes));
+      assertPrinted(again, "lasting-access\n");
+      assert.equal(again.stderr, "");
+      assert.equal(scene.endpoint.requests.length, requests, `${minutes} minutes`);
+    }
+  });
+
   test("is one that is missing beside a refresh token", async () => {
     scene.write(tokenFileText("", scene.account.current));
     assertPrinted(await show(), `${scene.lines().accessToken}\n`);
