@@ -4,14 +4,14 @@ import { diagnosed, explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import type { ApplicationAsking } from "../events.ts";
 import type { Finding } from "../mail-server.ts";
-import type { OAuthClient, ServiceAccount, TokenRequestContext } from "../oauth/client.ts";
+import type { OAuthClient, ServiceAccount } from "../oauth/client.ts";
 import { requestClientCredentials } from "../oauth/grants.ts";
-import { requestByAssertion, withServerClock } from "../oauth/jwt-bearer.ts";
+import { requestByAssertion } from "../oauth/jwt-bearer.ts";
 import { type Claims, readClaims } from "../proof/identity.ts";
 import { harmless } from "../secret.ts";
 import { type Token, type TokenResponse, tokenFrom } from "../token.ts";
 import { type Accepted, accept } from "./accept.ts";
-import type { Life } from "./life.ts";
+import { type Life, send } from "./life.ts";
 
 /**
  * Gets a token for the application itself, or by a service account's assertion; proves it and stores
@@ -79,20 +79,14 @@ function whoAsks(
   return { application: id, by: authentication === "certificate" ? "certificate" : "secret" };
 }
 
-function request({ account, requests, tell }: Life, scope: string): Promise<TokenResponse> {
-  const { client, mailbox } = account;
-  const { host } = new URL(client.tokenEndpoint);
-  const send = (context: TokenRequestContext) => {
+function request(life: Life, scope: string): Promise<TokenResponse> {
+  const { address } = life.account.mailbox;
+  return send(life, (context) => {
     const { serviceAccount } = context.credentials;
     return serviceAccount === undefined
       ? requestClientCredentials(context)
-      : requestByAssertion(context, serviceAccount, mailbox.address.text, scope);
-  };
-  // A secret is right or wrong at any time.
-  if (client.authentication === "secret") return requests.send(send);
-  return requests.send((context) =>
-    withServerClock(context, send, (ahead) => tell({ is: "clockDiffers", ahead, host })),
-  );
+      : requestByAssertion(context, serviceAccount, address.text, scope);
+  });
 }
 
 /** What an administrator has to do where a service account has no right to what it asks for. */

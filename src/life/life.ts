@@ -2,8 +2,9 @@ import type { Account } from "../account/account.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import type { Mailbox } from "../mailbox.ts";
-import { TokenRequests } from "../oauth/client.ts";
+import { type TokenRequestContext, TokenRequests } from "../oauth/client.ts";
 import { refreshToken } from "../oauth/grants.ts";
+import { withServerClock } from "../oauth/jwt-bearer.ts";
 import {
   findOtherAccount,
   type Proof,
@@ -47,6 +48,26 @@ export function lifeOf(
 }
 
 /**
+ * Sends a request to the authorization server; once more by its clock where an assertion is refused for
+ * the time that stands in it.
+ *
+ * @param patience for how long the answer is waited for, ms
+ * @throws what `request` throws; Interrupted before it was sent
+ */
+export function send<T>(
+  { account: { client }, requests, tell }: Life,
+  request: (context: TokenRequestContext) => Promise<T>,
+  patience?: number,
+): Promise<T> {
+  const isSigned = ["certificate", "serviceAccount"].includes(client.authentication);
+  // A secret is right or wrong at any time.
+  if (!isSigned) return requests.send(request, patience);
+  const { host } = new URL(client.tokenEndpoint);
+  const onDifference = (ahead: number) => tell({ is: "clockDiffers", ahead, host });
+  return requests.send((context) => withServerClock(context, request, onDifference), patience);
+}
+
+/**
  * Asks the token endpoint for a new token, once.
  *
  * @param formerScope what is noted to have been granted
@@ -57,14 +78,14 @@ export async function requestRefresh(
   token: Secret,
   formerScope: string | undefined,
 ): Promise<Token> {
-  const { world, requests, tell } = life;
+  const { world, tell } = life;
   const { client } = life.account;
   tell({ is: "refreshing" });
   const scope = formerScope ?? client.scope;
   const repeated = client.scopeOnRefresh ? scope : undefined;
   const { unechoedScopes } = client;
   const refreshed = await keepingAnswer(life, async () => {
-    const response = await requests.send((context) => refreshToken(context, token, repeated));
+    const response = await send(life, (context) => refreshToken(context, token, repeated));
     return tokenFrom(response, world.now(), { scope, unechoedScopes }, token);
   });
   tellMissingScopes(life, refreshed, formerScope !== undefined);

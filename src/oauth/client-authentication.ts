@@ -4,8 +4,22 @@ import { MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import type { ClientCertificate, TokenRequestContext } from "./client.ts";
 
-/** As long as Microsoft's documents have it; a clock may be that much off. */
+/** As long as Microsoft's documents have it. */
 const assertionSeconds = 300;
+
+/** Clocks differ a little, and who is asked takes no assertion of the future; s. */
+const backdating = 60;
+
+/**
+ * The times of an assertion (RFC 7519 section 4.1), s since 1970.
+ *
+ * @param now ms since 1970
+ * @param seconds how long it is good for; by the time that it says it was issued at, no longer than that
+ */
+export function timesOf(now: number, seconds: number): { iat: number; exp: number } {
+  const iat = Math.floor(now / 1000) - backdating;
+  return { iat, exp: iat + seconds };
+}
 
 /**
  * How the client proves that it is the client (RFC 6749 section 2.3): by its certificate, by its
@@ -50,9 +64,8 @@ function byAssertion(
       [oauth.modifyAssertion](header, payload) {
         header["typ"] = "JWT";
         header["x5t#S256"] = certificate.thumbprint;
-        const seconds = Math.floor(now / 1000);
-        const exp = seconds + assertionSeconds;
-        Object.assign(payload, { aud: client.tokenEndpoint, iat: seconds, nbf: seconds, exp });
+        const { iat, exp } = timesOf(now, backdating + assertionSeconds);
+        Object.assign(payload, { aud: client.tokenEndpoint, iat, nbf: iat, exp });
       },
     });
     await authenticate(as, oauthClient, body, headers);

@@ -1,8 +1,10 @@
 import { createPrivateKey } from "node:crypto";
 import * as oauth from "oauth4webapi";
+import { isAppOnly } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import type { TokenResponse } from "../token.ts";
 import type { ServiceAccount, TokenRequestContext } from "./client.ts";
+import { timesOf } from "./client-authentication.ts";
 import { partiesOf, tokenTransport, understood } from "./transport.ts";
 
 const grantType = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -30,14 +32,14 @@ export async function requestByAssertion(
   const { SignJWT } = await import("jose");
   const { keyId } = account;
   const header = { alg: "RS256", typ: "JWT", ...(keyId === undefined ? {} : { kid: keyId }) };
-  const seconds = Math.floor(now / 1000);
+  const { iat, exp } = timesOf(now, assertionSeconds);
   const assertion = await new SignJWT({ scope })
     .setProtectedHeader(header)
     .setIssuer(account.email)
     .setSubject(mailbox)
     .setAudience(client.tokenEndpoint)
-    .setIssuedAt(seconds)
-    .setExpirationTime(seconds + assertionSeconds)
+    .setIssuedAt(iat)
+    .setExpirationTime(exp)
     .sign(createPrivateKey(account.privateKey.reveal()));
   const { parties } = partiesOf(context);
   const response = await oauth.genericTokenEndpointRequest(
@@ -50,12 +52,18 @@ export async function requestByAssertion(
   return understood(oauth.processGenericTokenEndpointResponse(...parties, response));
 }
 
-/** Nobody refuses an assertion for less. */
-const tolerance = 60_000;
+/** A person's consent is refused for reasons of its own; an application's assertion is all that it sends. */
+function isOfAssertion({ client }: TokenRequestContext, error: unknown): boolean {
+  if (!(error instanceof MxtokenError) || error.oauthError === undefined) return false;
+  return isAppOnly(client.flow) || error.oauthError === "invalid_client";
+}
+
+/** The header Date has whole seconds, and the way takes its time; ms. */
+const tolerance = 2000;
 
 /**
- * Sends a request with an assertion, in which the time stands; where it is refused and the server's
- * clock is another than this machine's, once again by the server's.
+ * Sends a request with an assertion, in which the time stands; where the application is refused and the
+ * server's clock is another than this machine's, once again by the server's. Nothing was spent by the first.
  *
  * @param onDifference told by how many ms this machine's clock is ahead, before the second request
  * @throws what `send` throws
@@ -73,8 +81,7 @@ export async function withServerClock<T>(
   try {
     return await send({ ...context, onReply });
   } catch (error) {
-    const isRefused = error instanceof MxtokenError && error.oauthError !== undefined;
-    if (!isRefused || Math.abs(ahead) < tolerance) throw error;
+    if (!isOfAssertion(context, error) || Math.abs(ahead) <= tolerance) throw error;
     onDifference(ahead);
     return send({ ...context, now: context.world.now() - ahead });
   }

@@ -4,7 +4,7 @@ import { isoSeconds } from "../token.ts";
 import { askByDevice, askToSignIn } from "./how-to-sign-in.ts";
 import { showEvidence } from "./provider.ts";
 import { alert, always, note, notice, step, type Tellings, warning } from "./telling.ts";
-import { count, showFinding } from "./words.ts";
+import { duration, showFinding } from "./words.ts";
 
 /** What happens on the way to a token, and to its end. */
 export const tellings = {
@@ -75,7 +75,7 @@ export const tellings = {
   ),
   clockDiffers: warning(
     ({ ahead, host }) =>
-      `this machine's clock is ${count(Math.round(Math.abs(ahead) / 60_000), "minute")} ${ahead > 0 ? "ahead of" : "behind"} ${host}'s; asking again by that one`,
+      `this machine's clock is ${duration(Math.abs(ahead))} ${ahead > 0 ? "ahead of" : "behind"} ${host}'s; asking again by that one`,
   ),
   issued: step("got an access token; it is not refreshed but asked for again"),
   notStored: warning(({ reason }) => `the token is not stored: ${reason}`),

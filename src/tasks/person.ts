@@ -1,7 +1,7 @@
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { type Accepted, accept } from "../life/accept.ts";
-import { keepingAnswer, type Life, tellMissingScopes } from "../life/life.ts";
+import { keepingAnswer, type Life, send, tellMissingScopes } from "../life/life.ts";
 import { Secret } from "../secret.ts";
 import { signInByCode } from "../sign-in/by-code.ts";
 import type { SignInRequest } from "../sign-in/by-device.ts";
@@ -45,8 +45,8 @@ export async function signIn(
   // Before the person is troubled: what was consented to must find its place.
   await entry.edit(account.owner, (open) => open.reserve());
   await requests.prepare();
-  const ask: SignInRequest["ask"] = (send, within) =>
-    keepingAnswer(life, () => requests.send(send, within));
+  const ask: SignInRequest["ask"] = (request, patience) =>
+    keepingAnswer(life, () => send(life, request, patience));
   const asked = { world, client, tell, why, beforeSignIn, ask, account: mailbox.address.text };
   const use = (token: Token) => {
     if (token.refreshToken === undefined) tell({ is: "noRefreshToken" });

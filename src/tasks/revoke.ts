@@ -5,7 +5,7 @@ import { isAppOnly } from "../catalog/provider-row.ts";
 import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
-import { type Life, lifeOf } from "../life/life.ts";
+import { type Life, lifeOf, send } from "../life/life.ts";
 import { revokeToken } from "../oauth/grants.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Entry } from "../store/entry.ts";
@@ -120,7 +120,7 @@ async function revokeAtProvider(life: Life, record: TokenRecord): Promise<boolea
   tell({ is: "revoking", host });
   const kind = refreshToken === undefined ? "access_token" : "refresh_token";
   try {
-    const isKnown = await life.requests.send((context) => revokeToken(context, token, kind));
+    const isKnown = await send(life, (context) => revokeToken(context, token, kind));
     if (!isKnown) tell({ is: "alreadyRevoked", host });
     return true;
   } catch (error) {

@@ -604,8 +604,8 @@ describe("at Microsoft", () => {
             iss: "app-id",
             sub: "app-id",
             aud: endpointOf(tenant),
-            iat: seconds,
-            nbf: seconds,
+            iat: seconds - 60,
+            nbf: seconds - 60,
             exp: seconds + 300,
           });
           return jti;
@@ -645,6 +645,31 @@ describe("at Microsoft", () => {
             `warning: this machine's clock is 60 minutes ${direction} login\\.microsoftonline\\.com`,
           ),
         );
+      });
+    }
+
+    for (const [ahead, requests] of [
+      [5, 1],
+      [30, 1],
+      [59, 1],
+      [90, 2],
+      [-400, 2],
+    ] as const) {
+      test(`${ahead} s ahead of a server that forgives nothing`, async () => {
+        serverNow = () => world.now() - ahead * 1000;
+        answer((request) => {
+          const [, payload = ""] = (request.get("client_assertion") ?? "").split(".");
+          const { iat, nbf, exp } = JSON.parse(Buffer.from(payload, "base64url").toString());
+          const now = serverNow() / 1000;
+          return iat <= now && nbf <= now && now < exp && exp - iat <= 3600
+            ? { status: 200, body: { token_type: "Bearer", access_token: "opaque-token" } }
+            : { status: 401, body: { error: "invalid_client" } };
+        });
+        const result = await run(by(known.bothFile));
+        assert.equal(result.status, 0, result.stderr);
+        assert.equal(scene.endpoint.requests.length, requests);
+        if (requests === 2)
+          assert.match(result.stderr, /clock is (?:90 seconds ahead of|7 minutes behind)/);
       });
     }
 

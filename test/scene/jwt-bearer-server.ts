@@ -36,8 +36,6 @@ export interface JwtBearerServer {
   close(): Promise<void>;
 }
 
-/** How far into the future an assertion may begin, in seconds: clocks differ a little. */
-const tolerance = 300;
 const longestLife = 3600;
 
 export async function startJwtBearerServer(certificates: Certificates): Promise<JwtBearerServer> {
@@ -130,7 +128,7 @@ async function isSignedBy({ privateKey }: Account, assertion: string): Promise<b
 
 function isInTime({ iat, exp }: Record<string, unknown>, now: number): boolean {
   if (typeof iat !== "number" || typeof exp !== "number") return false;
-  return iat <= now + tolerance && exp > now && exp <= iat + longestLife;
+  return iat <= now && exp > now && exp <= iat + longestLife;
 }
 
 function refusal(error: string, error_description: string, status = 400) {
