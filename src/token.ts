@@ -184,7 +184,7 @@ export function isBelieved(
  *
  * @returns undefined where there is none
  */
-export function lifeOf(record: TokenRecord | undefined): TokenLife | undefined {
+export function tokenLifeOf(record: TokenRecord | undefined): TokenLife | undefined {
   const issuedAt = record?.notes.issuedAt ?? record?.writtenAt;
   if (record?.accessToken === undefined || issuedAt === undefined) return undefined;
   const { expiresAt } = record.notes;

@@ -37,7 +37,7 @@ export async function discover(
   if (known !== undefined) return { row: known, evidence: { by: "domain", domain } };
   onLookUp();
   const resolvers = resolver === undefined ? await systemResolvers(world) : [resolver];
-  return judgeAnswer(domain, await lookUpMx(world, domain, resolvers));
+  return judgeMxAnswer(domain, await lookUpMx(world, domain, resolvers));
 }
 
 /**
@@ -60,7 +60,7 @@ function inWords({ name }: PasswordOnlyRow, evidence: ProviderEvidence): string 
 }
 
 /** @throws MxtokenError `noProvider` */
-function judgeAnswer(domain: string, { resolver, ...answer }: MxAnswer): Discovered {
+function judgeMxAnswer(domain: string, { resolver, ...answer }: MxAnswer): Discovered {
   const isRight = `is the address right? If so, ${providerByHand}`;
   if (answer.is === "noSuchDomain") {
     throw notFound(

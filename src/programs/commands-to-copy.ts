@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import type { Address } from "../mailbox.ts";
+import { type OptionRow, optionGroups } from "../settings/account-options.ts";
 import { type Arguments, Given } from "../settings/given.ts";
-import { type OptionRow, optionGroups } from "../settings/option-row.ts";
 import { optionRows } from "../settings/option-rows.ts";
 import { defaultTokenFile } from "../store/places.ts";
 import type { Host } from "../world/world.ts";

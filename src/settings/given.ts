@@ -1,6 +1,6 @@
 import { MxtokenError } from "../errors.ts";
 import type { Protocol } from "../mail-server.ts";
-import type { OptionRow } from "./option-row.ts";
+import type { OptionRow } from "./account-options.ts";
 import {
   accountRows,
   type NameOf,

@@ -9,9 +9,9 @@ import {
   type OptionTable,
   rowOf,
   wordRow,
-} from "./option-row.ts";
+} from "./account-options.ts";
 
-// Every option of the program is one row: here, and in option-row.ts. From the rows come the
+// Every option of the program is one row: here, and in account-options.ts. From the rows come the
 // command line and its help, `MXTOKEN_*`, the settings, what a line of a list and a side of
 // `mxtoken run` may say, and the command that a person is shown to sign in with.
 

@@ -2,7 +2,7 @@ import { type Flow, isAppOnly, type ProviderRow } from "../catalog/provider-row.
 import { passwordOnlyProviderByName, providerByName, providers } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Remembered } from "../token.ts";
-import { accountTable } from "./option-row.ts";
+import { accountTable } from "./account-options.ts";
 import { type PlainName, type Settings, settingOf } from "./settings.ts";
 
 /** The name of a provider that was given by its values instead of by name. */

@@ -1,6 +1,6 @@
 import { MxtokenError } from "../errors.ts";
+import type { OptionRow } from "./account-options.ts";
 import type { Arguments } from "./given.ts";
-import type { OptionRow } from "./option-row.ts";
 import { type NameOf, optionRows } from "./option-rows.ts";
 
 /**

@@ -5,7 +5,7 @@ import { isAppOnly } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { issueAndProve } from "../life/application.ts";
-import { type Life, lifeOf as lifeOfAccount, prove, recordOf } from "../life/life.ts";
+import { type Life, lifeOf, prove, recordOf } from "../life/life.ts";
 import { noRefreshToken, nothingStored, renew } from "../life/renew.ts";
 import type { Finding } from "../mail-server.ts";
 import { requireAccepted, resultOf } from "../proof/proof.ts";
@@ -15,7 +15,7 @@ import type { Entry } from "../store/entry.ts";
 import { identityOf, type TokenIdentity } from "../store/token-file.ts";
 import { tokenFiles } from "../store/token-file-store.ts";
 import type { TokenRecord } from "../token.ts";
-import { lifeOf, type TokenLife } from "../token.ts";
+import { type TokenLife, tokenLifeOf } from "../token.ts";
 import type { World } from "../world/world.ts";
 
 /** What one turn of `mxtoken keep` for one mailbox is to do. Nobody is ever asked anything. */
@@ -84,7 +84,7 @@ export async function takeTurn(world: World, request: TurnRequest, tell: Tell): 
     provider: account?.mailbox.provider,
     server: account === undefined ? undefined : new URL(account.client.tokenEndpoint).host,
     isLookedAt: after.error === undefined,
-    life: lifeOf(after.record),
+    life: tokenLifeOf(after.record),
     identity,
     isAskable: identity !== undefined || isAppOnly(flow),
     isRenewed: step.isRenewed || (begun.isRenewing === true && failed !== undefined),
@@ -121,14 +121,14 @@ async function work(world: World, request: TurnRequest, begun: Begun, tell: Tell
   const { account, stored } = await resolveAccount(world, accountRequest, first, tell);
   begun.stored = stored;
   begun.account = account;
-  const life = lifeOfAccount(world, account, stored, tell);
+  const life = lifeOf(world, account, stored, tell);
   const { record, entry } = stored;
   if (record === undefined && !isAppOnly(account.client.flow)) throw nothingStored(entry);
   const renewing = () => {
     begun.isRenewing = true;
     return renewStored(life, request, record);
   };
-  const tokenLife = lifeOf(record);
+  const tokenLife = tokenLifeOf(record);
   if (request.isDue(tokenLife) || record?.accessToken === undefined) return renewing();
   const nothing = { record, isRenewed: false, findings: undefined };
   // A failed login would count against the mailbox.
@@ -173,7 +173,9 @@ async function renewStored(
           by: isForApplication ? "application" : "refresh",
           // Another process may have refreshed it while the lock was waited for.
           unless: (record) =>
-            !isForApplication && record.accessToken !== undefined && !request.isDue(lifeOf(record)),
+            !isForApplication &&
+            record.accessToken !== undefined &&
+            !request.isDue(tokenLifeOf(record)),
           lineOne: "replaced",
           isPlaceKnown,
           onLastAnswer: () => request.onLastAnswer?.(),

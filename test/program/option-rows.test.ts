@@ -4,8 +4,8 @@ import { describe, test } from "node:test";
 import { parseAddress } from "../../src/mailbox.ts";
 import { signInCommand } from "../../src/programs/commands-to-copy.ts";
 import { parseAccountList } from "../../src/settings/account-list.ts";
+import { commandNames, type OptionRow, optionGroups } from "../../src/settings/account-options.ts";
 import { combined, environmentName, Given } from "../../src/settings/given.ts";
-import { commandNames, type OptionRow, optionGroups } from "../../src/settings/option-row.ts";
 import {
   accountRows,
   optionRows,
