@@ -94,14 +94,47 @@ function isThere(path: string, mode: number): Promise<boolean> {
 }
 
 /**
- * Opens an address in the person's browser, without a shell. Resolves when the program that opens
- * it has ended, which on some desktops is when the browser ends.
- *
- * The package knows what each desktop wants, and Windows under WSL.
+ * Opens an address in the person's browser, without a shell: in the first of `BROWSER` that works, else in
+ * the desktop's own. Resolves when the program that opens it has ended, which on some desktops is when the
+ * browser ends.
  *
  * @throws Error with a reason for people
  */
-export async function openBrowser(url: string): Promise<void> {
+export async function openBrowser(url: string, browsers: string | undefined): Promise<void> {
+  const { spawn } = process.getBuiltinModule("node:child_process");
+  for (const [file = "", ...args] of browserCommands(browsers ?? "", url)) {
+    const child = spawn(file, args, { stdio: "ignore", detached: true });
+    child.unref();
+    const status = await new Promise((resolve) => {
+      child.once("error", resolve);
+      child.once("exit", resolve);
+    });
+    if (status === 0) return;
+  }
+  await openByDesktop(url);
+}
+
+/**
+ * The commands of `BROWSER`, as xdg-open(1) and others read it: several between colons, each with its
+ * arguments, and `%s` where the address belongs if that is not their end.
+ */
+export function browserCommands(browsers: string, url: string): string[][] {
+  return browsers.split(":").flatMap((command) => {
+    const words = [...command.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(
+      ([, double, single, plain]) => double ?? single ?? plain ?? "",
+    );
+    if (words.length === 0) return [];
+    const isPlaced = words.some((word) => word.includes("%s"));
+    // As a function: the address may hold what a replacement means something by.
+    const filled = words.map((word) =>
+      word.replace(/%([s%])/g, (_, mark) => (mark === "s" ? url : "%")),
+    );
+    return [isPlaced ? filled : [...filled, url]];
+  });
+}
+
+/** The package knows what each desktop wants, and Windows under WSL. */
+async function openByDesktop(url: string): Promise<void> {
   const { default: open } = await import("open");
   const child = await open(url).catch((error) => {
     const isMissing = systemCode(error) === "ENOENT";

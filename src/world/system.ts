@@ -65,7 +65,7 @@ export function systemWorld({ ownsProcess }: { readonly ownsProcess: boolean }):
       // The package that opens it hands the whole environment on.
       if (!ownsProcess) throw new Error("a library opens none");
       hideSecrets();
-      await (await import("./run.ts")).openBrowser(url);
+      await (await import("./run.ts")).openBrowser(url, env["BROWSER"]);
     },
     trace: () => undefined,
   };

@@ -176,15 +176,15 @@ describe("the built program", () => {
 
 describe("the browser that the built program opens", () => {
   /** A directory with an xdg-open that writes down what it was given. */
-  function fakeOpener(end = ""): { path: string; given: () => string[] } {
+  function fakeOpener(end = "", name = "xdg-open"): { path: string; given: () => string[] } {
     const directory = join(scene.directory, "bin");
-    const log = join(scene.directory, "opened");
-    mkdirSync(directory);
+    const log = join(scene.directory, `opened by ${name}`);
+    mkdirSync(directory, { recursive: true });
     writeFileSync(
-      join(directory, "xdg-open"),
+      join(directory, name),
       `#!/bin/sh\nfor word in "$@"; do printf '%s\\n' "$word"; done > '${log}.part'\nmv '${log}.part' '${log}'\n${end}\n`,
     );
-    chmodSync(join(directory, "xdg-open"), 0o755);
+    chmodSync(join(directory, name), 0o755);
     return {
       path: `${directory}:${process.env["PATH"] ?? ""}`,
       given: () => (existsSync(log) ? readFileSync(log, "utf8").trimEnd().split("\n") : []),
@@ -201,6 +201,29 @@ describe("the browser that the built program opens", () => {
     while (opener.given().length === 0) await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual(opener.given(), [url]);
     assert.equal(existsSync(join(scene.directory, "pwned")), false);
+  });
+
+  test("is the one that BROWSER names, before the desktop's", async () => {
+    const desktop = fakeOpener();
+    const chosen = fakeOpener("", "my-browser");
+    const BROWSER = "no-such-browser:my-browser --new-tab %s --private";
+    const run = start([], { PATH: desktop.path, DISPLAY: ":99", BROWSER });
+    const url = await addressOf(run);
+    await visit(scene.directory, callback(url, "the-code"));
+    assert.equal((await run.ended).status, 0);
+    while (chosen.given().length === 0) await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(chosen.given(), ["--new-tab", url, "--private"]);
+    assert.deepEqual(desktop.given(), []);
+  });
+
+  test("is the desktop's where none of BROWSER's can be started", async () => {
+    const desktop = fakeOpener();
+    const run = start([], { PATH: desktop.path, DISPLAY: ":99", BROWSER: "no-such-browser" });
+    const url = await addressOf(run);
+    while (desktop.given().length === 0) await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(desktop.given(), [url]);
+    await visit(scene.directory, callback(url, "the-code"));
+    assert.equal((await run.ended).status, 0);
   });
 
   test("that fails to open is told with its status", async () => {
