@@ -39,6 +39,22 @@ export function serverOf(mailbox: Mailbox, protocol: Protocol): Endpoint {
   );
 }
 
+/** Beyond ASCII, what is no letter, mark or number. */
+const strange = /(?![\p{L}\p{M}\p{N}])[^\t\r\n\x20-\x7e]|\p{Default_Ignorable_Code_Point}/u;
+
+/**
+ * Names what in a text cannot be seen, or looks like what is meant: blanks, dashes, dots and quotation
+ * marks that are not those of the keyboard come with what is copied from a page or a mail.
+ *
+ * @returns a sentence; undefined where there is none
+ */
+export function strangeCharacterIn(text: string): string | undefined {
+  const found = strange.exec(text.trim());
+  if (found === null) return undefined;
+  const number = (found[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
+  return `character ${found.index + 1} is U+${number}, which cannot be seen or looks like another one`;
+}
+
 /** A validated mailbox address. */
 export interface Address {
   /** as the person wrote it, composed (NFC), without blanks around it or a dot at the end */
@@ -56,6 +72,8 @@ export interface Address {
  */
 export function parseAddress(text: string): Address {
   const trimmed = withoutRoot(text);
+  const strange = strangeCharacterIn(trimmed);
+  if (strange !== undefined) throw notAnAddress(text, strange);
   const at = trimmed.lastIndexOf("@");
   if (at < 1 || at === trimmed.length - 1) {
     throw notAnAddress(text, "it must look like foo@example.com");

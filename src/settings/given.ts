@@ -1,5 +1,6 @@
 import { MxtokenError } from "../errors.ts";
 import type { Protocol } from "../mail-server.ts";
+import { strangeCharacterIn } from "../mailbox.ts";
 import type { OptionRow } from "./account-options.ts";
 import {
   accountRows,
@@ -123,6 +124,10 @@ export class Given {
   onlyWord(): string | undefined {
     const [first, another] = [...this.words, ...this.behind];
     if (another === undefined) return first;
+    const strange = strangeCharacterIn(another);
+    if (strange !== undefined) {
+      throw new MxtokenError("usage", `${JSON.stringify(another)}: ${strange}`, { hint: copied });
+    }
     const isMistyped = first !== undefined && /^[a-z]+$/.test(first) && another.includes("@");
     throw new MxtokenError(
       "usage",
@@ -137,11 +142,30 @@ export class Given {
     if (Array.isArray(given)) throw new MxtokenError("usage", `--${name} is given more than once`);
     if (typeof given === "string") {
       if (given.trim() === "") throw new MxtokenError("usage", `--${name} needs a value`);
-      return given;
+      return checked(`--${name}`, given, rowsByName.get(name));
     }
-    const fromEnvironment = this.#env[environmentName(name)];
-    return fromEnvironment?.trim() ? fromEnvironment : undefined;
+    const variable = environmentName(name);
+    const fromEnvironment = this.#env[variable];
+    if (!fromEnvironment?.trim()) return undefined;
+    return checked(variable, fromEnvironment, rowsByName.get(name));
   }
+}
+
+const copied = "it comes with what is copied; type that part of it by hand";
+
+/** Files and commands may be called anything. */
+const anything: ReadonlySet<OptionRow["kind"] | undefined> = new Set(["path", undefined]);
+
+/**
+ * What is copied from a page or a mail brings blanks and dashes that are not those of the keyboard.
+ *
+ * @param where the option or the variable, for the error
+ */
+function checked(where: string, value: string, row: OptionRow | undefined): string {
+  const strange = strangeCharacterIn(value);
+  const isAnything = anything.has(row?.kind) || row?.name === "client-secret-command";
+  if (strange === undefined || isAnything) return value;
+  throw new MxtokenError("usage", `${where}: ${strange}`, { hint: copied });
 }
 
 function wrongValue(name: string, value: string, why: string, hint?: string): MxtokenError {

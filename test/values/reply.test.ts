@@ -181,7 +181,7 @@ describe("a refusal in JSON of another form", () => {
       "Apigee's",
       {
         fault: {
-          faultstring: "keymanagement: Invalid API call as no apiproduct match found",
+          faultstring: "Invalid API call as no apiproduct match found",
           detail: { errorcode: "keymanagement" },
         },
       },
