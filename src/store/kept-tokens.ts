@@ -76,7 +76,7 @@ function prefixes(world: Host, path: string): string[] {
   const name = `${sha256(path).slice(0, 16)}.kept-`;
   return [
     join(dirname(path), keptPrefix(path)),
-    join(world.dataDirectory, "kept", name),
+    ...(world.dataDirectory === undefined ? [] : [join(world.dataDirectory, "kept", name)]),
     ...(runtime?.startsWith("/") ? [join(runtime, "mxtoken", name)] : []),
     ...(world.user === undefined
       ? []

@@ -1,5 +1,6 @@
 import { existsSync, lstatSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { MxtokenError } from "../errors.ts";
 import type { Address } from "../mailbox.ts";
 import type { Settings } from "../settings/settings.ts";
 import { sha256 } from "../world/builtins.ts";
@@ -32,7 +33,17 @@ export function defaultTokenFile(
 function tokenDirectory(world: Host, home: string | undefined): string {
   if (home !== undefined) return join(resolve(world.cwd, home), "tokens");
   const here = join(world.cwd, "tokens");
-  return isPrivateDirectory(world, here) ? here : join(world.dataDirectory, "tokens");
+  return isPrivateDirectory(world, here) ? here : join(dataDirectoryOf(world), "tokens");
+}
+
+/** @throws MxtokenError `configuration` where there is none */
+function dataDirectoryOf({ dataDirectory }: Host): string {
+  if (dataDirectory !== undefined) return dataDirectory;
+  throw new MxtokenError(
+    "configuration",
+    "no home directory is known, in which tokens and keys could be kept",
+    { hint: "name one: --home DIRECTORY, or HOME in the environment, an absolute path" },
+  );
 }
 
 function isPrivateDirectory(world: Host, path: string): boolean {
@@ -69,7 +80,7 @@ function percentEncoded(character: string): string {
  * directory by itself: a key that somebody else left there would be trusted.
  */
 export function certificateDirectory(world: Host, home: string | undefined): string {
-  return join(home === undefined ? world.dataDirectory : resolve(world.cwd, home), "certs");
+  return join(home === undefined ? dataDirectoryOf(world) : resolve(world.cwd, home), "certs");
 }
 
 /** Where the next content of a file is prepared. */

@@ -1,4 +1,4 @@
-import { join, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { keepSecrets, systemResolvers, trustAlso } from "./builtins.ts";
 import { standardOutputs } from "./patient-output.ts";
 import { leaveSignals, surviveBackgroundErrors, takeSignals } from "./waiting.ts";
@@ -166,14 +166,32 @@ function afterReading(work: () => void, turns = 4): void {
 /**
  * Where a user's data belongs: the XDG base directory specification on Linux and the BSDs, the
  * platform's own customs on macOS and Windows.
+ *
+ * @returns undefined where that is in a home directory, and none is known
  */
-export function dataDirectory(platform: NodeJS.Platform, env: Environment): string {
-  const { homedir } = process.getBuiltinModule("node:os");
+export function dataDirectory(platform: NodeJS.Platform, env: Environment): string | undefined {
+  const inHome = (...names: string[]) => {
+    const home = homeDirectory(platform, env);
+    return home === undefined ? undefined : join(home, ...names, "mxtoken");
+  };
   if (platform === "win32") {
-    return join(env["LOCALAPPDATA"] ?? join(homedir(), "AppData", "Local"), "mxtoken");
+    const local = env["LOCALAPPDATA"];
+    return local ? join(local, "mxtoken") : inHome("AppData", "Local");
   }
-  if (platform === "darwin") return join(homedir(), "Library", "Application Support", "mxtoken");
+  if (platform === "darwin") return inHome("Library", "Application Support");
   const xdg = env["XDG_DATA_HOME"];
   // The specification: a relative path is invalid and to be ignored.
-  return xdg?.startsWith("/") ? resolve(xdg, "mxtoken") : join(homedir(), ".local/share/mxtoken");
+  return xdg?.startsWith("/") ? resolve(xdg, "mxtoken") : inHome(".local", "share");
+}
+
+/** A relative one would lead to wherever the program is called; a bare uid in a container has none at all. */
+function homeDirectory(platform: NodeJS.Platform, env: Environment): string | undefined {
+  const named = env[platform === "win32" ? "USERPROFILE" : "HOME"];
+  if (named !== undefined && isAbsolute(named)) return named;
+  try {
+    const { homedir } = process.getBuiltinModule("node:os").userInfo();
+    return isAbsolute(homedir) ? homedir : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -114,7 +114,7 @@ export interface Host {
   /** numeric ids of the user, undefined on Windows */
   readonly user: { readonly uid: number; readonly gid: number } | undefined;
   /** the per-user data directory of this program, absolute */
-  readonly dataDirectory: string;
+  readonly dataDirectory: string | undefined;
   /** runs a program and reads its standard output; its stderr is the user's */
   run(command: Runnable, options?: RunOptions): Promise<CommandResult>;
   /** whether a program of this name could be started */

@@ -253,8 +253,8 @@ describe("the listener's certificate", () => {
     await cert();
     const world = testWorld({ cwd: home });
     const { stdout } = await runMain(["cert"], world);
-    assert.ok(stdout.includes(join(world.dataDirectory, "certs", "localhost.crt")));
-    assert.ok(existsSync(join(world.dataDirectory, "certs", "localhost.crt")));
+    assert.ok(stdout.includes(join(world.dataDirectory ?? "", "certs", "localhost.crt")));
+    assert.ok(existsSync(join(world.dataDirectory ?? "", "certs", "localhost.crt")));
     const here = await runMain(["cert", "--home", "."], testWorld({ cwd: home }));
     assert.ok(here.stdout.includes(`${crt}\n`));
   });

@@ -1,20 +1,24 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
   chmodSync,
   closeSync,
+  cpSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { issueCertificates, temporaryDirectory } from "../scene/certificates.ts";
 import { startImapPeer } from "../scene/imap-peer.ts";
 import { programPath, type RunOptions, runProgram } from "../scene/program.ts";
+import { rootCommand } from "../scene/root.ts";
 import { type Result, runMain, type Scene, setScene, tokenFileText, user } from "../scene/scene.ts";
 import { testWorld } from "../scene/world.ts";
 
@@ -543,6 +547,24 @@ describe("where the token file is", () => {
     assert.equal(await fileOf(cwd, [user, ...options], env), join(cwd, "there/tokens", name));
     const xdg = { XDG_DATA_HOME: join(cwd, "xdg") };
     assert.equal(await fileOf(cwd, [user, ...options], xdg), join(cwd, "xdg/mxtoken/tokens", name));
+  });
+
+  test("nowhere where no home is known, as for a bare user id in a container", () => {
+    const place = mkdtempSync(join(directory, "bare-"));
+    cpSync(dirname(programPath), join(place, "dist"), { recursive: true });
+    for (const each of [directory, place]) chmodSync(each, 0o755);
+    const ask = (...args: string[]) => {
+      const as = ["--reuid", "54321", "--regid", "54321", "--clear-groups"];
+      const name = basename(programPath);
+      const command = [process.execPath, join(place, "dist", name), "show", user, ...args];
+      const [file, words] = rootCommand("setpriv", ...as, "env", "-i", ...command);
+      return spawnSync(file, words, { cwd: place, encoding: "utf8" });
+    };
+    const { status, stderr } = ask();
+    assert.equal(status, 78, stderr);
+    assert.match(stderr, /no home directory is known[\s\S]*--home DIRECTORY, or HOME/);
+    assert.equal(ask("--home", place).status, 77);
+    assert.deepEqual(readdirSync(place), ["dist"]);
   });
 
   test("an address cannot lead out of the directory, and the case of its letters does not matter", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { userInfo } from "node:os";
 import { test } from "node:test";
 import fc from "fast-check";
 import { MxtokenError } from "../../src/errors.ts";
@@ -108,7 +109,12 @@ test("imapsync's options can be pasted into a shell, whatever stands in them", (
 
 test("a user's data is where the platform has it", () => {
   assert.equal(dataDirectory("linux", { XDG_DATA_HOME: "/data" }), "/data/mxtoken");
-  assert.match(dataDirectory("linux", { XDG_DATA_HOME: "relative" }), /\/\.local\/share\/mxtoken$/);
-  assert.match(dataDirectory("darwin", {}), /Library\/Application Support\/mxtoken$/);
-  assert.match(dataDirectory("win32", { LOCALAPPDATA: "C:\\Local" }), /^C:\\Local.mxtoken$/);
+  const mine = userInfo().homedir;
+  for (const HOME of ["", ".", "relative", "~", undefined]) {
+    const env = { XDG_DATA_HOME: "relative", HOME };
+    assert.equal(dataDirectory("linux", env), `${mine}/.local/share/mxtoken`);
+  }
+  assert.equal(dataDirectory("linux", { HOME: "/h" }), "/h/.local/share/mxtoken");
+  assert.equal(dataDirectory("darwin", { HOME: "/h" }), "/h/Library/Application Support/mxtoken");
+  assert.match(dataDirectory("win32", { LOCALAPPDATA: "C:\\Local" }) ?? "", /^C:\\Local.mxtoken$/);
 });
