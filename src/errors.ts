@@ -141,59 +141,6 @@ export class MxtokenError extends Error {
 /** The hint of a `signInNeeded` with its command. */
 export const signInHint = "somebody must sign in, by this command in a terminal:";
 
-const systemReasons: Readonly<Record<string, string>> = {
-  EACCES: "permission denied",
-  EPERM: "permission denied",
-  ENOENT: "it does not exist",
-  EROFS: "the file system is read-only",
-  ENOSPC: "the disk is full",
-  EDQUOT: "the disk quota is used up",
-  ENOTDIR: "a part of the path is not a directory",
-  EISDIR: "it is a directory",
-  ELOOP: "it is a symbolic link",
-  ENAMETOOLONG: "the name is too long",
-  EPIPE: "nobody reads it any more",
-  EMFILE: "this process has too many files open (EMFILE)",
-  ENFILE: "this machine has too many files open (ENFILE)",
-  ENOMEM: "there is not enough memory (ENOMEM)",
-  EIO: "the disk cannot read or write it (EIO)",
-  EAGAIN: "the system is short of something (EAGAIN)",
-  ESTALE: "the network file system does not find it now (ESTALE)",
-  ETIMEDOUT: "the network file system does not answer (ETIMEDOUT)",
-};
-
-/**
- * What a system says of a path itself, of what lies there and of who may use it (POSIX, open and read),
- * on which only somebody's doing has an effect.
- */
-const ofThePath: ReadonlySet<string> = new Set([
-  ...["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EILSEQ", "EACCES", "EPERM", "EROFS"],
-  ...["EISDIR", "ENXIO", "ENODEV", "EINVAL", "EOPNOTSUPP", "ENOTSUP", "EFBIG", "EOVERFLOW"],
-]);
-
-/**
- * Whether a file that could not be read now may be read later although nobody does anything about it:
- * the system was short of something, or the disk did not answer, and nothing is wrong with the path.
- */
-export function mayBeReadLater(error: unknown): boolean {
-  const code = systemCode(error);
-  // Node's own codes, as for a path that is none, begin with ERR_.
-  return code !== undefined && /^E[A-Z0-9]+$/.test(code) && !ofThePath.has(code);
-}
-
-/** The code of a failed system call, like ENOENT. */
-export function systemCode(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string"
-    ? error.code
-    : undefined;
-}
-
-/** Why a file could not be read or written, in words where there are some. */
-export function systemReason(error: unknown): string {
-  const code = systemCode(error) ?? "unknown reason";
-  return systemReasons[code] ?? code;
-}
-
 /** Exit status of a process that a signal asked to end: 128 and the signal's number. */
 const signalStatus = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 

@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
-import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
+import { MxtokenError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import type { ClientSecretSource } from "../settings/settings.ts";
+import { mayBeReadLater, systemReason } from "../system-error.ts";
 import { secretsIn } from "../world/builtins.ts";
 import { readBounded, whyNot } from "../world/read-bounded.ts";
 import { runWithin, within } from "../world/waiting.ts";

@@ -1,9 +1,10 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { resolve } from "node:path";
-import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
+import { MxtokenError } from "../errors.ts";
 import type { ClientCertificate, ServiceAccount } from "../oauth/client.ts";
 import { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
+import { mayBeReadLater, systemReason } from "../system-error.ts";
 import { readBounded, whyNot } from "../world/read-bounded.ts";
 import type { Clock, Host, Stop } from "../world/world.ts";
 

@@ -1,7 +1,8 @@
 import { createSocket } from "node:dgram";
 import { createConnection, isIPv6 } from "node:net";
-import { MxtokenError, systemCode } from "../errors.ts";
+import { MxtokenError } from "../errors.ts";
 import { type Resolver, showEndpoint } from "../settings/servers.ts";
+import { systemCode } from "../system-error.ts";
 import { within } from "../world/waiting.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
 import { type MxQuestion, type MxReply, mxQuestion } from "./mx.ts";

@@ -1,7 +1,8 @@
-import { Interrupted, MxtokenError, systemCode, systemReason } from "../errors.ts";
+import { Interrupted, MxtokenError } from "../errors.ts";
 import type { Tell, Told } from "../events.ts";
 import type { Entry } from "../store/entry.ts";
 import { tokenFiles } from "../store/token-file-store.ts";
+import { systemCode, systemReason } from "../system-error.ts";
 import type { TokenRecord } from "../token.ts";
 import { signalNumber } from "../world/builtins.ts";
 import { type Child, type SignalName, type World, withWorld } from "../world/world.ts";

@@ -1,11 +1,12 @@
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { explained } from "../causes/diagnose.ts";
-import { MxtokenError, systemCode } from "../errors.ts";
+import { MxtokenError } from "../errors.ts";
 import type { Endpoint, Mechanism, Protocol } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
 import { showEndpoint } from "../settings/servers.ts";
+import { systemCode } from "../system-error.ts";
 import { within } from "../world/waiting.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
 import { mechanismsByStrength } from "./sasl.ts";

@@ -1,5 +1,6 @@
-import { MxtokenError, systemReason } from "../errors.ts";
+import { MxtokenError } from "../errors.ts";
 import { ofAccount } from "../events.ts";
+import { systemReason } from "../system-error.ts";
 import type { World } from "../world/world.ts";
 
 /**

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
-import { MxtokenError, mayBeReadLater, systemReason } from "../errors.ts";
+import { MxtokenError } from "../errors.ts";
+import { mayBeReadLater, systemReason } from "../system-error.ts";
 import { readBounded, whyNot } from "../world/read-bounded.ts";
 import { pause } from "../world/waiting.ts";
 import type { Host, Stop } from "../world/world.ts";

@@ -1,8 +1,9 @@
 import { createServer as createHttpServer, type RequestListener, type Server } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import { MxtokenError, systemCode, systemReason } from "../errors.ts";
+import { MxtokenError } from "../errors.ts";
 import type { KeyPair } from "../store/certificate-files.ts";
+import { systemCode, systemReason } from "../system-error.ts";
 import type { Clock } from "../world/world.ts";
 
 /** A server on 127.0.0.1 and, where there is IPv6, on ::1, with one port on both. */

@@ -1,7 +1,8 @@
 import { closeSync, constants, lstatSync, openSync } from "node:fs";
 import { open, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { MxtokenError, systemCode, systemReason } from "../errors.ts";
+import { MxtokenError } from "../errors.ts";
+import { systemCode, systemReason } from "../system-error.ts";
 import type { Clock, Host } from "../world/world.ts";
 import { checkTarget, OpenFile, renameOver, syncDirectory, unwritable } from "./disk.ts";
 import { type HeldLock, unlocked } from "./lock.ts";

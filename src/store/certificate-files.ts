@@ -1,8 +1,9 @@
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { MxtokenError, systemCode } from "../errors.ts";
+import { MxtokenError } from "../errors.ts";
 import { Secret } from "../secret.ts";
+import { systemCode } from "../system-error.ts";
 import type { Clock, Host, World } from "../world/world.ts";
 import { unwritable } from "./disk.ts";
 import { withLock } from "./lock.ts";

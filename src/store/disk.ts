@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import { realpath, rename } from "node:fs/promises";
-import { MxtokenError, systemCode, systemReason } from "../errors.ts";
+import { MxtokenError } from "../errors.ts";
+import { systemCode, systemReason } from "../system-error.ts";
 import type { Clock, Host } from "../world/world.ts";
 
 /** A failed write as the error that the person sees, with the place and the reason. */

@@ -1,8 +1,8 @@
 import { constants, lstatSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, readdir, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { systemCode } from "../errors.ts";
 import type { Secret } from "../secret.ts";
+import { systemCode } from "../system-error.ts";
 import { sha256 } from "../world/builtins.ts";
 import type { Clock, Host } from "../world/world.ts";
 import { checkTarget, OpenFile, syncDirectory, unwritable } from "./disk.ts";

@@ -1,6 +1,7 @@
 import { constants, type Stats, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { MxtokenError, systemCode, systemReason } from "../errors.ts";
+import { MxtokenError } from "../errors.ts";
+import { systemCode, systemReason } from "../system-error.ts";
 import type { Clock, Host, World } from "../world/world.ts";
 import { OpenFile, unwritable } from "./disk.ts";
 
@@ -106,7 +107,7 @@ function isLocked({ tryLock }: Locks, { fd }: OpenFile, path: string): boolean {
   } catch (error) {
     throw new MxtokenError("unwritable", `cannot lock ${path}: ${systemReason(error)}`, {
       cause: error,
-      hint: "does this file system know locks?",
+      hint: "keep the tokens on a local disk, by --home DIRECTORY",
     });
   }
 }

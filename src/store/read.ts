@@ -1,5 +1,6 @@
 import { readFileSync, type Stats, statSync } from "node:fs";
-import { MxtokenError, mayBeReadLater, systemCode, systemReason } from "../errors.ts";
+import { MxtokenError } from "../errors.ts";
+import { mayBeReadLater, systemCode, systemReason } from "../system-error.ts";
 import type { TokenRecord } from "../token.ts";
 import type { Host } from "../world/world.ts";
 import type { HeldLock } from "./lock.ts";

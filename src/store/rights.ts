@@ -1,7 +1,8 @@
 import { existsSync, type Stats } from "node:fs";
 import { chmod, chown, lstat, mkdir, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { MxtokenError, systemCode, systemReason } from "../errors.ts";
+import { MxtokenError } from "../errors.ts";
+import { systemCode, systemReason } from "../system-error.ts";
 import { runWithin } from "../world/waiting.ts";
 import type { Clock, Host, Stop } from "../world/world.ts";
 import { type OpenFile, unwritable } from "./disk.ts";
@@ -81,7 +82,27 @@ export async function keepOwner(
   const shared = (formerMode & 0o137) === 0 && (formerMode & 0o040) !== 0 && group !== ownGid;
   const readable = gid !== undefined || shared ? 0o040 : 0;
   const mode = (formerMode & 0o600) | readable;
-  if ((now.mode & 0o7777) !== mode) await file.chmod(mode);
+  if ((now.mode & 0o7777) === mode) return;
+  try {
+    await file.chmod(mode);
+  } catch (error) {
+    if (!hasNoModes(error)) throw error;
+    throw new MxtokenError(
+      "unwritable",
+      `its file system keeps no permissions, so others may read what is written there: ${systemReason(error)}`,
+      {
+        cause: error,
+        hint: "keep the tokens where files are one user's own, by --home DIRECTORY; a Windows drive in WSL has permissions when it is mounted with the option metadata",
+      },
+    );
+  }
+}
+
+/** A file that was made a moment ago is ours: what its system does not let us do, it does not know. */
+function hasNoModes(error: unknown): boolean {
+  return ["EPERM", "EACCES", "ENOSYS", "EOPNOTSUPP", "ENOTSUP", "EINVAL"].includes(
+    systemCode(error) ?? "",
+  );
 }
 
 /**

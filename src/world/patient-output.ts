@@ -1,7 +1,7 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, write } from "node:fs";
 import { Writable } from "node:stream";
 import { promisify } from "node:util";
-import { systemCode } from "../errors.ts";
+import { systemCode } from "../system-error.ts";
 import type { Output } from "./world.ts";
 
 const writeSome = promisify(write);

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { systemCode, systemReason } from "../errors.ts";
+import { systemCode, systemReason } from "../system-error.ts";
 import { withoutSecrets } from "./builtins.ts";
 import type { Child, CommandResult, Ending, Environment, Runnable, RunOptions } from "./world.ts";
 

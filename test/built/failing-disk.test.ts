@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { readSealedTokens } from "../../src/store/restore.ts";
@@ -66,6 +66,45 @@ function assertQuiet(run: Run): void {
     assert.ok(!run.written.stderr.includes(secret), "a secret was printed");
   }
 }
+
+describe("a file system that lacks something: 73 before anybody is asked, with a way out", () => {
+  const lockFile = () => join(dirname(scene.tokenFile), `.${basename(scene.tokenFile)}.lock`);
+  const assertTold = async (run: Run, words: RegExp) => {
+    assert.equal((await run.ended).status, 73, run.written.stderr);
+    assert.match(run.written.stderr.replace(/\s+/g, " "), words);
+    assert.equal(scene.endpoint.requests.length, 0);
+    assert.equal(scene.lines().accessToken, "old-access-token");
+  };
+
+  for (const [error, words] of [
+    ["ENOLCK", "the file system has no lock to give"],
+    ["EOPNOTSUPP", "the file system cannot do that"],
+    ["ESTALE", "the network file system does not find it now"],
+    ["ENOSYS", "the system cannot do that"],
+    ["EIO", "the disk cannot read or write it"],
+  ] as const) {
+    for (const [what, args] of commands) {
+      test(`${error} at the lock, ${what}`, async () => {
+        const run = start(args, [{ call: "lock", path: lockFile(), action: error }]);
+        await assertTold(run, new RegExp(`cannot lock .*: ${words} .*--home DIRECTORY`));
+      });
+    }
+  }
+
+  for (const error of ["EPERM", "EACCES", "ENOSYS", "EOPNOTSUPP"] as const) {
+    test(`${error} at chmod, as on a drive without permissions`, async () => {
+      chmodSync(scene.tokenFile, 0o400);
+      const run = start([user], [{ call: "chmod", path: temporary(), action: error }]);
+      await assertTold(run, /keeps no permissions, so others may read .*--home DIRECTORY/);
+    });
+  }
+
+  test("another failure at chmod is told as what it is", async () => {
+    chmodSync(scene.tokenFile, 0o400);
+    const run = start([user], [{ call: "chmod", path: temporary(), action: "EIO" }]);
+    await assertTold(run, /cannot write .*: the disk cannot read or write it/);
+  });
+});
 
 describe("a write that fails when the only copy of a refresh token is in memory", () => {
   for (const [call, error, reserved] of [

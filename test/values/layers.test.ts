@@ -11,6 +11,7 @@ const rooms = [
   { name: "causes", packages: [] },
   { name: "mail-server.ts", packages: [] },
   { name: "errors.ts", packages: [] },
+  { name: "system-error.ts", packages: [] },
   { name: "mailbox.ts", packages: [] },
   { name: "token.ts", packages: [] },
   { name: "events.ts", packages: [] },
