@@ -5,6 +5,16 @@ declare module "fs-native-extensions" {
   export function unlock(fd: number): void;
 }
 
+// From Node 22.5 on, and not in the types of Node 20.
+declare module "node:sqlite" {
+  export class DatabaseSync {
+    /** @param options.timeout how long it waits for a lock, ms */
+    constructor(path: string, options?: { timeout?: number });
+    exec(statement: string): void;
+    close(): void;
+  }
+}
+
 // The parts of undici that send a request, and ask a proxy for a tunnel. Its index loads all the others as well, fetch,
 // WebSocket and cache among them, which takes twice the time and the memory.
 

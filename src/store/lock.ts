@@ -1,9 +1,9 @@
 import { constants, type Stats, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { MxtokenError } from "../errors.ts";
-import { systemCode, systemReason } from "../system-error.ts";
 import type { Clock, Host, World } from "../world/world.ts";
 import { OpenFile, unwritable } from "./disk.ts";
+import { type KernelLocks, kernelLocks } from "./kernel-locks.ts";
 
 // Longer than another process may hold it: a refresh takes 60 s at most.
 const patience = 90_000;
@@ -51,42 +51,39 @@ export async function withLock<T>(
   { onWait, stop = world.interrupted }: LockWait,
   work: (lock: HeldLock) => Promise<T>,
 ): Promise<T> {
-  const locks = await nativeLocks();
-  const lockFile = join(dirname(path), `.${basename(path)}.lock`);
+  const locks = await kernelLocks();
   const wait = waiter(world, path, onWait, stop);
-  const file = await openLockFile(world, lockFile);
-  const own = [file];
+  const lockFile = await locks.openLockFile(world, join(dirname(path), `.${basename(path)}.lock`));
+  const own: OpenFile[] = [];
   try {
-    await wait(() => isLocked(locks, file, lockFile));
-    const target = await lockTarget(world, path, (found) =>
-      wait(() => isLocked(locks, found, path)),
-    );
+    await wait(() => lockFile.tryLock());
+    const lock = isTargetLocked(world) ? locks.tryLock : undefined;
+    const target = lock && (await lockTarget(path, (found) => wait(() => lock(found, path))));
     if (target !== undefined) own.push(target);
     stop.throwIfAborted();
     world.trace(`holding the lock of ${path}`);
-    return await work(heldLock(world, locks, own));
+    return await work(heldLock(lock, own));
   } finally {
     // The lock goes with the last descriptor of its file; the lock file's goes last.
     for (const each of own.reverse()) each.close();
+    lockFile.close();
   }
 }
 
-function heldLock(world: Host, locks: Locks, own: OpenFile[]): HeldLock {
+/** @param lock undefined where files are not locked themselves */
+function heldLock(lock: KernelLocks["tryLock"], own: OpenFile[]): HeldLock {
+  if (lock === undefined) return unlocked;
   return {
     fileOf: ({ ino, dev }) =>
-      own.slice(1).find((file) => {
+      own.find((file) => {
         const held = file.stat();
         return held.ino === ino && held.dev === dev;
       }),
     hold(next) {
-      if (!isTargetLocked(world)) {
-        next.close();
-        return;
-      }
       // Closed with the others in any case; without a lock, the lock file's has to do.
       own.push(next);
       try {
-        locks.tryLock(next.fd);
+        lock(next);
       } catch {
         // What is to be stored now is stored all the same.
       }
@@ -97,19 +94,6 @@ function heldLock(world: Host, locks: Locks, own: OpenFile[]): HeldLock {
 /** On Windows a lock keeps readers out as well, and an open file cannot be replaced. */
 function isTargetLocked({ platform }: Host): boolean {
   return platform !== "win32";
-}
-
-type Locks = typeof import("fs-native-extensions");
-
-function isLocked({ tryLock }: Locks, { fd }: OpenFile, path: string): boolean {
-  try {
-    return tryLock(fd);
-  } catch (error) {
-    throw new MxtokenError("unwritable", `cannot lock ${path}: ${systemReason(error)}`, {
-      cause: error,
-      hint: "keep the tokens on a local disk, by --home DIRECTORY",
-    });
-  }
 }
 
 /** Waits for what another process holds, for 90 s in all. */
@@ -133,11 +117,10 @@ function waiter(world: Clock, tokenFile: string, onWait: () => void, stop: Abort
 
 /** @returns undefined where there is none, or none that this user may open for writing */
 async function lockTarget(
-  world: Host,
   path: string,
   lock: (found: OpenFile) => Promise<void>,
 ): Promise<OpenFile | undefined> {
-  while (isTargetLocked(world)) {
+  for (;;) {
     const file = openTarget(path);
     if (file === undefined) return undefined;
     try {
@@ -150,7 +133,6 @@ async function lockTarget(
     if (isStill(path, file)) return file;
     file.close();
   }
-  return undefined;
 }
 
 function openTarget(path: string): OpenFile | undefined {
@@ -171,51 +153,4 @@ function isStill(path: string, file: OpenFile): boolean {
   } catch (error) {
     throw unwritable(path, error);
   }
-}
-
-let loading: Promise<Locks> | undefined;
-
-/** Loaded once: even to find out that it is loaded already takes its time. */
-function nativeLocks(): Promise<Locks> {
-  loading ??= import("fs-native-extensions").catch((error) => {
-    throw new MxtokenError("unwritable", "file locks are not available on this platform", {
-      cause: error,
-    });
-  });
-  return loading;
-}
-
-async function openLockFile(world: Host, path: string): Promise<OpenFile> {
-  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-  // O_NOFOLLOW does not exist on Windows, where it is undefined and counts as 0.
-  const flags = O_RDWR | O_NOFOLLOW;
-  try {
-    const existing = OpenFile.openExisting(path, flags);
-    if (existing !== undefined) return requireLockFile(path, existing);
-    const made = await OpenFile.open(path, flags | O_CREAT | O_EXCL, 0o600);
-    await giveToDirectory(world, path, made);
-    return made;
-  } catch (error) {
-    // Another process has made it meanwhile.
-    const other = systemCode(error) === "EEXIST" ? OpenFile.openExisting(path, flags) : undefined;
-    if (other !== undefined) return requireLockFile(path, other);
-    throw unwritable(path, error);
-  }
-}
-
-/** What has this name may have been put there by somebody who wants something of ours for it. */
-function requireLockFile(path: string, file: OpenFile): OpenFile {
-  const found = file.stat();
-  if (found.isFile() && found.nlink === 1) return file;
-  file.close();
-  const hint = "it is another file's name; remove it";
-  throw new MxtokenError("unwritable", `${path} is not a lock file of ours`, { hint });
-}
-
-/** What root leaves in somebody's directory must not lock its owner out. */
-async function giveToDirectory(world: Host, path: string, made: OpenFile): Promise<void> {
-  if (world.user?.uid !== 0) return;
-  const { uid, gid } = statSync(dirname(path));
-  const now = made.stat();
-  if (now.uid !== uid || now.gid !== gid) await made.chown(uid, gid);
 }

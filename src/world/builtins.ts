@@ -130,3 +130,14 @@ export function keepSecrets(inherited: NodeJS.ProcessEnv) {
     },
   };
 }
+
+/** Node's SQLite; undefined where this version has none. Up to version 24 it says that it is new, unasked. */
+export function sqlite(): typeof import("node:sqlite") | undefined {
+  const { emitWarning } = process;
+  process.emitWarning = () => undefined;
+  try {
+    return process.getBuiltinModule("node:sqlite") as ReturnType<typeof sqlite>;
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
