@@ -6,7 +6,7 @@ import { Secret } from "../secret.ts";
 import type { Clock, Host, World } from "../world/world.ts";
 import { unwritable } from "./disk.ts";
 import { withLock } from "./lock.ts";
-import { reserve } from "./reservation.ts";
+import { Reservation } from "./reservation.ts";
 import { makeDirectory } from "./rights.ts";
 
 /** Key and certificate of the listener on `https://localhost`, both PEM. */
@@ -134,7 +134,7 @@ export async function writeCertificateFiles(
   pair: KeyPair,
 ): Promise<void> {
   const files = certificateFiles(directory);
-  const place = (path: string) => reserve(world, { path, owner: "of the directory" });
+  const place = (path: string) => Reservation.make(world, { path, owner: "of the directory" });
   const key = await place(files.key);
   try {
     const certificate = await place(files.certificate);

@@ -72,11 +72,7 @@ export async function withLock<T>(
 
 function heldLock(world: Host, locks: Locks, own: OpenFile[]): HeldLock {
   return {
-    fileOf: ({ ino, dev }) =>
-      own.slice(1).find((file) => {
-        const held = file.stat();
-        return held.ino === ino && held.dev === dev;
-      }),
+    fileOf: (found) => own.slice(1).find((file) => isOf(file, found)),
     hold(next) {
       if (!isTargetLocked(world)) {
         next.close();
@@ -165,11 +161,15 @@ function openTarget(path: string): OpenFile | undefined {
 function isStill(path: string, file: OpenFile): boolean {
   try {
     const now = statSync(path, { throwIfNoEntry: false });
-    const { dev, ino } = file.stat();
-    return now !== undefined && now.ino === ino && now.dev === dev;
+    return now !== undefined && isOf(file, now);
   } catch (error) {
     throw unwritable(path, error);
   }
+}
+
+function isOf(file: OpenFile, { dev, ino }: Stats): boolean {
+  const own = file.stat();
+  return own.ino === ino && own.dev === dev;
 }
 
 let loading: Promise<Locks> | undefined;

@@ -87,31 +87,23 @@ function readText(
     if (error instanceof MxtokenError) throw error;
     const code = systemCode(error);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    if (mayBeReadLater(error)) throw notReadNow(path, error);
-    throw new MxtokenError("unreadable", `cannot read ${path}: ${systemReason(error)}`, {
-      facts: { path, code },
-      cause: error,
-      hint: "whose file is it? run mxtoken as that user, or pass another --token-file",
-    });
+    const [kind, now, hint] = mayBeReadLater(error)
+      ? (["unreachable", " now", "nothing was changed; try again later"] as const)
+      : (["unreadable", "", notOurs] as const);
+    const message = `cannot read ${path}${now}: ${systemReason(error)}`;
+    throw new MxtokenError(kind, message, { facts: { path, code }, cause: error, hint });
   }
 }
 
-const emptyRecord: TokenRecord = { accessToken: undefined, refreshToken: undefined, notes: {} };
+const notOurs = "whose file is it? run mxtoken as that user, or pass another --token-file";
 
-function notReadNow(path: string, error: unknown): MxtokenError {
-  return new MxtokenError("unreachable", `cannot read ${path} now: ${systemReason(error)}`, {
-    facts: { path, code: systemCode(error) },
-    cause: error,
-    hint: "nothing was changed; try again later",
-  });
-}
+const emptyRecord: TokenRecord = { accessToken: undefined, refreshToken: undefined, notes: {} };
 
 /** Whether everybody on this machine can read the file, as after a copy by hand. */
 export function isReadableByEverybody(world: Host, path: string): boolean {
   // Windows protects by access lists, and its file modes tell nothing of them.
   if (world.user === undefined) return false;
-  const found = look(path);
-  return found !== undefined && (found.mode & 0o004) !== 0;
+  return ((look(path)?.mode ?? 0) & 0o004) !== 0;
 }
 
 /**
@@ -126,15 +118,10 @@ export async function identityIn(path: string): Promise<TokenIdentity | undefine
     return record === undefined ? undefined : identityOf(record);
   } catch (error) {
     if (error instanceof MxtokenError && error.code === "unreachable") throw error;
-    const signature = signatureOf(path);
+    const found = look(path);
+    const signature = found && signatureIn(found);
     return signature === undefined ? undefined : { tokens: signature, accessToken: signature };
   }
-}
-
-/** What changes whenever a file is replaced; undefined where there is none, or nobody may look. */
-function signatureOf(path: string): string | undefined {
-  const found = look(path);
-  return found && signatureIn(found);
 }
 
 function signatureIn({ mtimeMs, ino, size }: Stats): string {
