@@ -49,20 +49,18 @@ export async function requestForApplication(life: Life): Promise<Token> {
   const { serviceAccount } = await requests.prepare();
   tell({ is: "askingForApplication", who: whoAsks(client, serviceAccount), scope });
   let asked = scope;
-  let response: TokenResponse;
-  try {
-    response = await request(life, scope);
-  } catch (error) {
+  const ask = () =>
+    request(life, asked).catch((error) => {
+      throw withDelegation(account, serviceAccount, error);
+    });
+  const response = await ask().catch((error) => {
     const isNotDelegated =
       error instanceof MxtokenError && error.oauthError === "unauthorized_client";
-    if (!isNotDelegated || alternativeScope === undefined)
-      throw withDelegation(account, serviceAccount, error);
+    if (!isNotDelegated || alternativeScope === undefined) throw error;
     tell({ is: "scopeNotDelegated", scope, instead: alternativeScope });
     asked = alternativeScope;
-    response = await request(life, asked).catch((again) => {
-      throw withDelegation(account, serviceAccount, again);
-    });
-  }
+    return ask();
+  });
   const { unechoedScopes } = client;
   const token = tokenFrom(response, world.now(), { scope: asked, unechoedScopes }, undefined);
   tell({ is: "issued" });
@@ -108,10 +106,7 @@ function withDelegation(
   if (!isOfDelegation) return error;
   const { email } = serviceAccount;
   const facts = { client: client.id, serviceAccount: email, scopes, mailbox: mailbox.address.text };
-  return error.with({
-    code: "applicationRefused",
-    ...diagnosed({ ...error.facts, ...facts }),
-  });
+  return error.with({ code: "applicationRefused", ...diagnosed({ ...error.facts, ...facts }) });
 }
 
 /**

@@ -62,11 +62,11 @@ export async function acceptBrought(life: Life, brought: Secret): Promise<Accept
 }
 
 /** @returns where it is */
-async function keep({ entry, ...life }: Life, open: OpenEntry, token: Token): Promise<string> {
-  const record = recordOf({ entry, ...life }, token, undefined, undefined);
+async function keep(life: Life, open: OpenEntry, token: Token): Promise<string> {
+  const record = recordOf(life, token, undefined, undefined);
   if (open.record !== undefined) return open.keepBeside(record);
   await open.commit(record);
-  return entry.place;
+  return life.entry.place;
 }
 
 /** What became of a refresh token that was brought, for an error. */

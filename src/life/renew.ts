@@ -1,13 +1,14 @@
 import { Interrupted, MxtokenError } from "../errors.ts";
 import { afterProof, isWorthStoring, type Proof, requireAccepted } from "../proof/proof.ts";
 import type { Entry, OpenEntry } from "../store/entry.ts";
+import { identityOf } from "../store/token-file.ts";
 import type { TokenRecord } from "../token.ts";
 import { requestForApplication } from "./application.ts";
 import { type Life, prove, recordOf, requestRefresh } from "./life.ts";
-import { type Grant, isOther, renewedLineOne, sameLine, waitForOther } from "./other-renewal.ts";
+import { type Grant, renewedLineOne, sameLine, waitForOther } from "./other-renewal.ts";
 
 /** The occasion for a new token. */
-type Renewal = RenewalWithoutProof | RenewalWithProof;
+export type Renewal = RenewalWithoutProof | RenewalWithProof;
 
 interface RenewalWithoutProof {
   readonly proof: "none";
@@ -60,9 +61,7 @@ const rounds = 5;
  */
 export async function renew(life: Life, how: Renewal): Promise<Renewed> {
   if (how.proof === "before it is shown") return renewAndProve(life, how);
-  const step = await renewUnderLock(life, how, ({ record }) => {
-    return record !== undefined && how.unless(record);
-  });
+  const step = await renewUnderLock(life, how, (former) => how.unless(former));
   if (step.is === "nothingToRenew") return step;
   const is = step.is === "willDo" ? "byOther" : "renewed";
   return { is, record: step.record, proof: undefined };
@@ -72,8 +71,9 @@ async function renewAndProve(life: Life, how: RenewalWithProof): Promise<Renewed
   let { seen } = how;
   for (let round = 0; round < rounds; round += 1) {
     const before = seen;
-    const step = await renewUnderLock(life, how, ({ record, isRestored }) => {
-      return record?.refreshToken !== undefined && !isRestored && isOther(before, record);
+    const step = await renewUnderLock(life, how, (former, isRestored) => {
+      if (former.refreshToken === undefined || isRestored) return false;
+      return identityOf(former).tokens !== identityOf(before).tokens;
     });
     if (step.is === "renewed") return finish(life, how, step.grant);
     life.world.interrupted.throwIfAborted();
@@ -99,12 +99,14 @@ async function renewAndProve(life: Life, how: RenewalWithProof): Promise<Renewed
 function renewUnderLock(
   life: Life,
   how: Renewal,
-  willDo: (open: OpenEntry) => boolean,
+  willDo: (former: TokenRecord, isRestored: boolean) => boolean,
 ): Promise<Step> {
   const { account, entry, tell } = life;
   return entry.edit(account.owner, async (open): Promise<Step> => {
     const former = open.record;
-    if (former !== undefined && willDo(open)) return { is: "willDo", record: former };
+    if (former !== undefined && willDo(former, open.isRestored)) {
+      return { is: "willDo", record: former };
+    }
     if (how.proof === "none" && how.by === "application") return issueUnderLock(life, open);
     if (former?.refreshToken === undefined) return { is: "nothingToRenew", record: former };
     const { refreshToken } = former;

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync } from "node:fs";
+import { existsSync, lstatSync, type Stats } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Address } from "../mailbox.ts";
 import type { Settings } from "../settings/settings.ts";
@@ -37,12 +37,18 @@ function tokenDirectory(world: Host, home: string | undefined): string {
 
 function isPrivateDirectory(world: Host, path: string): boolean {
   const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined || !found.isDirectory()) return false;
-  if (world.user === undefined) return true;
-  const { uid, gid } = world.user;
+  if (found?.isDirectory() !== true) return false;
+  const { user } = world;
+  return user === undefined || (found.uid === user.uid && !isWritableByOthers(found, user));
+}
+
+/** Whether others than this user can write to a directory. */
+export function isWritableByOthers(
+  { gid, mode }: Stats,
+  user: { readonly uid: number; readonly gid: number },
+): boolean {
   // Where every user has a group of their own, new directories are writable for that group.
-  const isOwnGroup = found.gid === gid && gid === uid;
-  return found.uid === uid && (found.mode & (isOwnGroup ? 0o002 : 0o022)) === 0;
+  return (mode & (gid === user.gid && gid === user.uid ? 0o002 : 0o022)) !== 0;
 }
 
 /** One name for every way to write the address: file systems differ on the case of letters. */

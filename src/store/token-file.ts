@@ -24,11 +24,7 @@ const noteLimit = 4000;
 const explanation =
   "# Line 1 is the access token, line 2 the refresh token. The rest is for people.";
 
-const moments: ReadonlySet<string> = new Set<keyof TokenNotes>([
-  "signedInAt",
-  "issuedAt",
-  "expiresAt",
-]);
+const moments: readonly string[] = ["signedInAt", "issuedAt", "expiresAt"];
 
 /**
  * Reads the text of a token file: ours, oauth2_imap's, or only the two lines; with LF or CRLF,
@@ -49,17 +45,14 @@ export function readTokenText(text: string): { readonly record: TokenRecord } | 
 
 /** What a person is told of a file that cannot be used as a token file. */
 export function notATokenFile(path: string, { is, why }: NoTokenFile): MxtokenError {
-  const [message, hint] =
-    is === "other"
-      ? [`${path} is no token file: ${why}`, leftAsItIs]
-      : [
-          `${path}: ${why}`,
-          "move the file away, or sign in and replace it: mxtoken with --startover",
-        ];
-  return new MxtokenError("unreadable", message, { facts: { path }, hint });
+  const message = `${path}${is === "other" ? " is no token file" : ""}: ${why}`;
+  return new MxtokenError("unreadable", message, { facts: { path }, hint: whatToDo[is] });
 }
 
-const leftAsItIs = "nothing of it was sent, and it is left as it is; name another --token-file";
+const whatToDo = {
+  other: "nothing of it was sent, and it is left as it is; name another --token-file",
+  damaged: "move the file away, or sign in and replace it: mxtoken with --startover",
+} as const;
 
 function parseNotes(lines: readonly string[]): TokenNotes {
   const found = new Map<string, string>();
@@ -70,7 +63,7 @@ function parseNotes(lines: readonly string[]): TokenNotes {
   }
   const notes = Object.entries(noteTitles).map(([key, title]) => {
     const text = found.get(title);
-    return [key, moments.has(key) ? moment(text) : text] as const;
+    return [key, moments.includes(key) ? moment(text) : text] as const;
   });
   return Object.fromEntries(notes) as TokenNotes;
 }
