@@ -3,7 +3,6 @@ import type { Facts } from "../causes/cause.ts";
 import { diagnosed, explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import type { ApplicationAsking } from "../events.ts";
-import type { Finding } from "../mail-server.ts";
 import type { OAuthClient, ServiceAccount, TokenRequestContext } from "../oauth/client.ts";
 import { requestClientCredentials } from "../oauth/grants.ts";
 import { requestByAssertion, withServerClock } from "../oauth/jwt-bearer.ts";
@@ -24,17 +23,9 @@ export async function issueAndProve(life: Life): Promise<Accepted> {
   await entry.edit(account.owner, (open) => open.reserve());
   tell({ is: "beforeSignIn", remarks: account.client.shortcomings });
   const token = await requestForApplication(life);
-  try {
-    return await accept(life, token);
-  } catch (error) {
-    const isBoxRefused =
-      error instanceof MxtokenError && error.findings?.some(isRefusalOfMailbox) === true;
-    throw isBoxRefused ? withPermissions(account, error, readClaims(token.accessToken)) : error;
-  }
-}
-
-function isRefusalOfMailbox({ probe, result }: Finding): boolean {
-  return probe !== "smtp" && result === "refused";
+  return accept(life, token).catch((error) => {
+    throw withPermissions(account, error, readClaims(token.accessToken));
+  });
 }
 
 /**
@@ -141,12 +132,12 @@ function stringsIn(value: unknown): string[] {
 }
 
 /** Where the mailbox refuses an application's token, it is its permission that is missing. */
-function withPermissions(
-  account: Account,
-  error: MxtokenError,
-  claims: Claims | undefined,
-): MxtokenError {
-  if (error.code !== "mailboxRefused" || account.roles === undefined) return error;
+function withPermissions(account: Account, error: unknown, claims: Claims | undefined): unknown {
+  if (!(error instanceof MxtokenError) || error.code !== "mailboxRefused") return error;
+  const isBoxRefused = error.findings?.some(
+    ({ probe, result }) => probe !== "smtp" && result === "refused",
+  );
+  if (isBoxRefused !== true || account.roles === undefined) return error;
   const facts = { ...error.facts, ...factsOf(account, claims) };
   return error.with(explained("application-without-right-to-mailbox", facts));
 }

@@ -35,19 +35,12 @@ interface RenewalWithProof {
 /** What came of it. */
 export type Renewed =
   /** with `byOther`, another process has done it; `proof` is undefined where none was wanted */
-  | {
-      readonly is: "renewed" | "byOther";
-      readonly record: TokenRecord;
-      readonly proof: Proof | undefined;
-    }
+  | { readonly is: "renewed" | "byOther"; readonly record: TokenRecord; readonly proof?: Proof }
   /** there is no refresh token */
   | { readonly is: "nothingToRenew"; readonly record: TokenRecord | undefined };
 
-/** What the step under the lock came to. */
-type Step =
-  | { readonly is: "renewed"; readonly record: TokenRecord; readonly grant: Grant }
-  | { readonly is: "willDo"; readonly record: TokenRecord }
-  | Extract<Renewed, { is: "nothingToRenew" }>;
+/** What the step under the lock came to; with what is still to be proven. */
+type Step = Renewed & { readonly grant?: Grant };
 
 /** How often another process may be seen refreshing before this one gives up. */
 const rounds = 5;
@@ -61,10 +54,7 @@ const rounds = 5;
  */
 export async function renew(life: Life, how: Renewal): Promise<Renewed> {
   if (how.proof === "before it is shown") return renewAndProve(life, how);
-  const step = await renewUnderLock(life, how, (former) => how.unless(former));
-  if (step.is === "nothingToRenew") return step;
-  const is = step.is === "willDo" ? "byOther" : "renewed";
-  return { is, record: step.record, proof: undefined };
+  return renewUnderLock(life, how, (former) => how.unless(former));
 }
 
 async function renewAndProve(life: Life, how: RenewalWithProof): Promise<Renewed> {
@@ -75,7 +65,7 @@ async function renewAndProve(life: Life, how: RenewalWithProof): Promise<Renewed
       if (former.refreshToken === undefined || isRestored) return false;
       return identityOf(former).tokens !== identityOf(before).tokens;
     });
-    if (step.is === "renewed") return finish(life, how, step.grant);
+    if (step.grant !== undefined) return finish(life, how, step.grant);
     life.world.interrupted.throwIfAborted();
     if (step.is === "nothingToRenew") return step;
     const result = sameLine(before, step.record, "accessToken")
@@ -105,7 +95,7 @@ function renewUnderLock(
   return entry.edit(account.owner, async (open): Promise<Step> => {
     const former = open.record;
     if (former !== undefined && willDo(former, open.isRestored)) {
-      return { is: "willDo", record: former };
+      return { is: "byOther", record: former };
     }
     if (how.proof === "none" && how.by === "application") return issueUnderLock(life, open);
     if (former?.refreshToken === undefined) return { is: "nothingToRenew", record: former };
@@ -132,7 +122,7 @@ async function issueUnderLock(life: Life, open: OpenEntry): Promise<Step> {
   const token = await requestForApplication(life);
   const record = recordOf(life, token, undefined, open.record?.notes);
   await open.commit(record);
-  return { is: "renewed", record, grant: { token, former: open.record ?? record } };
+  return { is: "renewed", record };
 }
 
 /** Steps 6 and 7: prove the new access token, then let it replace line 1. */

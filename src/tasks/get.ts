@@ -15,7 +15,7 @@ import { LineInput } from "../sign-in/line-input.ts";
 import { loopbackRedirect } from "../sign-in/redirect.ts";
 import type { TokenNotes, TokenRecord } from "../token.ts";
 import type { Terminal, World } from "../world/world.ts";
-import { readToken, type SignInWishes, signIn } from "./person.ts";
+import { type SignInWishes, signIn, tokenFromInput } from "./person.ts";
 
 /** What the person wants of one run. */
 export interface GetRequest extends SignInWishes {
@@ -67,12 +67,12 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
     if (stored.record !== undefined && !startover) await proveStored(life, stored.record);
     return obtained(life, "issued", await issueAndProve(life));
   }
+  if (request.refreshTokenFromInput) return takeOver(life, stored);
+  const renewed = await renewStored(life, stored);
+  if (!("why" in renewed)) return renewed;
+  const { why } = renewed;
   const input = new LineInput(world);
   try {
-    if (request.refreshTokenFromInput) return await takeOver(life, stored, input);
-    const renewed = await renewStored(life, stored);
-    if (!("why" in renewed)) return renewed;
-    const { why } = renewed;
     await requireSomebody(world, input, request, why);
     return obtained(life, "signed in", await signIn(life, request, { input, redirect, why }));
   } finally {
@@ -107,10 +107,10 @@ function obtained(
 }
 
 /** Takes over a refresh token from standard input; perhaps it is the stored one. */
-async function takeOver(life: Life, { record }: Stored, input: LineInput): Promise<Obtained> {
+async function takeOver(life: Life, { record }: Stored): Promise<Obtained> {
   const { account, startover, tell, world } = life;
   const { foundRow } = account;
-  const brought = await readToken(world, tell, input, { what: "refresh token", foundRow });
+  const brought = await tokenFromInput(world, tell, { what: "refresh token", foundRow });
   if (!startover && record !== undefined && brought.equals(record.refreshToken)) {
     const refreshed = await refresh(life, record);
     if (refreshed !== undefined) return refreshed;

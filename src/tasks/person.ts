@@ -79,39 +79,28 @@ interface WantedToken {
  *
  * @throws MxtokenError `usage`, `configuration`; Interrupted
  */
-export async function readToken(
-  world: Clock & Terminal & Stop,
-  tell: Tell,
-  input: LineInput,
-  { what, foundRow }: WantedToken,
-): Promise<Secret> {
-  input.open();
-  if (world.stdin.isTTY === true) tell({ is: "tokenWanted", what });
-  const nothing = () => undefined;
-  const line = await within(world, patience, (stop) => input.next(stop), nothing);
-  if (line === undefined) throw new MxtokenError("usage", `no ${what} came on standard input`);
-  const text = line.replace(/^\uFEFF/, "");
-  const other = otherThanToken(text);
-  if (!isTokenText(text) || other !== undefined) {
-    const why = other === undefined ? "" : `: it is ${other}`;
-    throw new MxtokenError("usage", `what came on standard input is no ${what}${why}`);
-  }
-  const token = new Secret(text);
-  if (foundRow !== undefined) {
-    checkTokenFits("what came on standard input seems to", token, foundRow);
-  }
-  return token;
-}
-
-/** The same for a command that reads nothing else from standard input. */
 export async function tokenFromInput(
   world: Clock & Terminal & Stop,
   tell: Tell,
-  wanted: WantedToken,
+  { what, foundRow }: WantedToken,
 ): Promise<Secret> {
   const input = new LineInput(world);
   try {
-    return await readToken(world, tell, input, wanted);
+    input.open();
+    if (world.stdin.isTTY === true) tell({ is: "tokenWanted", what });
+    const nothing = () => undefined;
+    const line = await within(world, patience, (stop) => input.next(stop), nothing);
+    if (line === undefined) throw new MxtokenError("usage", `no ${what} came on standard input`);
+    const text = line.replace(/^\uFEFF/, "");
+    const other = otherThanToken(text);
+    if (!isTokenText(text) || other !== undefined) {
+      const why = other === undefined ? "" : `: it is ${other}`;
+      throw new MxtokenError("usage", `what came on standard input is no ${what}${why}`);
+    }
+    const token = new Secret(text);
+    const where = "what came on standard input seems to";
+    if (foundRow !== undefined) checkTokenFits(where, token, foundRow);
+    return token;
   } finally {
     input.close();
   }

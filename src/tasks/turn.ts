@@ -32,8 +32,8 @@ export interface TurnRequest {
 
 /** What a turn came to, whether it went well or not. */
 export interface Turn {
-  /** absolute; undefined where nobody may even look for it */
-  readonly tokenFile: string | undefined;
+  /** absolute */
+  readonly tokenFile: string;
   readonly provider: string | undefined;
   /** host of the token endpoint */
   readonly server: string | undefined;
