@@ -33,7 +33,7 @@ interface RenewalWithProof {
 }
 
 /** What came of it. */
-export type Renewed =
+type Renewed =
   /** with `byOther`, another process has done it; `proof` is undefined where none was wanted */
   | { readonly is: "renewed" | "byOther"; readonly record: TokenRecord; readonly proof?: Proof }
   /** there is no refresh token */
@@ -75,9 +75,9 @@ async function renewAndProve(life: Life, how: RenewalWithProof): Promise<Renewed
     // The other process ended before its token was proven; its refresh token is ours to use.
     seen = step.record;
   }
-  throw new MxtokenError("unreachable", `other processes keep refreshing ${life.entry.place}`, {
-    hint: "nothing was lost; try again when they are done",
-  });
+  const message = `other processes keep refreshing ${life.entry.place}`;
+  const hint = "nothing was lost; try again when they are done";
+  throw new MxtokenError("unreachable", message, { hint });
 }
 
 /**

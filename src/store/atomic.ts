@@ -1,7 +1,7 @@
 import { closeSync, constants, lstatSync, openSync } from "node:fs";
 import { rename, stat, unlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { MxtokenError, systemCode, systemReason } from "../errors.ts";
+import { systemCode } from "../errors.ts";
 import type { Clock, Host } from "../world/world.ts";
 import { checkTarget, OpenFile, refused, renameOver, syncDirectory, unwritable } from "./disk.ts";
 import { type HeldLock, unlocked } from "./lock.ts";
@@ -91,34 +91,24 @@ export async function replaceByItself(world: Clock & Host, replaced: Replaced): 
     await renameOver(world, temporary, path);
   } catch (error) {
     await unlink(temporary).catch(() => undefined);
-    throw cannotReplace(path, error, "is it mounted alone into a container, or immutable?");
+    const hint = "is it mounted alone into a container, or immutable?";
+    throw unwritable(path, error, "replace", hint);
   }
 }
 
 /**
- * Renames what is on the disk over the file that it replaces, and makes that last.
+ * Renames the temporary file over the file that it replaces, and makes that last.
  *
  * @throws MxtokenError `unwritable`; it stays where it is then
  */
-export async function putInPlace(
-  world: Clock & Host,
-  temporary: string,
-  path: string,
-): Promise<void> {
+export async function putInPlace(world: Clock & Host, path: string): Promise<void> {
+  const temporary = temporaryPath(path);
   await renameOver(world, temporary, path).catch((error) => {
     const hint = `its new content is in ${temporary}: the next run puts it in its place, if it can`;
-    throw cannotReplace(path, error, hint);
+    throw unwritable(path, error, "replace", hint);
   });
   await syncDirectory(world, dirname(path)).catch((error) => {
     throw unwritable(path, error);
-  });
-}
-
-export function cannotReplace(path: string, error: unknown, hint: string): MxtokenError {
-  return new MxtokenError("unwritable", `cannot replace ${path}: ${systemReason(error)}`, {
-    facts: { path, code: systemCode(error) },
-    cause: error,
-    hint,
   });
 }
 

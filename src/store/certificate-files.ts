@@ -111,11 +111,9 @@ async function requireOwnDirectory(world: Host, directory: string): Promise<void
   });
   const isOurs = found.uid === user.uid || user.uid === 0;
   if (isOurs && !isWritableByOthers(found, user)) return;
-  throw new MxtokenError(
-    "unwritable",
-    `${directory} belongs to another user or can be written by others, so no key is kept there`,
-    { hint: "make it yours alone: chmod 700, or name another --home" },
-  );
+  const why = "belongs to another user or can be written by others, so no key is kept there";
+  const hint = "make it yours alone: chmod 700, or name another --home";
+  throw new MxtokenError("unwritable", `${directory} ${why}`, { hint });
 }
 
 /**

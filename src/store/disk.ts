@@ -5,12 +5,15 @@ import { MxtokenError, systemCode, systemReason } from "../errors.ts";
 import type { Clock, Host } from "../world/world.ts";
 
 /** A failed write as the error that the person sees, with the place and the reason. */
-export function unwritable(path: string, error: unknown): MxtokenError {
+export function unwritable(
+  path: string,
+  error: unknown,
+  what: "write" | "replace" = "write",
+  hint?: string,
+): MxtokenError {
   if (error instanceof MxtokenError) return error;
-  return new MxtokenError("unwritable", `cannot write ${path}: ${systemReason(error)}`, {
-    facts: { path, code: systemCode(error) },
-    cause: error,
-  });
+  const details = { facts: { path, code: systemCode(error) }, cause: error, hint };
+  return new MxtokenError("unwritable", `cannot ${what} ${path}: ${systemReason(error)}`, details);
 }
 
 /** What is never written to, or taken for ours. */

@@ -148,11 +148,9 @@ export interface Owner {
  */
 export function requireOwner(place: string, notes: TokenNotes, owner: Owner): void {
   if (owner.provider !== undefined && !belongsTo(notes, owner.provider)) {
-    throw new MxtokenError(
-      "configuration",
-      `${place} belongs to ${notes.provider} by now and is not overwritten`,
-      { facts: { path: place }, hint: "pass another --token-file" },
-    );
+    const message = `${place} belongs to ${notes.provider} by now and is not overwritten`;
+    const details = { facts: { path: place }, hint: "pass another --token-file" };
+    throw new MxtokenError("configuration", message, details);
   }
   checkSameOwner(place, notes, owner);
 }
@@ -182,10 +180,9 @@ export function checkSameOwner(
   for (const [what, made, wanted] of both) {
     if (made === undefined || wanted === undefined || made === wanted) continue;
     const message = `${tokenFile} was made for ${what} ${made}, not for ${wanted}`;
-    throw new MxtokenError("configuration", message, {
-      facts: { path: tokenFile },
-      hint: `give the same options as when it was made, or pass another --token-file${canStartOver ? ", or --startover to replace it" : ""}`,
-    });
+    const orReplace = canStartOver ? ", or --startover to replace it" : "";
+    const hint = `give the same options as when it was made, or pass another --token-file${orReplace}`;
+    throw new MxtokenError("configuration", message, { facts: { path: tokenFile }, hint });
   }
 }
 

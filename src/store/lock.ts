@@ -100,10 +100,8 @@ function isLocked({ tryLock }: Locks, { fd }: OpenFile, path: string): boolean {
   try {
     return tryLock(fd);
   } catch (error) {
-    throw new MxtokenError("unwritable", `cannot lock ${path}: ${systemReason(error)}`, {
-      cause: error,
-      hint: "does this file system know locks?",
-    });
+    const details = { cause: error, hint: "does this file system know locks?" };
+    throw new MxtokenError("unwritable", `cannot lock ${path}: ${systemReason(error)}`, details);
   }
 }
 
@@ -177,9 +175,8 @@ let loading: Promise<Locks> | undefined;
 /** Loaded once: even to find out that it is loaded already takes its time. */
 function nativeLocks(): Promise<Locks> {
   loading ??= import("fs-native-extensions").catch((error) => {
-    throw new MxtokenError("unwritable", "file locks are not available on this platform", {
-      cause: error,
-    });
+    const message = "file locks are not available on this platform";
+    throw new MxtokenError("unwritable", message, { cause: error });
   });
   return loading;
 }

@@ -60,7 +60,7 @@ export class OpenTokenFile implements OpenEntry {
   readonly isRestored: boolean;
   readonly #world: Clock & Host;
   readonly #file: LockedFile;
-  #reserved: { readonly path: string; readonly reservation: Reservation } | undefined;
+  #reserved: Reservation | undefined;
 
   constructor(world: Clock & Host, file: LockedFile, record: TokenRecord | undefined) {
     this.#world = world;
@@ -117,14 +117,14 @@ export class OpenTokenFile implements OpenEntry {
 
   /** Gives back what was reserved and not used. */
   async release(): Promise<void> {
-    await this.#reserved?.reservation.release();
+    await this.#reserved?.release();
     this.#reserved = undefined;
   }
 
   /** @param expected digest of what still has to be there */
   async #put(path: string, next: TokenRecord, after: string, expected: string): Promise<void> {
-    const reservation =
-      this.#reserved?.path === path ? this.#reserved.reservation : await this.#reserveAt(path);
+    const former = this.#reserved;
+    const reservation = former?.path === path ? former : await this.#reserveAt(path);
     const text = sealTokens(next, after);
     const elsewhere = async (error: unknown) => {
       throw await keptAfter(error, this.#world, path, text);
@@ -152,9 +152,8 @@ export class OpenTokenFile implements OpenEntry {
 
   async #reserveAt(path: string): Promise<Reservation> {
     await this.release();
-    const reservation = await Reservation.make(this.#world, { ...this.#file, path });
-    this.#reserved = { path, reservation };
-    return reservation;
+    this.#reserved = await Reservation.make(this.#world, { ...this.#file, path });
+    return this.#reserved;
   }
 }
 

@@ -82,8 +82,3 @@ export function certificateDirectory(world: Host, home: string | undefined): str
 export function temporaryPath(path: string): string {
   return join(dirname(path), `.${basename(path)}.tmp`);
 }
-
-/** Whether something is there, of a process that is at work or that died. */
-export function isLeftBeside(path: string): boolean {
-  return existsSync(temporaryPath(path));
-}

@@ -128,11 +128,7 @@ function signatureIn({ mtimeMs, ino, size }: Stats): string {
   return `${mtimeMs} ${ino} ${size}`;
 }
 
-/** When the file was last written, ms since 1970; undefined where there is none, or nobody may look. */
-export function writtenAt(path: string): number | undefined {
-  return look(path)?.mtimeMs;
-}
-
+/** @returns undefined where there is none, or nobody may look */
 function look(path: string): Stats | undefined {
   try {
     return statSync(path);

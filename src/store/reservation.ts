@@ -3,7 +3,7 @@ import { unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { MxtokenError } from "../errors.ts";
 import type { Clock, Host } from "../world/world.ts";
-import { cannotReplace, prepareFile, putInPlace, type Replaced } from "./atomic.ts";
+import { prepareFile, putInPlace, type Replaced } from "./atomic.ts";
 import { type OpenFile, renameOver, syncDirectory, unwritable } from "./disk.ts";
 import { type HeldLock, unlocked } from "./lock.ts";
 import { temporaryPath } from "./places.ts";
@@ -13,8 +13,9 @@ const blank = Buffer.alloc(32 * 1024, "\n");
 
 /** A place on the disk that is already ours: what follows cannot fail for want of space or rights. */
 export class Reservation {
+  /** of the target */
+  readonly path: string;
   readonly #world: Clock & Host;
-  readonly #path: string;
   readonly #lock: HeldLock;
   readonly #temporary: string;
   readonly #file: OpenFile;
@@ -23,7 +24,7 @@ export class Reservation {
 
   private constructor(world: Clock & Host, { path, lock = unlocked }: Replaced, file: OpenFile) {
     this.#world = world;
-    this.#path = path;
+    this.path = path;
     this.#lock = lock;
     this.#temporary = temporaryPath(path);
     this.#file = file;
@@ -50,7 +51,7 @@ export class Reservation {
     try {
       await this.#file.fill(content);
     } catch (error) {
-      throw unwritable(this.#path, error);
+      throw unwritable(this.path, error);
     } finally {
       this.#lock.hold(this.#file);
     }
@@ -59,14 +60,14 @@ export class Reservation {
   /** Replaces the target by it; a reader sees the old content or the new, never a mixture. */
   async replace(): Promise<void> {
     this.#requireThere();
-    await putInPlace(this.#world, this.#temporary, this.#path);
+    await putInPlace(this.#world, this.path);
     this.#state = "replaced";
   }
 
   /** Whether the content still stands where it was put, or has its place already. */
   isThere(): boolean {
     if (this.#state === "replaced") return true;
-    return [this.#temporary, this.#path].some((path) => inodeOf(path) === this.#inode);
+    return [this.#temporary, this.path].some((path) => inodeOf(path) === this.#inode);
   }
 
   /** Somebody who knows nothing of this may have removed it, or put something else there. */
@@ -79,7 +80,7 @@ export class Reservation {
   async keepAs(path: string): Promise<void> {
     this.#requireThere();
     await renameOver(this.#world, this.#temporary, path).catch((error) => {
-      throw cannotReplace(path, error, `it is in ${this.#temporary}`);
+      throw unwritable(path, error, "replace", `it is in ${this.#temporary}`);
     });
     await syncDirectory(this.#world, dirname(path)).catch(() => undefined);
   }

@@ -41,7 +41,7 @@ async function restoreNow(world: Clock & Host, path: string, tell: Tell): Promis
       temporary,
       next === sealed ? whole(sealed, text, now) : sealTokens(next.record, current),
     );
-    await putInPlace(world, temporary, path);
+    await putInPlace(world, path);
     tell({ is: "tokensRestored", tokenFile: path });
     return true;
   }

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { Tell } from "../events.ts";
 import type { Secret } from "../secret.ts";
@@ -7,7 +8,7 @@ import type { World } from "../world/world.ts";
 import { type Entry, type OpenEntry, type Owner, requireOwner, type TokenStore } from "./entry.ts";
 import type { HeldLock } from "./lock.ts";
 import type { UsedTokenFile } from "./open-token-file.ts";
-import { defaultTokenFile, isLeftBeside } from "./places.ts";
+import { defaultTokenFile, temporaryPath } from "./places.ts";
 import { identityIn, isReadableByEverybody, readTokenFile } from "./read.ts";
 import type { TokenIdentity } from "./token-file.ts";
 
@@ -69,7 +70,8 @@ class TokenFileEntry implements Entry {
 
   async read(): Promise<TokenRecord | undefined> {
     const record = await this.peek();
-    if (record !== undefined || !isLeftBeside(this.place)) return record;
+    // What is prepared is of a process that is at work, or that died.
+    if (record !== undefined || !existsSync(temporaryPath(this.place))) return record;
     const { withTokenFileLock } = await import("./open-token-file.ts");
     return withTokenFileLock(this.#world, this.#used(), ({ lock }) => this.peek(lock));
   }

@@ -44,9 +44,11 @@ export async function check(
   }
   const resolved = await resolveMailboxToProve(world, settings, fromInput, tell);
   const { mailbox, foundRow, stored } = resolved;
-  const accessToken = fromInput
-    ? await tokenFromInput(world, tell, { what: "access token", foundRow })
-    : storedToken(world, stored);
+  const used = fromInput ? undefined : stored;
+  const accessToken =
+    used === undefined
+      ? await tokenFromInput(world, tell, { what: "access token", foundRow })
+      : storedToken(world, used);
   const proof = await prove({ world, account: { mailbox }, tell }, { accessToken });
   const { findings, otherAccount } = proof;
   const consequence = "nothing was changed";
@@ -54,7 +56,6 @@ export async function check(
   if (otherAccount !== undefined && opensMailbox(proof)) {
     tell({ is: "otherAccount", account: otherAccount, mailbox: mailbox.address.text });
   }
-  const used = fromInput ? undefined : stored;
   return {
     mailbox,
     tokenFile: used?.entry.place,
@@ -63,9 +64,8 @@ export async function check(
   };
 }
 
-function storedToken(world: Clock, stored: Stored | undefined): Secret {
-  const place = stored?.entry.place ?? "";
-  const record = stored?.record;
+function storedToken(world: Clock, { entry, record }: Stored): Secret {
+  const { place } = entry;
   if (record?.accessToken === undefined) throw noAccessToken(place);
   const { expiresAt } = record.notes;
   if (expiresAt !== undefined && expiresAt <= world.now()) {
