@@ -52,14 +52,12 @@ export async function withLock<T>(
 ): Promise<T> {
   const locks = await nativeLocks();
   const lockFile = join(dirname(path), `.${basename(path)}.lock`);
-  const wait = waiter(world, path, onWait, stop);
+  const take = taker(world, path, locks, { onWait, stop });
   const file = await openLockFile(world, lockFile);
   const own = [file];
   try {
-    await wait(() => isLocked(locks, file, lockFile));
-    const target = await lockTarget(world, path, (found) =>
-      wait(() => isLocked(locks, found, path)),
-    );
+    await take(file, lockFile);
+    const target = await lockTarget(world, path, take);
     if (target !== undefined) own.push(target);
     stop.throwIfAborted();
     world.trace(`holding the lock of ${path}`);
@@ -96,6 +94,9 @@ function isTargetLocked({ platform }: Host): boolean {
 
 type Locks = typeof import("fs-native-extensions");
 
+/** Locks a file of this name. */
+type Take = (file: OpenFile, path: string) => Promise<void>;
+
 function isLocked({ tryLock }: Locks, { fd }: OpenFile, path: string): boolean {
   try {
     return tryLock(fd);
@@ -106,11 +107,11 @@ function isLocked({ tryLock }: Locks, { fd }: OpenFile, path: string): boolean {
 }
 
 /** Waits for what another process holds, for 90 s in all. */
-function waiter(world: Clock, tokenFile: string, onWait: () => void, stop: AbortSignal) {
+function taker(world: Clock, tokenFile: string, locks: Locks, { onWait, stop }: LockWait): Take {
   const end = world.now() + patience;
   let isTold = false;
-  return async (lock: () => boolean): Promise<void> => {
-    while (!lock()) {
+  return async (file, path) => {
+    while (!isLocked(locks, file, path)) {
       if (!isTold) onWait();
       isTold = true;
       if (world.now() >= end) {
@@ -125,16 +126,12 @@ function waiter(world: Clock, tokenFile: string, onWait: () => void, stop: Abort
 }
 
 /** @returns undefined where there is none, or none that this user may open for writing */
-async function lockTarget(
-  world: Host,
-  path: string,
-  lock: (found: OpenFile) => Promise<void>,
-): Promise<OpenFile | undefined> {
+async function lockTarget(world: Host, path: string, take: Take): Promise<OpenFile | undefined> {
   while (isTargetLocked(world)) {
     const file = openTarget(path);
     if (file === undefined) return undefined;
     try {
-      await lock(file);
+      await take(file, path);
     } catch (error) {
       file.close();
       throw error;

@@ -35,7 +35,9 @@ export async function readTokenFile(
   if (found === undefined || found.text === "") return undefined;
   const read = readTokenText(found.text);
   if ("record" in read) return { ...read.record, writtenAt: found.writtenAt };
-  if (read.is === "damaged" && damaged === "replaceable") return emptyRecord;
+  if (read.is === "damaged" && damaged === "replaceable") {
+    return { accessToken: undefined, refreshToken: undefined, notes: {} };
+  }
   throw notATokenFile(path, read);
 }
 
@@ -62,19 +64,13 @@ export function rememberRead(read?: FileRead): { readonly read: FileRead | undef
   return handedOn;
 }
 
-function readText(
-  path: string,
-  lock: HeldLock | undefined,
-): { text: string; writtenAt: number } | undefined {
+function readText(path: string, lock: HeldLock | undefined): FileRead | undefined {
+  const other = (why: string) => notATokenFile(path, { is: "other", why });
   try {
     const found = statSync(path);
     // Reading a named pipe would wait for its writer.
-    if (!found.isFile()) {
-      throw notATokenFile(path, { is: "other", why: "it is not a regular file" });
-    }
-    if (found.size > sizeLimit) {
-      throw notATokenFile(path, { is: "other", why: "it is over 1 MiB large" });
-    }
+    if (!found.isFile()) throw other("it is not a regular file");
+    if (found.size > sizeLimit) throw other("it is over 1 MiB large");
     const signature = signatureIn(found);
     const before = handedOn?.read;
     if (before !== undefined) handedOn = undefined;
@@ -96,8 +92,6 @@ function readText(
 }
 
 const notOurs = "whose file is it? run mxtoken as that user, or pass another --token-file";
-
-const emptyRecord: TokenRecord = { accessToken: undefined, refreshToken: undefined, notes: {} };
 
 /** Whether everybody on this machine can read the file, as after a copy by hand. */
 export function isReadableByEverybody(world: Host, path: string): boolean {
