@@ -157,9 +157,6 @@ function factsOf({ mailbox, client, access }: Account, claims: Claims | undefine
 
 /** @throws MxtokenError `configuration` where a refresh token is brought for what is never refreshed */
 export function refuseRefreshToken(isBrought: boolean): void {
-  if (!isBrought) return;
-  throw new MxtokenError(
-    "configuration",
-    "--refresh-token-stdin: an application's own tokens are never refreshed",
-  );
+  const message = "--refresh-token-stdin: an application's own tokens are never refreshed";
+  if (isBrought) throw new MxtokenError("configuration", message);
 }

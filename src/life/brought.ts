@@ -33,8 +33,7 @@ interface Refreshed {
 export async function acceptBrought(life: Life, brought: Secret): Promise<Accepted> {
   const { world, account, entry, tell } = life;
   const { token, keptIn } = await entry.edit(account.owner, async (open): Promise<Refreshed> => {
-    const isFree = open.record === undefined;
-    await open.reserve({ isBeside: !isFree, isKnown: true });
+    await open.reserve({ isBeside: open.record !== undefined, isKnown: true });
     const granted = await requestRefresh(life, brought, undefined);
     const isNew = !brought.equals(granted.refreshToken);
     const path = isNew ? await keep(life, open, granted) : undefined;

@@ -76,10 +76,7 @@ export async function requestRefresh(
  *
  * @throws what `ask` throws, with the place of the answer in its message
  */
-export async function keepingAnswer<T>(
-  { entry }: Pick<Life, "entry">,
-  ask: () => Promise<T>,
-): Promise<T> {
+export async function keepingAnswer<T>({ entry }: Life, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
