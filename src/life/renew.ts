@@ -32,7 +32,6 @@ interface RenewalWithProof {
   readonly isStoredWithoutProof?: boolean;
 }
 
-/** What came of it. */
 type Renewed =
   /** with `byOther`, another process has done it; `proof` is undefined where none was wanted */
   | { readonly is: "renewed" | "byOther"; readonly record: TokenRecord; readonly proof?: Proof }

@@ -26,7 +26,6 @@ export const unlocked: HeldLock = {
   hold: (next) => next.close(),
 };
 
-/** How the lock is waited for. */
 interface LockWait {
   /** called once when another process holds it */
   onWait(): void;

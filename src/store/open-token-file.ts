@@ -115,7 +115,6 @@ export class OpenTokenFile implements OpenEntry {
     }
   }
 
-  /** Gives back what was reserved and not used. */
   async release(): Promise<void> {
     await this.#reserved?.release();
     this.#reserved = undefined;

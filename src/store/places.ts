@@ -1,6 +1,5 @@
 import { existsSync, lstatSync, type Stats } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import type { Address } from "../mailbox.ts";
 import type { Settings } from "../settings/settings.ts";
 import { sha256 } from "../world/builtins.ts";
 import type { Host } from "../world/world.ts";
@@ -22,7 +21,9 @@ export function defaultTokenFile(
   // oauth2_imap keeps the letters as they were typed; such a file is taken over.
   const typed = join(directory, fileName(settings.address.text, suffix));
   if (existsSync(typed)) return typed;
-  return join(directory, fileName(canonical(settings.address), suffix));
+  // One name for every way to write the address: file systems differ on the case of letters.
+  const { local, domain } = settings.address;
+  return join(directory, fileName(`${local}@${domain}`.toLowerCase(), suffix));
 }
 
 /**
@@ -51,23 +52,14 @@ export function isWritableByOthers(
   return (mode & (gid === user.gid && gid === user.uid ? 0o002 : 0o022)) !== 0;
 }
 
-/** One name for every way to write the address: file systems differ on the case of letters. */
-function canonical(address: Address): string {
-  return `${address.local}@${address.domain}`.toLowerCase();
-}
-
 function fileName(address: string, suffix: string): string {
-  const safe = address.replace(/[\p{C}\p{Z}%/\\:*?"<>|]/gu, percentEncoded);
+  const safe = address.replace(/[\p{C}\p{Z}%/\\:*?"<>|]/gu, (character) =>
+    Buffer.from(character).toString("hex").replace(/../g, "%$&"),
+  );
   const name = `oauth2_tokens_${safe}${suffix}.txt`;
   if (Buffer.byteLength(name) <= nameLimit) return name;
   const digest = sha256(address).slice(0, 32);
   return `oauth2_tokens_${digest}${suffix}.txt`;
-}
-
-function percentEncoded(character: string): string {
-  return [...Buffer.from(character)]
-    .map((byte) => `%${byte.toString(16).padStart(2, "0")}`)
-    .join("");
 }
 
 /**

@@ -10,7 +10,6 @@ import { identityOf, notATokenFile, readTokenText, type TokenIdentity } from "./
 
 const sizeLimit = 1024 * 1024;
 
-/** How a token file is read. */
 interface TokenReading {
   /**
    * what becomes of a token file whose tokens cannot be read: with --startover it may be replaced, and

@@ -14,7 +14,6 @@ import type { TokenIdentity } from "./token-file.ts";
 
 // Programs ask for a stored token every few minutes: what only a change needs is loaded when there is one.
 
-/** What a store is opened for. */
 interface TokenFileSettings extends Pick<Settings, "address" | "home" | "tokenFile" | "group"> {
   /** tokens that cannot be read may be replaced, and count as none */
   readonly startover?: boolean;
@@ -38,7 +37,6 @@ export function tokenFiles(world: World, settings: TokenFileSettings, tell: Tell
   };
 }
 
-/** The tokens in one file. */
 class TokenFileEntry implements Entry {
   readonly place: string;
   readonly #world: World;

@@ -66,7 +66,6 @@ export async function signIn(
 /** As long as a person has to sign in. */
 const patience = 300_000;
 
-/** A token that is wanted on standard input. */
 interface WantedToken {
   /** its kind, for the question and the error */
   readonly what: "access token" | "refresh token";

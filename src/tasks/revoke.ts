@@ -12,7 +12,6 @@ import { belongsTo, type Entry } from "../store/entry.ts";
 import type { TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
 
-/** What the person wants of `mxtoken revoke`. */
 interface RevokeRequest {
   readonly settings: Settings;
   /** only the file is removed, and nobody is asked */
@@ -29,7 +28,6 @@ export interface Revoked {
   readonly isRevoked: boolean;
 }
 
-/** What is removed. */
 interface Removed {
   readonly entry: Entry;
   readonly record: TokenRecord;
