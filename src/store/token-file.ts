@@ -76,7 +76,7 @@ function moment(text: string | undefined): number | undefined {
 /**
  * The text of a token file.
  *
- * @param seal says which tokens these are and which ones they follow (`sealed-tokens.ts`)
+ * @param seal says which tokens these are and which ones they follow (`restore.ts`)
  * @throws MxtokenError `defect` without an access token: consumers read line 1 at any moment
  */
 export function formatTokenFile(record: TokenRecord, seal?: string): string {
