@@ -26,7 +26,6 @@ export const unlocked: HeldLock = {
   hold: (next) => next.close(),
 };
 
-/** How the lock is waited for. */
 interface LockWait {
   /** called once when another process holds it */
   onWait(): void;
@@ -52,14 +51,12 @@ export async function withLock<T>(
 ): Promise<T> {
   const locks = await nativeLocks();
   const lockFile = join(dirname(path), `.${basename(path)}.lock`);
-  const wait = waiter(world, path, onWait, stop);
+  const take = taker(world, path, locks, { onWait, stop });
   const file = await openLockFile(world, lockFile);
   const own = [file];
   try {
-    await wait(() => isLocked(locks, file, lockFile));
-    const target = await lockTarget(world, path, (found) =>
-      wait(() => isLocked(locks, found, path)),
-    );
+    await take(file, lockFile);
+    const target = await lockTarget(world, path, take);
     if (target !== undefined) own.push(target);
     stop.throwIfAborted();
     world.trace(`holding the lock of ${path}`);
@@ -72,11 +69,7 @@ export async function withLock<T>(
 
 function heldLock(world: Host, locks: Locks, own: OpenFile[]): HeldLock {
   return {
-    fileOf: ({ ino, dev }) =>
-      own.slice(1).find((file) => {
-        const held = file.stat();
-        return held.ino === ino && held.dev === dev;
-      }),
+    fileOf: (found) => own.slice(1).find((file) => isOf(file, found)),
     hold(next) {
       if (!isTargetLocked(world)) {
         next.close();
@@ -100,23 +93,24 @@ function isTargetLocked({ platform }: Host): boolean {
 
 type Locks = typeof import("fs-native-extensions");
 
+/** Locks a file of this name. */
+type Take = (file: OpenFile, path: string) => Promise<void>;
+
 function isLocked({ tryLock }: Locks, { fd }: OpenFile, path: string): boolean {
   try {
     return tryLock(fd);
   } catch (error) {
-    throw new MxtokenError("unwritable", `cannot lock ${path}: ${systemReason(error)}`, {
-      cause: error,
-      hint: "does this file system know locks?",
-    });
+    const details = { cause: error, hint: "does this file system know locks?" };
+    throw new MxtokenError("unwritable", `cannot lock ${path}: ${systemReason(error)}`, details);
   }
 }
 
 /** Waits for what another process holds, for 90 s in all. */
-function waiter(world: Clock, tokenFile: string, onWait: () => void, stop: AbortSignal) {
+function taker(world: Clock, tokenFile: string, locks: Locks, { onWait, stop }: LockWait): Take {
   const end = world.now() + patience;
   let isTold = false;
-  return async (lock: () => boolean): Promise<void> => {
-    while (!lock()) {
+  return async (file, path) => {
+    while (!isLocked(locks, file, path)) {
       if (!isTold) onWait();
       isTold = true;
       if (world.now() >= end) {
@@ -131,16 +125,12 @@ function waiter(world: Clock, tokenFile: string, onWait: () => void, stop: Abort
 }
 
 /** @returns undefined where there is none, or none that this user may open for writing */
-async function lockTarget(
-  world: Host,
-  path: string,
-  lock: (found: OpenFile) => Promise<void>,
-): Promise<OpenFile | undefined> {
+async function lockTarget(world: Host, path: string, take: Take): Promise<OpenFile | undefined> {
   while (isTargetLocked(world)) {
     const file = openTarget(path);
     if (file === undefined) return undefined;
     try {
-      await lock(file);
+      await take(file, path);
     } catch (error) {
       file.close();
       throw error;
@@ -165,11 +155,15 @@ function openTarget(path: string): OpenFile | undefined {
 function isStill(path: string, file: OpenFile): boolean {
   try {
     const now = statSync(path, { throwIfNoEntry: false });
-    const { dev, ino } = file.stat();
-    return now !== undefined && now.ino === ino && now.dev === dev;
+    return now !== undefined && isOf(file, now);
   } catch (error) {
     throw unwritable(path, error);
   }
+}
+
+function isOf(file: OpenFile, { dev, ino }: Stats): boolean {
+  const own = file.stat();
+  return own.ino === ino && own.dev === dev;
 }
 
 let loading: Promise<Locks> | undefined;
@@ -177,9 +171,8 @@ let loading: Promise<Locks> | undefined;
 /** Loaded once: even to find out that it is loaded already takes its time. */
 function nativeLocks(): Promise<Locks> {
   loading ??= import("fs-native-extensions").catch((error) => {
-    throw new MxtokenError("unwritable", "file locks are not available on this platform", {
-      cause: error,
-    });
+    const message = "file locks are not available on this platform";
+    throw new MxtokenError("unwritable", message, { cause: error });
   });
   return loading;
 }
