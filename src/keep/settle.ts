@@ -80,7 +80,7 @@ function looked(former: AccountState, turn: Turn, { now, policy, random }: Momen
   const state = {
     ...former,
     settledAt: now,
-    tokenFile: turn.tokenFile ?? former.tokenFile,
+    tokenFile: turn.tokenFile,
     provider: turn.provider ?? former.provider,
     server: turn.server ?? former.server,
     isLookedAt: true,

@@ -27,15 +27,12 @@ export interface Accepted {
  */
 export async function accept(life: Life, token: Token): Promise<Accepted> {
   const { world, account, entry, tell } = life;
-  let proof: Proof;
-  try {
-    proof = await prove(life, token, true);
-  } catch (error) {
+  const proof = await prove(life, token, true).catch(async (error) => {
     // Somebody has signed in: that is not thrown away for a Ctrl-C that came meanwhile, nor for a
     // defect of ours.
     tell({ is: "keptUntilProven", path: await store(life, token, undefined) });
     throw error;
-  }
+  });
   return afterProof(proof, async () => {
     checkAccount(life, proof, "nothing was stored, because no login has shown otherwise");
     const place = isWorthStoring(proof) ? await store(life, token, proof) : undefined;

@@ -3,7 +3,6 @@ import type { Facts } from "../causes/cause.ts";
 import { diagnosed, explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import type { ApplicationAsking } from "../events.ts";
-import type { Finding } from "../mail-server.ts";
 import type { OAuthClient, ServiceAccount } from "../oauth/client.ts";
 import { requestClientCredentials } from "../oauth/grants.ts";
 import { requestByAssertion } from "../oauth/jwt-bearer.ts";
@@ -24,17 +23,9 @@ export async function issueAndProve(life: Life): Promise<Accepted> {
   await entry.edit(account.owner, (open) => open.reserve());
   tell({ is: "beforeSignIn", remarks: account.client.shortcomings });
   const token = await requestForApplication(life);
-  try {
-    return await accept(life, token);
-  } catch (error) {
-    const isBoxRefused =
-      error instanceof MxtokenError && error.findings?.some(isRefusalOfMailbox) === true;
-    throw isBoxRefused ? withPermissions(account, error, readClaims(token.accessToken)) : error;
-  }
-}
-
-function isRefusalOfMailbox({ probe, result }: Finding): boolean {
-  return probe !== "smtp" && result === "refused";
+  return accept(life, token).catch((error) => {
+    throw withPermissions(account, error, readClaims(token.accessToken));
+  });
 }
 
 /**
@@ -49,20 +40,18 @@ export async function requestForApplication(life: Life): Promise<Token> {
   const { serviceAccount } = await requests.prepare();
   tell({ is: "askingForApplication", who: whoAsks(client, serviceAccount), scope });
   let asked = scope;
-  let response: TokenResponse;
-  try {
-    response = await request(life, scope);
-  } catch (error) {
+  const ask = () =>
+    request(life, asked).catch((error) => {
+      throw withDelegation(account, serviceAccount, error);
+    });
+  const response = await ask().catch((error) => {
     const isNotDelegated =
       error instanceof MxtokenError && error.oauthError === "unauthorized_client";
-    if (!isNotDelegated || alternativeScope === undefined)
-      throw withDelegation(account, serviceAccount, error);
+    if (!isNotDelegated || alternativeScope === undefined) throw error;
     tell({ is: "scopeNotDelegated", scope, instead: alternativeScope });
     asked = alternativeScope;
-    response = await request(life, asked).catch((again) => {
-      throw withDelegation(account, serviceAccount, again);
-    });
-  }
+    return ask();
+  });
   const { unechoedScopes } = client;
   const token = tokenFrom(response, world.now(), { scope: asked, unechoedScopes }, undefined);
   tell({ is: "issued" });
@@ -102,10 +91,7 @@ function withDelegation(
   if (!isOfDelegation) return error;
   const { email } = serviceAccount;
   const facts = { client: client.id, serviceAccount: email, scopes, mailbox: mailbox.address.text };
-  return error.with({
-    code: "applicationRefused",
-    ...diagnosed({ ...error.facts, ...facts }),
-  });
+  return error.with({ code: "applicationRefused", ...diagnosed({ ...error.facts, ...facts }) });
 }
 
 /**
@@ -140,12 +126,12 @@ function stringsIn(value: unknown): string[] {
 }
 
 /** Where the mailbox refuses an application's token, it is its permission that is missing. */
-function withPermissions(
-  account: Account,
-  error: MxtokenError,
-  claims: Claims | undefined,
-): MxtokenError {
-  if (error.code !== "mailboxRefused" || account.roles === undefined) return error;
+function withPermissions(account: Account, error: unknown, claims: Claims | undefined): unknown {
+  if (!(error instanceof MxtokenError) || error.code !== "mailboxRefused") return error;
+  const isBoxRefused = error.findings?.some(
+    ({ probe, result }) => probe !== "smtp" && result === "refused",
+  );
+  if (isBoxRefused !== true || account.roles === undefined) return error;
   const facts = { ...error.facts, ...factsOf(account, claims) };
   return error.with(explained("application-without-right-to-mailbox", facts));
 }
@@ -165,9 +151,6 @@ function factsOf({ mailbox, client, access }: Account, claims: Claims | undefine
 
 /** @throws MxtokenError `configuration` where a refresh token is brought for what is never refreshed */
 export function refuseRefreshToken(isBrought: boolean): void {
-  if (!isBrought) return;
-  throw new MxtokenError(
-    "configuration",
-    "--refresh-token-stdin: an application's own tokens are never refreshed",
-  );
+  const message = "--refresh-token-stdin: an application's own tokens are never refreshed";
+  if (isBrought) throw new MxtokenError("configuration", message);
 }

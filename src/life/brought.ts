@@ -33,8 +33,7 @@ interface Refreshed {
 export async function acceptBrought(life: Life, brought: Secret): Promise<Accepted> {
   const { world, account, entry, tell } = life;
   const { token, keptIn } = await entry.edit(account.owner, async (open): Promise<Refreshed> => {
-    const isFree = open.record === undefined;
-    await open.reserve({ isBeside: !isFree, isKnown: true });
+    await open.reserve({ isBeside: open.record !== undefined, isKnown: true });
     const granted = await requestRefresh(life, brought, undefined);
     const isNew = !brought.equals(granted.refreshToken);
     const path = isNew ? await keep(life, open, granted) : undefined;
@@ -62,11 +61,11 @@ export async function acceptBrought(life: Life, brought: Secret): Promise<Accept
 }
 
 /** @returns where it is */
-async function keep({ entry, ...life }: Life, open: OpenEntry, token: Token): Promise<string> {
-  const record = recordOf({ entry, ...life }, token, undefined, undefined);
+async function keep(life: Life, open: OpenEntry, token: Token): Promise<string> {
+  const record = recordOf(life, token, undefined, undefined);
   if (open.record !== undefined) return open.keepBeside(record);
   await open.commit(record);
-  return entry.place;
+  return life.entry.place;
 }
 
 /** What became of a refresh token that was brought, for an error. */

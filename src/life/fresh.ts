@@ -1,6 +1,6 @@
-import type { Stored } from "../account/peek.ts";
-import { ownerNamedBy } from "../account/peek.ts";
+import { ownerNamedBy, type Stored } from "../account/peek.ts";
 import { providerByName } from "../catalog/providers.ts";
+import { MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
 import { checkSameOwner } from "../store/entry.ts";
@@ -62,10 +62,12 @@ function isForImapAlone({ notes }: TokenRecord): boolean {
   return notes.scope !== undefined && notes.scope === row?.serviceAccount?.imapScope;
 }
 
-/** @returns undefined without an access token */
-export function shownToken(settings: Settings, record: TokenRecord): ShownToken | undefined {
+/** @throws MxtokenError `defect` without an access token */
+export function shownToken(settings: Settings, record: TokenRecord): ShownToken {
   const { accessToken, refreshToken, notes } = record;
-  if (accessToken === undefined) return undefined;
+  if (accessToken === undefined) {
+    throw new MxtokenError("defect", "there is no access token to show");
+  }
   const account = settings.address.text;
   return {
     accessToken,

@@ -1,7 +1,6 @@
 import type { Account } from "../account/account.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
-import type { Mailbox } from "../mailbox.ts";
 import { type TokenRequestContext, TokenRequests } from "../oauth/client.ts";
 import { refreshToken } from "../oauth/grants.ts";
 import { withServerClock } from "../oauth/jwt-bearer.ts";
@@ -98,10 +97,7 @@ export async function requestRefresh(
  *
  * @throws what `ask` throws, with the place of the answer in its message
  */
-export async function keepingAnswer<T>(
-  { entry }: Pick<Life, "entry">,
-  ask: () => Promise<T>,
-): Promise<T> {
+export async function keepingAnswer<T>({ entry }: Life, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
@@ -123,6 +119,11 @@ export function tellMissingScopes({ account, tell }: Life, token: Token, isStore
   if (scopes.length > 0) tell({ is: "scopesMissing", scopes, isStored });
 }
 
+/** Whose token is to be proven, and perhaps the client that it was issued to. */
+interface Proving extends Pick<Life, "world" | "tell"> {
+  readonly account: Pick<Account, "mailbox"> & Partial<Pick<Account, "client">>;
+}
+
 /**
  * Proves a token by real logins, and tells it; and compares its account with the mailbox's.
  *
@@ -130,12 +131,12 @@ export function tellMissingScopes({ account, tell }: Life, token: Token, isStore
  * @throws Interrupted
  */
 export async function prove(
-  { world, account, tell }: Life,
+  { world, account, tell }: Proving,
   token: Pick<Token, "accessToken" | "idToken">,
   isNew = false,
 ): Promise<Proof> {
-  const { mailbox } = account;
-  const otherAccount = await findOtherAccount({ world, ...account }, token, isNew);
+  const { mailbox, client } = account;
+  const otherAccount = await findOtherAccount({ world, mailbox, client }, token, isNew);
   if (mailbox.verify.length > 0) tell({ is: "proving", servers: serversToAsk(mailbox) });
   const findings = await proveByEvery(world, mailbox, token.accessToken);
   tell({ is: "proven", findings });
@@ -157,9 +158,10 @@ export function recordOf(
 ): TokenRecord {
   const { mailbox, client } = account;
   const now = world.now();
+  const person = mailbox.login === mailbox.address.text ? undefined : mailbox.login;
   const notes: TokenNotes = {
     account: mailbox.address.text,
-    login: former?.account === undefined ? personOf(mailbox) : former.login,
+    login: former?.account === undefined ? person : former.login,
     provider: mailbox.provider,
     flow: client.flow === "code" ? undefined : client.flow,
     app: client.app,
@@ -173,9 +175,4 @@ export function recordOf(
     verified: proof === undefined ? unprovenNote(now) : verifiedNote(proof, now),
   };
   return { accessToken: token.accessToken, refreshToken: token.refreshToken, notes };
-}
-
-/** @returns undefined where it is the mailbox itself */
-function personOf({ login, address }: Mailbox): string | undefined {
-  return login === address.text ? undefined : login;
 }

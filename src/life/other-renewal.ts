@@ -17,11 +17,6 @@ export interface Grant {
 const otherProofPatience = 35_000;
 const pollInterval = 200;
 
-/** Whether the tokens of two records differ. */
-export function isOther(one: TokenRecord, other: TokenRecord): boolean {
-  return !sameLine(one, other, "accessToken") || !sameLine(one, other, "refreshToken");
-}
-
 /** Whether two records have the same access token, or refresh token. */
 export function sameLine(
   one: TokenRecord,

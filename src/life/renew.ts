@@ -1,13 +1,14 @@
 import { Interrupted, MxtokenError } from "../errors.ts";
 import { afterProof, isWorthStoring, type Proof, requireAccepted } from "../proof/proof.ts";
 import type { Entry, OpenEntry } from "../store/entry.ts";
+import { identityOf } from "../store/token-file.ts";
 import type { TokenRecord } from "../token.ts";
 import { requestForApplication } from "./application.ts";
 import { type Life, prove, recordOf, requestRefresh } from "./life.ts";
-import { type Grant, isOther, renewedLineOne, sameLine, waitForOther } from "./other-renewal.ts";
+import { type Grant, renewedLineOne, sameLine, waitForOther } from "./other-renewal.ts";
 
 /** The occasion for a new token. */
-type Renewal = RenewalWithoutProof | RenewalWithProof;
+export type Renewal = RenewalWithoutProof | RenewalWithProof;
 
 interface RenewalWithoutProof {
   readonly proof: "none";
@@ -31,22 +32,14 @@ interface RenewalWithProof {
   readonly isStoredWithoutProof?: boolean;
 }
 
-/** What came of it. */
-export type Renewed =
+type Renewed =
   /** with `byOther`, another process has done it; `proof` is undefined where none was wanted */
-  | {
-      readonly is: "renewed" | "byOther";
-      readonly record: TokenRecord;
-      readonly proof: Proof | undefined;
-    }
+  | { readonly is: "renewed" | "byOther"; readonly record: TokenRecord; readonly proof?: Proof }
   /** there is no refresh token */
   | { readonly is: "nothingToRenew"; readonly record: TokenRecord | undefined };
 
-/** What the step under the lock came to. */
-type Step =
-  | { readonly is: "renewed"; readonly record: TokenRecord; readonly grant: Grant }
-  | { readonly is: "willDo"; readonly record: TokenRecord }
-  | Extract<Renewed, { is: "nothingToRenew" }>;
+/** What the step under the lock came to; with what is still to be proven. */
+type Step = Renewed & { readonly grant?: Grant };
 
 /** How often another process may be seen refreshing before this one gives up. */
 const rounds = 5;
@@ -60,22 +53,18 @@ const rounds = 5;
  */
 export async function renew(life: Life, how: Renewal): Promise<Renewed> {
   if (how.proof === "before it is shown") return renewAndProve(life, how);
-  const step = await renewUnderLock(life, how, ({ record }) => {
-    return record !== undefined && how.unless(record);
-  });
-  if (step.is === "nothingToRenew") return step;
-  const is = step.is === "willDo" ? "byOther" : "renewed";
-  return { is, record: step.record, proof: undefined };
+  return renewUnderLock(life, how, (former) => how.unless(former));
 }
 
 async function renewAndProve(life: Life, how: RenewalWithProof): Promise<Renewed> {
   let { seen } = how;
   for (let round = 0; round < rounds; round += 1) {
     const before = seen;
-    const step = await renewUnderLock(life, how, ({ record, isRestored }) => {
-      return record?.refreshToken !== undefined && !isRestored && isOther(before, record);
+    const step = await renewUnderLock(life, how, (former, isRestored) => {
+      if (former.refreshToken === undefined || isRestored) return false;
+      return identityOf(former).tokens !== identityOf(before).tokens;
     });
-    if (step.is === "renewed") return finish(life, how, step.grant);
+    if (step.grant !== undefined) return finish(life, how, step.grant);
     life.world.interrupted.throwIfAborted();
     if (step.is === "nothingToRenew") return step;
     const result = sameLine(before, step.record, "accessToken")
@@ -85,9 +74,9 @@ async function renewAndProve(life: Life, how: RenewalWithProof): Promise<Renewed
     // The other process ended before its token was proven; its refresh token is ours to use.
     seen = step.record;
   }
-  throw new MxtokenError("unreachable", `other processes keep refreshing ${life.entry.place}`, {
-    hint: "nothing was lost; try again when they are done",
-  });
+  const message = `other processes keep refreshing ${life.entry.place}`;
+  const hint = "nothing was lost; try again when they are done";
+  throw new MxtokenError("unreachable", message, { hint });
 }
 
 /**
@@ -99,12 +88,14 @@ async function renewAndProve(life: Life, how: RenewalWithProof): Promise<Renewed
 function renewUnderLock(
   life: Life,
   how: Renewal,
-  willDo: (open: OpenEntry) => boolean,
+  willDo: (former: TokenRecord, isRestored: boolean) => boolean,
 ): Promise<Step> {
   const { account, entry, tell } = life;
   return entry.edit(account.owner, async (open): Promise<Step> => {
     const former = open.record;
-    if (former !== undefined && willDo(open)) return { is: "willDo", record: former };
+    if (former !== undefined && willDo(former, open.isRestored)) {
+      return { is: "byOther", record: former };
+    }
     if (how.proof === "none" && how.by === "application") return issueUnderLock(life, open);
     if (former?.refreshToken === undefined) return { is: "nothingToRenew", record: former };
     const { refreshToken } = former;
@@ -130,7 +121,7 @@ async function issueUnderLock(life: Life, open: OpenEntry): Promise<Step> {
   const token = await requestForApplication(life);
   const record = recordOf(life, token, undefined, open.record?.notes);
   await open.commit(record);
-  return { is: "renewed", record, grant: { token, former: open.record ?? record } };
+  return { is: "renewed", record };
 }
 
 /** Steps 6 and 7: prove the new access token, then let it replace line 1. */

@@ -1,10 +1,9 @@
 import { closeSync, constants, lstatSync, openSync } from "node:fs";
-import { open, rename, stat, unlink } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { MxtokenError } from "../errors.ts";
-import { systemCode, systemReason } from "../system-error.ts";
+import { rename, stat, unlink, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { systemCode } from "../system-error.ts";
 import type { Clock, Host } from "../world/world.ts";
-import { checkTarget, OpenFile, renameOver, syncDirectory, unwritable } from "./disk.ts";
+import { checkTarget, OpenFile, refused, renameOver, syncDirectory, unwritable } from "./disk.ts";
 import { type HeldLock, unlocked } from "./lock.ts";
 import { temporaryPath } from "./places.ts";
 import { type FormerFile, keepOwner, requireTrustedOwner } from "./rights.ts";
@@ -36,7 +35,7 @@ export async function prepareFile(
   world: Host,
   { path, gid, owner = "as before" }: Replaced,
   content: Buffer,
-): Promise<{ temporary: string; file: OpenFile }> {
+): Promise<OpenFile> {
   const target = await checkTarget(path);
   if (target !== undefined) await requireTrustedOwner(world, path, target);
   const former = owner === "as before" ? target : await privateOf(world, dirname(path));
@@ -53,7 +52,7 @@ export async function prepareFile(
     await unlink(temporary).catch(() => undefined);
     throw unwritable(path, error);
   }
-  return { temporary, file };
+  return file;
 }
 
 /** Makes a file that is there for nobody else; what has its name already is removed. */
@@ -85,40 +84,31 @@ export async function replaceByItself(world: Clock & Host, replaced: Replaced): 
   const { path, lock = unlocked } = replaced;
   if ((await checkTarget(path)) === undefined) return;
   const content = contentOf(path, lock) ?? Buffer.alloc(0);
-  const { temporary, file } = await prepareFile(world, replaced, content);
+  const temporary = temporaryPath(path);
+  const file = await prepareFile(world, replaced, content);
   try {
     lock.hold(file);
     await renameOver(world, temporary, path);
   } catch (error) {
     await unlink(temporary).catch(() => undefined);
-    throw cannotReplace(path, error, "is it mounted alone into a container, or immutable?");
+    const hint = "is it mounted alone into a container, or immutable?";
+    throw unwritable(path, error, "replace", hint);
   }
 }
 
 /**
- * Renames what is on the disk over the file that it replaces, and makes that last.
+ * Renames the temporary file over the file that it replaces, and makes that last.
  *
  * @throws MxtokenError `unwritable`; it stays where it is then
  */
-export async function putInPlace(
-  world: Clock & Host,
-  temporary: string,
-  path: string,
-): Promise<void> {
+export async function putInPlace(world: Clock & Host, path: string): Promise<void> {
+  const temporary = temporaryPath(path);
   await renameOver(world, temporary, path).catch((error) => {
     const hint = `its new content is in ${temporary}: the next run puts it in its place, if it can`;
-    throw cannotReplace(path, error, hint);
+    throw unwritable(path, error, "replace", hint);
   });
   await syncDirectory(world, dirname(path)).catch((error) => {
     throw unwritable(path, error);
-  });
-}
-
-export function cannotReplace(path: string, error: unknown, hint: string): MxtokenError {
-  return new MxtokenError("unwritable", `cannot replace ${path}: ${systemReason(error)}`, {
-    facts: { path, code: systemCode(error) },
-    cause: error,
-    hint,
   });
 }
 
@@ -130,18 +120,12 @@ export function cannotReplace(path: string, error: unknown, hint: string): Mxtok
  */
 export async function replaceFile(path: string, content: string): Promise<void> {
   await checkTarget(path);
-  const temporary = join(dirname(path), `.${basename(path)}.tmp`);
+  const temporary = temporaryPath(path);
   try {
     await unlink(temporary).catch((error) => {
       if (systemCode(error) !== "ENOENT") throw error;
     });
-    const { O_WRONLY, O_CREAT, O_EXCL } = constants;
-    const file = await open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0o644);
-    try {
-      await file.writeFile(content);
-    } finally {
-      await file.close();
-    }
+    await writeFile(temporary, content, { flag: "wx", mode: 0o644 });
     await rename(temporary, path);
   } catch (error) {
     await unlink(temporary).catch(() => undefined);
@@ -161,26 +145,23 @@ const writtenLimit = 2 * 1024 * 1024;
  */
 export function contentOf(path: string, lock: HeldLock = unlocked): Buffer | undefined {
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
-  let file: OpenFile | undefined;
+  let opened: OpenFile | undefined;
   try {
     const there = lstatSync(path, { throwIfNoEntry: false });
-    const held = there === undefined ? undefined : lock.fileOf(there);
+    const held = there && lock.fileOf(there);
     if (held === undefined) {
-      file = OpenFile.openExisting(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      opened = OpenFile.openExisting(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     }
-    const read = held ?? file;
-    if (read === undefined) return undefined;
-    const found = read.stat();
-    if (!found.isFile())
-      throw new MxtokenError("unwritable", `${path} is not a regular file`, { facts: { path } });
-    if (found.size > writtenLimit) {
-      throw new MxtokenError("unwritable", `${path} is over 2 MiB large`, { facts: { path } });
-    }
-    return read.read();
+    const file = held ?? opened;
+    if (file === undefined) return undefined;
+    const found = file.stat();
+    if (!found.isFile()) throw refused(path, "is not a regular file");
+    if (found.size > writtenLimit) throw refused(path, "is over 2 MiB large");
+    return file.read();
   } catch (error) {
     if (systemCode(error) === "ENOENT") return undefined;
     throw unwritable(path, error);
   } finally {
-    file?.close();
+    opened?.close();
   }
 }

@@ -1,13 +1,14 @@
 import { constants, type Stats } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { MxtokenError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import { systemCode } from "../system-error.ts";
 import type { Clock, Host, World } from "../world/world.ts";
-import { unwritable } from "./disk.ts";
+import { OpenFile, unwritable } from "./disk.ts";
 import { withLock } from "./lock.ts";
-import { reserve } from "./reservation.ts";
+import { isWritableByOthers } from "./places.ts";
+import { Reservation } from "./reservation.ts";
 import { makeDirectory } from "./rights.ts";
 
 /** Key and certificate of the listener on `https://localhost`, both PEM. */
@@ -17,10 +18,7 @@ export interface KeyPair {
 }
 
 /** Where key and certificate of the listener are kept. */
-export interface CertificateFiles {
-  readonly key: string;
-  readonly certificate: string;
-}
+export type CertificateFiles = Readonly<Record<keyof KeyPair, string>>;
 
 export function certificateFiles(directory: string): CertificateFiles {
   return {
@@ -64,20 +62,19 @@ const sizeLimit = 64 * 1024;
 /** Reads and judges one and the same file; a named pipe is not waited for. */
 async function readRegularFile(path: string): Promise<{ text: string; stats: Stats } | undefined> {
   const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
-  let file: FileHandle;
-  try {
-    // Windows has neither of the two flags.
-    file = await open(path, O_RDONLY | (O_NONBLOCK ?? 0) | (O_NOFOLLOW ?? 0));
-  } catch (error) {
+  // Windows has neither O_NONBLOCK nor O_NOFOLLOW; undefined counts as 0.
+  const flags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW;
+  const file = await OpenFile.open(path, flags).catch((error) => {
     if (systemCode(error) === "ENOENT") return undefined;
     throw error;
-  }
+  });
+  if (file === undefined) return undefined;
   try {
-    const stats = await file.stat();
+    const stats = file.stat();
     if (!stats.isFile() || stats.size > sizeLimit) throw new Error("not a file of ours");
-    return { text: await file.readFile("utf8"), stats };
+    return { text: file.read().toString("utf8"), stats };
   } finally {
-    await file.close();
+    file.close();
   }
 }
 
@@ -108,19 +105,16 @@ export async function withCertificateLock<T>(
 
 /** Where others can write, a key could be swapped after it was judged. */
 async function requireOwnDirectory(world: Host, directory: string): Promise<void> {
-  if (world.user === undefined) return;
-  const { uid, gid } = world.user;
+  const { user } = world;
+  if (user === undefined) return;
   const found = await stat(directory).catch((error) => {
     throw unwritable(directory, error);
   });
-  // Where every user has a group of their own, new directories are writable for that group.
-  const others = found.gid === gid && gid === uid ? 0o002 : 0o022;
-  if ((found.uid === uid || uid === 0) && (found.mode & others) === 0) return;
-  throw new MxtokenError(
-    "unwritable",
-    `${directory} belongs to another user or can be written by others, so no key is kept there`,
-    { hint: "make it yours alone: chmod 700, or name another --home" },
-  );
+  const isOurs = found.uid === user.uid || user.uid === 0;
+  if (isOurs && !isWritableByOthers(found, user)) return;
+  const why = "belongs to another user or can be written by others, so no key is kept there";
+  const hint = "make it yours alone: chmod 700, or name another --home";
+  throw new MxtokenError("unwritable", `${directory} ${why}`, { hint });
 }
 
 /**
@@ -135,7 +129,7 @@ export async function writeCertificateFiles(
   pair: KeyPair,
 ): Promise<void> {
   const files = certificateFiles(directory);
-  const place = (path: string) => reserve(world, { path, owner: "of the directory" });
+  const place = (path: string) => Reservation.make(world, { path, owner: "of the directory" });
   const key = await place(files.key);
   try {
     const certificate = await place(files.certificate);

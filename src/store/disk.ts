@@ -1,19 +1,33 @@
 import * as fs from "node:fs";
 import { realpath, rename } from "node:fs/promises";
+import { promisify } from "node:util";
 import { MxtokenError } from "../errors.ts";
 import { systemCode, systemReason } from "../system-error.ts";
 import type { Clock, Host } from "../world/world.ts";
 
 /** A failed write as the error that the person sees, with the place and the reason. */
-export function unwritable(path: string, error: unknown): MxtokenError {
+export function unwritable(
+  path: string,
+  error: unknown,
+  what: "write" | "replace" = "write",
+  hint?: string,
+): MxtokenError {
   if (error instanceof MxtokenError) return error;
-  return new MxtokenError("unwritable", `cannot write ${path}: ${systemReason(error)}`, {
-    facts: { path, code: systemCode(error) },
-    cause: error,
-  });
+  const details = { facts: { path, code: systemCode(error) }, cause: error, hint };
+  return new MxtokenError("unwritable", `cannot ${what} ${path}: ${systemReason(error)}`, details);
 }
 
-type Callback = (error: Error | null) => void;
+/** What is never written to, or taken for ours. */
+export function refused(path: string, why: string, hint?: string): MxtokenError {
+  return new MxtokenError("unwritable", `${path} ${why}`, { facts: { path }, hint });
+}
+
+const open = promisify(fs.open);
+const write = promisify(fs.write);
+const chown = promisify(fs.fchown);
+const chmod = promisify(fs.fchmod);
+const truncate = promisify(fs.ftruncate);
+const sync = promisify(fs.fsync);
 
 /**
  * An open file. What may wait for the disk is left to another thread; that takes longer than most of
@@ -27,12 +41,8 @@ export class OpenFile {
   }
 
   /** As open(2). */
-  static open(path: string, flags: number, mode?: number): Promise<OpenFile> {
-    return new Promise((resolve, reject) => {
-      fs.open(path, flags, mode, (error, fd) =>
-        error ? reject(error) : resolve(new OpenFile(fd)),
-      );
-    });
+  static async open(path: string, flags: number, mode?: number): Promise<OpenFile> {
+    return new OpenFile(await open(path, flags, mode));
   }
 
   /** As open(2), and at once, where there is a file; else undefined. */
@@ -47,23 +57,28 @@ export class OpenFile {
   }
 
   chown(uid: number, gid: number): Promise<void> {
-    return finished((done) => fs.fchown(this.fd, uid, gid, done));
+    return chown(this.fd, uid, gid);
   }
 
   chmod(mode: number): Promise<void> {
-    return finished((done) => fs.fchmod(this.fd, mode, done));
+    return chmod(this.fd, mode);
   }
 
   /** From the beginning on. A disk that is nearly full for example takes less at once than it is given. */
   async write(bytes: Buffer): Promise<void> {
     for (let position = 0; position < bytes.length; ) {
       const rest = bytes.length - position;
-      position += await new Promise<number>((resolve, reject) => {
-        fs.write(this.fd, bytes, position, rest, position, (error, written) =>
-          error ? reject(error) : resolve(written),
-        );
-      });
+      const { bytesWritten } = await write(this.fd, bytes, position, rest, position);
+      position += bytesWritten;
     }
+  }
+
+  /** Makes this all that it holds; resolves when it is on the disk. */
+  async fill(content: string): Promise<void> {
+    const bytes = Buffer.from(content);
+    await this.write(bytes);
+    await truncate(this.fd, bytes.length);
+    await this.sync();
   }
 
   /** All that it holds, wherever it was read before; it is known to be small. */
@@ -78,13 +93,9 @@ export class OpenFile {
     return bytes.subarray(0, length);
   }
 
-  truncate(length: number): Promise<void> {
-    return finished((done) => fs.ftruncate(this.fd, length, done));
-  }
-
   /** Resolves when everything is on the disk. */
   sync(): Promise<void> {
-    return finished((done) => fs.fsync(this.fd, done));
+    return sync(this.fd);
   }
 
   /** What has to be on the disk was synced before; the descriptor is gone whatever the disk says. */
@@ -95,12 +106,6 @@ export class OpenFile {
       // close(2): nothing can be done about it.
     }
   }
-}
-
-function finished(begin: (done: Callback) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    begin((error) => (error ? reject(error) : resolve()));
-  });
 }
 
 /** Windows refuses to replace a file while a reader or a virus scanner has it open. */
@@ -154,9 +159,7 @@ async function syncAfter(path: string, former: Promise<void> | undefined): Promi
 async function syncNow(path: string): Promise<void> {
   const directory = fs.openSync(path, "r");
   try {
-    await new Promise<void>((resolve, reject) => {
-      fs.fsync(directory, (error) => (error ? reject(error) : resolve()));
-    });
+    await sync(directory);
   } catch (error) {
     // Some network file systems cannot; the new content is in place all the same.
     const code = systemCode(error);
@@ -173,36 +176,24 @@ async function syncNow(path: string): Promise<void> {
  * @throws MxtokenError `unwritable`
  */
 export async function checkTarget(path: string): Promise<fs.Stats | undefined> {
-  let found: fs.Stats;
+  let found: fs.Stats | undefined;
   try {
-    found = fs.lstatSync(path);
+    found = fs.lstatSync(path, { throwIfNoEntry: false });
   } catch (error) {
-    if (systemCode(error) === "ENOENT") return undefined;
     throw unwritable(path, error);
   }
+  if (found === undefined) return undefined;
   if (found.isSymbolicLink()) {
     const real = await realpath(path).catch(() => undefined);
-    throw new MxtokenError(
-      "unwritable",
-      `${path} is a symbolic link, which is not written through`,
-      {
-        facts: { path },
-        hint:
-          real === undefined
-            ? "it leads nowhere; remove it"
-            : `name the real file instead: ${real}`,
-      },
-    );
+    const hint =
+      real === undefined ? "it leads nowhere; remove it" : `name the real file instead: ${real}`;
+    throw refused(path, "is a symbolic link, which is not written through", hint);
   }
-  if (!found.isFile())
-    throw new MxtokenError("unwritable", `${path} is not a regular file`, { facts: { path } });
+  if (!found.isFile()) throw refused(path, "is not a regular file");
   if (found.nlink > 1) {
     // Only this name would get the next tokens; under the other one, somebody would send the spent ones.
-    throw new MxtokenError(
-      "unwritable",
-      `${path} has ${found.nlink} names (hard links), and only one of them can be replaced`,
-      { facts: { path }, hint: `remove the others; find / -xdev -inum ${found.ino} finds them` },
-    );
+    const why = `has ${found.nlink} names (hard links), and only one of them can be replaced`;
+    throw refused(path, why, `remove the others; find / -xdev -inum ${found.ino} finds them`);
   }
   return found;
 }

@@ -148,11 +148,9 @@ export interface Owner {
  */
 export function requireOwner(place: string, notes: TokenNotes, owner: Owner): void {
   if (owner.provider !== undefined && !belongsTo(notes, owner.provider)) {
-    throw new MxtokenError(
-      "configuration",
-      `${place} belongs to ${notes.provider} by now and is not overwritten`,
-      { facts: { path: place }, hint: "pass another --token-file" },
-    );
+    const message = `${place} belongs to ${notes.provider} by now and is not overwritten`;
+    const details = { facts: { path: place }, hint: "pass another --token-file" };
+    throw new MxtokenError("configuration", message, details);
   }
   checkSameOwner(place, notes, owner);
 }
@@ -171,33 +169,20 @@ export function checkSameOwner(
   owner: Owner,
   canStartOver = false,
 ): void {
-  const differences = [
-    {
-      what: "the mailbox",
-      made: notes.account?.toLowerCase(),
-      wanted: owner.account?.toLowerCase(),
-    },
-    {
-      what: "the sign-in of",
-      made: notes.login?.toLowerCase(),
-      wanted: owner.login?.toLowerCase(),
-    },
-    { what: "a token of", made: holderIn(notes), wanted: holder(owner.isForApplication) },
-    { what: "the client id", made: notes.client, wanted: owner.client },
-    { what: "the tenant", made: notes.tenant, wanted: owner.tenant },
-    {
-      what: "the token endpoint at",
-      made: hostOf(notes.tokenEndpoint),
-      wanted: owner.tokenHost,
-    },
-  ];
-  for (const { what, made, wanted } of differences) {
+  const both = [
+    ["the mailbox", notes.account?.toLowerCase(), owner.account?.toLowerCase()],
+    ["the sign-in of", notes.login?.toLowerCase(), owner.login?.toLowerCase()],
+    ["a token of", holderIn(notes), holder(owner.isForApplication)],
+    ["the client id", notes.client, owner.client],
+    ["the tenant", notes.tenant, owner.tenant],
+    ["the token endpoint at", hostOf(notes.tokenEndpoint), owner.tokenHost],
+  ] as const;
+  for (const [what, made, wanted] of both) {
     if (made === undefined || wanted === undefined || made === wanted) continue;
     const message = `${tokenFile} was made for ${what} ${made}, not for ${wanted}`;
-    throw new MxtokenError("configuration", message, {
-      facts: { path: tokenFile },
-      hint: `give the same options as when it was made, or pass another --token-file${canStartOver ? ", or --startover to replace it" : ""}`,
-    });
+    const orReplace = canStartOver ? ", or --startover to replace it" : "";
+    const hint = `give the same options as when it was made, or pass another --token-file${orReplace}`;
+    throw new MxtokenError("configuration", message, { facts: { path: tokenFile }, hint });
   }
 }
 

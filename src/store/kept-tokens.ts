@@ -1,11 +1,11 @@
 import { constants, lstatSync, readdirSync, readFileSync } from "node:fs";
-import { mkdir, readdir, unlink } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Secret } from "../secret.ts";
 import { systemCode } from "../system-error.ts";
 import { sha256 } from "../world/builtins.ts";
 import type { Clock, Host } from "../world/world.ts";
-import { checkTarget, OpenFile, syncDirectory, unwritable } from "./disk.ts";
+import { OpenFile, syncDirectory, unwritable } from "./disk.ts";
 import { temporaryPath } from "./places.ts";
 import { makeDirectory } from "./rights.ts";
 
@@ -121,22 +121,6 @@ function isPrivate(world: Host, directory: string): boolean {
   return world.user === undefined || (found.uid === world.user.uid && (found.mode & 0o022) === 0);
 }
 
-/**
- * Removes a token file, under its lock. The lock file beside it stays: without it, two processes
- * could hold two different ones.
- *
- * @throws MxtokenError `unwritable`
- */
-export async function removeTokenFile(world: Host, path: string): Promise<void> {
-  if ((await checkTarget(path)) === undefined) return;
-  try {
-    await unlink(path);
-    await syncDirectory(world, dirname(path));
-  } catch (error) {
-    throw unwritable(path, error);
-  }
-}
-
 /** Names of the default token files, oauth2_imap's among them. */
 const tokenFileName = /^oauth2_tokens_.+\.txt$/;
 
@@ -159,11 +143,10 @@ export async function tokenFilesIn(directory: string): Promise<string[]> {
  */
 export async function tokenFilesBeside(tokenFile: string): Promise<string[]> {
   const directory = dirname(tokenFile);
-  const name = basename(tokenFile);
   const names = await namesIn(directory);
   const temporary = basename(temporaryPath(tokenFile));
   // The second is what version 0.1.0 called them.
-  const prefixes = [`.${name}.kept-`, `${name}.unproven-`];
+  const prefixes = [keptPrefix(tokenFile), `${basename(tokenFile)}.unproven-`];
   return names
     .filter((other) => prefixes.some((prefix) => other.startsWith(prefix)) || other === temporary)
     .map((other) => join(directory, other));

@@ -7,12 +7,12 @@ import { Secret } from "../secret.ts";
 import type { TokenRecord } from "../token.ts";
 import type { Clock, Host, World } from "../world/world.ts";
 import { contentOf, markTrouble, replaceByItself } from "./atomic.ts";
-import { checkTarget } from "./disk.ts";
+import { checkTarget, syncDirectory, unwritable } from "./disk.ts";
 import type { OpenEntry, ReservedPlace } from "./entry.ts";
-import { keepElsewhere, keptPath, removeTokenFile } from "./kept-tokens.ts";
+import { keepElsewhere, keptPath } from "./kept-tokens.ts";
 import { type HeldLock, withLock } from "./lock.ts";
 import { temporaryPath } from "./places.ts";
-import { type Reservation, reserve } from "./reservation.ts";
+import { Reservation } from "./reservation.ts";
 import { digestOf, digestOfText, noTokens, ofNoPlace, restore, sealTokens } from "./restore.ts";
 import { groupId, makeDirectory } from "./rights.ts";
 
@@ -49,12 +49,8 @@ export async function withTokenFileLock<T>(
   await makeDirectory(dirname(path), gid);
   const onWait = () => tell({ is: "waitingForLock", tokenFile: path });
   return withLock(world, path, { onWait, stop }, async (lock) => {
-    const restored = await restore(world, path);
-    if (restored?.is === "restored") tell({ is: "tokensRestored", tokenFile: path });
-    if (restored?.is === "kept") {
-      tell({ is: "tokensKeptBeside", tokenFile: path, path: restored.path });
-    }
-    return work({ path, gid, lock, isRestored: restored?.is === "restored" });
+    const isRestored = await restore(world, path, tell);
+    return work({ path, gid, lock, isRestored });
   });
 }
 
@@ -64,7 +60,7 @@ export class OpenTokenFile implements OpenEntry {
   readonly isRestored: boolean;
   readonly #world: Clock & Host;
   readonly #file: LockedFile;
-  #reserved: { readonly path: string; readonly reservation: Reservation } | undefined;
+  #reserved: Reservation | undefined;
 
   constructor(world: Clock & Host, file: LockedFile, record: TokenRecord | undefined) {
     this.#world = world;
@@ -79,10 +75,10 @@ export class OpenTokenFile implements OpenEntry {
   }
 
   async commit(next: TokenRecord): Promise<void> {
-    const { path } = this.#file;
+    const { path, lock } = this.#file;
     // What cannot be read is told from what may replace it by all of its text.
-    const after = isReadable(this.record) ? digestOf(this.record) : this.#digest();
-    await this.#put(path, next, after, () => isStill(path, after, () => this.#digest()));
+    const after = isReadable(this.record) ? digestOf(this.record) : digestIn(path, lock);
+    await this.#put(path, next, after, after);
   }
 
   async keepBeside(next: TokenRecord): Promise<string> {
@@ -90,7 +86,7 @@ export class OpenTokenFile implements OpenEntry {
     const isBeside = reserved !== undefined && reserved !== this.#file.path;
     const path = isBeside ? reserved : keptPath(this.#world, this.#file.path);
     // What is kept beside the file on purpose must never be taken for what belongs into it.
-    await this.#put(path, next, ofNoPlace, () => isStill(path, noTokens, () => digestIn(path)));
+    await this.#put(path, next, ofNoPlace, noTokens);
     return path;
   }
 
@@ -108,27 +104,29 @@ export class OpenTokenFile implements OpenEntry {
     await checkTarget(this.#file.path);
   }
 
-  remove(): Promise<void> {
-    return removeTokenFile(this.#world, this.#file.path);
+  async remove(): Promise<void> {
+    const { path } = this.#file;
+    if ((await checkTarget(path)) === undefined) return;
+    try {
+      await unlink(path);
+      await syncDirectory(this.#world, dirname(path));
+    } catch (error) {
+      throw unwritable(path, error);
+    }
   }
 
-  /** Gives back what was reserved and not used. */
   async release(): Promise<void> {
-    await this.#reserved?.reservation.release();
+    await this.#reserved?.release();
     this.#reserved = undefined;
   }
 
-  async #put(
-    path: string,
-    next: TokenRecord,
-    after: string,
-    isStillThere: () => boolean,
-  ): Promise<void> {
-    const reservation =
-      this.#reserved?.path === path ? this.#reserved.reservation : await this.#reserveAt(path);
+  /** @param expected digest of what still has to be there */
+  async #put(path: string, next: TokenRecord, after: string, expected: string): Promise<void> {
+    const former = this.#reserved;
+    const reservation = former?.path === path ? former : await this.#reserveAt(path);
     const text = sealTokens(next, after);
     const elsewhere = async (error: unknown) => {
-      throw keptAfter(error, path, await keepAndMark(this.#world, path, text));
+      throw await keptAfter(error, this.#world, path, text);
     };
     await reservation.fill(text).catch(elsewhere);
     // It waits in the temporary file, unless somebody has removed that.
@@ -137,7 +135,7 @@ export class OpenTokenFile implements OpenEntry {
       await elsewhere(error);
     };
     // On the disk it is safe; only now there is time to look what has become of the file.
-    if (isStillThere()) {
+    if (isStill(path, expected, this.#file.lock)) {
       await reservation.replace().catch(orElsewhere);
       return;
     }
@@ -145,25 +143,16 @@ export class OpenTokenFile implements OpenEntry {
     await reservation.keepAs(beside).catch(orElsewhere);
     // What somebody has moved away comes back, perhaps.
     markTrouble(path);
-    throw new MxtokenError(
-      "unreachable",
-      `${path} was ${existsSync(path) ? "replaced" : "removed"} while its tokens were refreshed: it stays as it is, and the new tokens are in ${beside}`,
-      {
-        facts: { path },
-        hint: "if they are what you want, move them there; else run the command again",
-      },
-    );
+    const what = `was ${existsSync(path) ? "replaced" : "removed"} while its tokens were refreshed`;
+    const message = `${path} ${what}: it stays as it is, and the new tokens are in ${beside}`;
+    const hint = "if they are what you want, move them there; else run the command again";
+    throw new MxtokenError("unreachable", message, { facts: { path }, hint });
   }
 
   async #reserveAt(path: string): Promise<Reservation> {
     await this.release();
-    const reservation = await reserve(this.#world, { ...this.#file, path });
-    this.#reserved = { path, reservation };
-    return reservation;
-  }
-
-  #digest(): string {
-    return digestIn(this.#file.path, this.#file.lock);
+    this.#reserved = await Reservation.make(this.#world, { ...this.#file, path });
+    return this.#reserved;
   }
 }
 
@@ -171,35 +160,31 @@ function isReadable(record: TokenRecord | undefined): boolean {
   return record === undefined || (record.accessToken ?? record.refreshToken) !== undefined;
 }
 
-function digestIn(path: string, lock?: HeldLock): string {
+function digestIn(path: string, lock: HeldLock): string {
   return digestOfText(contentOf(path, lock)?.toString("utf8") ?? "");
 }
 
-function isStill(path: string, expected: string, digest: () => string): boolean {
+function isStill(path: string, expected: string, lock: HeldLock): boolean {
   try {
     const found = lstatSync(path, { throwIfNoEntry: false });
-    return found?.isFile() !== false && digest() === expected;
+    return found?.isFile() !== false && digestIn(path, lock) === expected;
   } catch (error) {
-    throw new MxtokenError("unreachable", `${path} cannot be looked at now`, {
-      facts: { path },
-      cause: error,
-      hint: `its new content is in ${temporaryPath(path)}: the next run puts it in its place, if it can`,
-    });
+    const hint = `its new content is in ${temporaryPath(path)}: the next run puts it in its place, if it can`;
+    const details = { facts: { path }, cause: error, hint };
+    throw new MxtokenError("unreachable", `${path} cannot be looked at now`, details);
   }
 }
 
-/** The next run looks for what is kept elsewhere when it finds a temporary file, whatever that holds. */
-async function keepAndMark(
+/** Keeps the text of a token file that could not be written. @returns the error that says where */
+async function keptAfter(
+  error: unknown,
   world: Clock & Host,
   path: string,
   text: string,
-): Promise<string | undefined> {
+): Promise<unknown> {
   const kept = await keepElsewhere(world, path, new Secret(text));
+  // The next run looks for what is kept elsewhere when it finds a temporary file, whatever that holds.
   markTrouble(path);
-  return kept;
-}
-
-function keptAfter(error: unknown, path: string, kept: string | undefined): unknown {
   if (!(error instanceof MxtokenError)) return error;
   const where = kept === undefined ? `perhaps in ${temporaryPath(path)}` : `in ${kept}`;
   return error.with({

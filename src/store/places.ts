@@ -1,7 +1,6 @@
-import { existsSync, lstatSync } from "node:fs";
+import { existsSync, lstatSync, type Stats } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { MxtokenError } from "../errors.ts";
-import type { Address } from "../mailbox.ts";
 import type { Settings } from "../settings/settings.ts";
 import { sha256 } from "../world/builtins.ts";
 import type { Host } from "../world/world.ts";
@@ -23,7 +22,9 @@ export function defaultTokenFile(
   // oauth2_imap keeps the letters as they were typed; such a file is taken over.
   const typed = join(directory, fileName(settings.address.text, suffix));
   if (existsSync(typed)) return typed;
-  return join(directory, fileName(canonical(settings.address), suffix));
+  // One name for every way to write the address: file systems differ on the case of letters.
+  const { local, domain } = settings.address;
+  return join(directory, fileName(`${local}@${domain}`.toLowerCase(), suffix));
 }
 
 /**
@@ -48,31 +49,28 @@ function dataDirectoryOf({ dataDirectory }: Host): string {
 
 function isPrivateDirectory(world: Host, path: string): boolean {
   const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined || !found.isDirectory()) return false;
-  if (world.user === undefined) return true;
-  const { uid, gid } = world.user;
-  // Where every user has a group of their own, new directories are writable for that group.
-  const isOwnGroup = found.gid === gid && gid === uid;
-  return found.uid === uid && (found.mode & (isOwnGroup ? 0o002 : 0o022)) === 0;
+  if (found?.isDirectory() !== true) return false;
+  const { user } = world;
+  return user === undefined || (found.uid === user.uid && !isWritableByOthers(found, user));
 }
 
-/** One name for every way to write the address: file systems differ on the case of letters. */
-function canonical(address: Address): string {
-  return `${address.local}@${address.domain}`.toLowerCase();
+/** Whether others than this user can write to a directory. */
+export function isWritableByOthers(
+  { gid, mode }: Stats,
+  user: { readonly uid: number; readonly gid: number },
+): boolean {
+  // Where every user has a group of their own, new directories are writable for that group.
+  return (mode & (gid === user.gid && gid === user.uid ? 0o002 : 0o022)) !== 0;
 }
 
 function fileName(address: string, suffix: string): string {
-  const safe = address.replace(/[\p{C}\p{Z}%/\\:*?"<>|]/gu, percentEncoded);
+  const safe = address.replace(/[\p{C}\p{Z}%/\\:*?"<>|]/gu, (character) =>
+    Buffer.from(character).toString("hex").replace(/../g, "%$&"),
+  );
   const name = `oauth2_tokens_${safe}${suffix}.txt`;
   if (Buffer.byteLength(name) <= nameLimit) return name;
   const digest = sha256(address).slice(0, 32);
   return `oauth2_tokens_${digest}${suffix}.txt`;
-}
-
-function percentEncoded(character: string): string {
-  return [...Buffer.from(character)]
-    .map((byte) => `%${byte.toString(16).padStart(2, "0")}`)
-    .join("");
 }
 
 /**
@@ -86,9 +84,4 @@ export function certificateDirectory(world: Host, home: string | undefined): str
 /** Where the next content of a file is prepared. */
 export function temporaryPath(path: string): string {
   return join(dirname(path), `.${basename(path)}.tmp`);
-}
-
-/** Whether something is there, of a process that is at work or that died. */
-export function isLeftBeside(path: string): boolean {
-  return existsSync(temporaryPath(path));
 }

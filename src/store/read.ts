@@ -11,7 +11,6 @@ import { identityOf, notATokenFile, readTokenText, type TokenIdentity } from "./
 
 const sizeLimit = 1024 * 1024;
 
-/** How a token file is read. */
 interface TokenReading {
   /**
    * what becomes of a token file whose tokens cannot be read: with --startover it may be replaced, and
@@ -36,7 +35,9 @@ export async function readTokenFile(
   if (found === undefined || found.text === "") return undefined;
   const read = readTokenText(found.text);
   if ("record" in read) return { ...read.record, writtenAt: found.writtenAt };
-  if (read.is === "damaged" && damaged === "replaceable") return emptyRecord;
+  if (read.is === "damaged" && damaged === "replaceable") {
+    return { accessToken: undefined, refreshToken: undefined, notes: {} };
+  }
   throw notATokenFile(path, read);
 }
 
@@ -63,19 +64,13 @@ export function rememberRead(read?: FileRead): { readonly read: FileRead | undef
   return handedOn;
 }
 
-function readText(
-  path: string,
-  lock: HeldLock | undefined,
-): { text: string; writtenAt: number } | undefined {
+function readText(path: string, lock: HeldLock | undefined): FileRead | undefined {
+  const other = (why: string) => notATokenFile(path, { is: "other", why });
   try {
     const found = statSync(path);
     // Reading a named pipe would wait for its writer.
-    if (!found.isFile()) {
-      throw notATokenFile(path, { is: "other", why: "it is not a regular file" });
-    }
-    if (found.size > sizeLimit) {
-      throw notATokenFile(path, { is: "other", why: "it is over 1 MiB large" });
-    }
+    if (!found.isFile()) throw other("it is not a regular file");
+    if (found.size > sizeLimit) throw other("it is over 1 MiB large");
     const signature = signatureIn(found);
     const before = handedOn?.read;
     if (before !== undefined) handedOn = undefined;
@@ -88,31 +83,21 @@ function readText(
     if (error instanceof MxtokenError) throw error;
     const code = systemCode(error);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    if (mayBeReadLater(error)) throw notReadNow(path, error);
-    throw new MxtokenError("unreadable", `cannot read ${path}: ${systemReason(error)}`, {
-      facts: { path, code },
-      cause: error,
-      hint: "whose file is it? run mxtoken as that user, or pass another --token-file",
-    });
+    const [kind, now, hint] = mayBeReadLater(error)
+      ? (["unreachable", " now", "nothing was changed; try again later"] as const)
+      : (["unreadable", "", notOurs] as const);
+    const message = `cannot read ${path}${now}: ${systemReason(error)}`;
+    throw new MxtokenError(kind, message, { facts: { path, code }, cause: error, hint });
   }
 }
 
-const emptyRecord: TokenRecord = { accessToken: undefined, refreshToken: undefined, notes: {} };
-
-function notReadNow(path: string, error: unknown): MxtokenError {
-  return new MxtokenError("unreachable", `cannot read ${path} now: ${systemReason(error)}`, {
-    facts: { path, code: systemCode(error) },
-    cause: error,
-    hint: "nothing was changed; try again later",
-  });
-}
+const notOurs = "whose file is it? run mxtoken as that user, or pass another --token-file";
 
 /** Whether everybody on this machine can read the file, as after a copy by hand. */
 export function isReadableByEverybody(world: Host, path: string): boolean {
   // Windows protects by access lists, and its file modes tell nothing of them.
   if (world.user === undefined) return false;
-  const found = look(path);
-  return found !== undefined && (found.mode & 0o004) !== 0;
+  return ((look(path)?.mode ?? 0) & 0o004) !== 0;
 }
 
 /**
@@ -127,26 +112,17 @@ export async function identityIn(path: string): Promise<TokenIdentity | undefine
     return record === undefined ? undefined : identityOf(record);
   } catch (error) {
     if (error instanceof MxtokenError && error.code === "unreachable") throw error;
-    const signature = signatureOf(path);
+    const found = look(path);
+    const signature = found && signatureIn(found);
     return signature === undefined ? undefined : { tokens: signature, accessToken: signature };
   }
-}
-
-/** What changes whenever a file is replaced; undefined where there is none, or nobody may look. */
-function signatureOf(path: string): string | undefined {
-  const found = look(path);
-  return found && signatureIn(found);
 }
 
 function signatureIn({ mtimeMs, ino, size }: Stats): string {
   return `${mtimeMs} ${ino} ${size}`;
 }
 
-/** When the file was last written, ms since 1970; undefined where there is none, or nobody may look. */
-export function writtenAt(path: string): number | undefined {
-  return look(path)?.mtimeMs;
-}
-
+/** @returns undefined where there is none, or nobody may look */
 function look(path: string): Stats | undefined {
   try {
     return statSync(path);

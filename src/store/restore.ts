@@ -1,4 +1,5 @@
 import { constants, lstatSync, renameSync, type Stats, unlinkSync } from "node:fs";
+import type { Tell } from "../events.ts";
 import type { TokenRecord } from "../token.ts";
 import { sha256 } from "../world/builtins.ts";
 import type { Clock, Host } from "../world/world.ts";
@@ -9,62 +10,52 @@ import { temporaryPath } from "./places.ts";
 import { formatTokenFile, identityOf, readTokenText } from "./token-file.ts";
 import { readComment } from "./token-file-kind.ts";
 
-/** What became of tokens that were found beside a token file. */
-type Restored =
-  /** they are in it now */
-  | { readonly is: "restored" }
-  /** they do not follow what stands in it: somebody has replaced it since */
-  | { readonly is: "kept"; readonly path: string };
-
 /**
  * Puts in its place what is on the disk but could not take its place: its process died, or the file
  * could not be written. It is decided by the tokens that it follows, not by clocks. Must be called under
  * the lock of `path`, before anything is read there: a refresh token in `path` may be spent.
  *
- * @returns undefined where there was nothing
+ * @returns whether it is in its place now
  * @throws MxtokenError `unwritable`; everything is still there then
  */
-export async function restore(world: Clock & Host, path: string): Promise<Restored | undefined> {
-  try {
-    return await restoreNow(world, path);
-  } catch (error) {
+export function restore(world: Clock & Host, path: string, tell: Tell): Promise<boolean> {
+  return restoreNow(world, path, tell).catch((error) => {
     throw unwritable(path, error);
-  }
+  });
 }
 
-async function restoreNow(world: Clock & Host, path: string): Promise<Restored | undefined> {
+async function restoreNow(world: Clock & Host, path: string, tell: Tell): Promise<boolean> {
   const temporary = temporaryPath(path);
   const left = lstatSync(temporary, { throwIfNoEntry: false });
   // Whoever had to keep tokens elsewhere has left this one as well.
-  if (left === undefined) return undefined;
+  if (left === undefined) return false;
   const target = await checkTarget(path);
   const now = contentOf(path)?.toString("utf8") ?? "";
   const current = digestOfText(now);
   const text = isOurs(world, left, target) ? (contentOf(temporary)?.toString("utf8") ?? "") : "";
   const sealed = readSealedTokens(text);
-  const kept = keptTokens(world, path);
+  const kept = keptTexts(world, path).map((each) => readSealedTokens(each.text));
   const next = [sealed, ...kept].find((each) => each?.after === current);
   if (next !== undefined) {
     await finish(
       temporary,
       next === sealed ? whole(sealed, text, now) : sealTokens(next.record, current),
     );
-    await putInPlace(world, temporary, path);
-    return { is: "restored" };
+    await putInPlace(world, path);
+    tell({ is: "tokensRestored", tokenFile: path });
+    return true;
   }
   if (isWorthKeeping(text, sealed, now)) {
     const beside = keptPath(world, path);
     renameSync(temporary, beside);
-    return { is: "kept", path: beside };
+    // Somebody has replaced since what they follow.
+    tell({ is: "tokensKeptBeside", tokenFile: path, path: beside });
+    return false;
   }
   if (left.isFile() || left.isSymbolicLink()) unlinkSync(temporary);
   // As long as something waits whose time may come, the next run looks again.
   if (kept.some((each) => each !== undefined && each.after !== ofNoPlace)) markTrouble(path);
-  return undefined;
-}
-
-function keptTokens(world: Host, path: string): (SealedTokens | undefined)[] {
-  return keptTexts(world, path).map(({ text }) => readSealedTokens(text));
+  return false;
 }
 
 /** Others may have put something of that name there. */
@@ -80,7 +71,7 @@ function isWorthKeeping(text: string, sealed: SealedTokens | undefined, now: str
   // Of version 0.1.0, which sealed nothing.
   const found = readTokenText(text);
   const isWhole = "record" in found && found.record.accessToken !== undefined;
-  const isCut = isSealed(text) || !/[^\n]\n$/.test(text);
+  const isCut = sealOf(text) !== undefined || !/[^\n]\n$/.test(text);
   return isWhole && !isCut && digestOfText(text) !== digestOfText(now);
 }
 
@@ -99,12 +90,9 @@ function whole(sealed: SealedTokens, text: string, now: string): string {
 /** Leaves this content in the temporary file, and makes sure that it is on the disk. */
 async function finish(path: string, content: string): Promise<void> {
   const { O_RDWR, O_NOFOLLOW } = constants;
-  const bytes = Buffer.from(content);
   const file = await OpenFile.open(path, O_RDWR | O_NOFOLLOW);
   try {
-    await file.write(bytes);
-    await file.truncate(bytes.length);
-    await file.sync();
+    await file.fill(content);
   } finally {
     file.close();
   }
@@ -174,11 +162,7 @@ export function readSealedTokens(text: string): SealedTokens | undefined {
   return { record: found.record, tokens, after, isComplete };
 }
 
-/** Whether a text says whether its tokens are whole. */
-function isSealed(text: string): boolean {
-  return sealOf(text) !== undefined;
-}
-
+/** What a text says of whether its tokens are whole. */
 function sealOf(text: string): string | undefined {
   const comments = text.split("\n").map(readComment);
   return comments.find((comment) => comment?.title === title)?.value;

@@ -1,11 +1,11 @@
 import { existsSync, type Stats } from "node:fs";
-import { chmod, chown, lstat, mkdir, readFile, stat } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { MxtokenError } from "../errors.ts";
 import { systemCode, systemReason } from "../system-error.ts";
 import { runWithin } from "../world/waiting.ts";
 import type { Clock, Host, Stop } from "../world/world.ts";
-import { type OpenFile, unwritable } from "./disk.ts";
+import { type OpenFile, refused, unwritable } from "./disk.ts";
 
 /** For a group: to read what is in the last directory, and to walk through those before it. */
 const last = 0o750;
@@ -25,7 +25,7 @@ export async function makeDirectory(path: string, gid?: number, groupMode = last
     const code = systemCode(error);
     if (code === "EEXIST") return;
     // Step by step: Node's own recursive mkdir never ends below a directory like /proc.
-    if (code !== "ENOENT" || dirname(path) === path || (await exists(dirname(path)))) {
+    if (code !== "ENOENT" || dirname(path) === path || existsSync(dirname(path))) {
       throw unwritable(path, error);
     }
     await makeDirectory(dirname(path), gid, onTheWay);
@@ -39,20 +39,11 @@ async function make(path: string, gid: number | undefined, groupMode: number): P
   await mkdir(path, { mode: 0o700 });
   if (gid === undefined) return;
   await chown(path, -1, gid).catch((error) => {
-    throw new MxtokenError(
-      "unwritable",
-      `${path} cannot be given to the group ${gid}: ${systemReason(error)}`,
-      { cause: error, hint: "only a member of the group can do that" },
-    );
+    const why = `${path} cannot be given to the group ${gid}: ${systemReason(error)}`;
+    const hint = "only a member of the group can do that";
+    throw new MxtokenError("unwritable", why, { cause: error, hint });
   });
   await chmod(path, groupMode);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** What counts of the file that is replaced. */
@@ -121,29 +112,19 @@ export async function requireTrustedOwner(
     throw unwritable(path, error);
   });
   if (uid === directory.uid || (directory.mode & 0o022) === 0) return;
-  throw new MxtokenError(
-    "unwritable",
-    `${path} belongs to another user (${uid}), in a directory where everybody can make files`,
-    {
-      facts: { path },
-      hint: "nothing is written there; name another --token-file, or remove the file",
-    },
+  throw refused(
+    path,
+    `belongs to another user (${uid}), in a directory where everybody can make files`,
+    "nothing is written there; name another --token-file, or remove the file",
   );
 }
 
-async function give(file: OpenFile, owner: number, group: number): Promise<void> {
-  try {
-    await file.chown(owner, group);
-  } catch (error) {
-    throw new MxtokenError(
-      "unwritable",
-      `the file cannot be given to user ${owner} and group ${group}: ${systemReason(error)}`,
-      {
-        cause: error,
-        hint: "only a member of the group can do that, and only root can for a user",
-      },
-    );
-  }
+function give(file: OpenFile, owner: number, group: number): Promise<void> {
+  return file.chown(owner, group).catch((error) => {
+    const why = `the file cannot be given to user ${owner} and group ${group}: ${systemReason(error)}`;
+    const hint = "only a member of the group can do that, and only root can for a user";
+    throw new MxtokenError("unwritable", why, { cause: error, hint });
+  });
 }
 
 /**
@@ -175,10 +156,8 @@ async function directoryEntry(world: Clock & Host & Stop, name: string): Promise
   const result = await runWithin(world, command, directoryPatience).catch(nothing);
   world.interrupted.throwIfAborted();
   if (result !== undefined) return result.stdout;
-  throw new MxtokenError(
-    "unreachable",
-    `--group: getent did not say within 10 seconds who ${name} is`,
-  );
+  const why = `--group: getent did not say within 10 seconds who ${name} is`;
+  throw new MxtokenError("unreachable", why);
 }
 
 /** Lines look like `name:password:id:members` (group(5)). */

@@ -1,18 +1,36 @@
 import { providers } from "../catalog/providers.ts";
+import type { TokenNotes } from "../token.ts";
 
-/** What a file is that stands where a token file is looked for. */
-export type FileKind =
-  | { readonly is: "tokenFile" }
-  /** one of ours or oauth2_imap's, whose tokens cannot be read; `why` is half a sentence */
-  | { readonly is: "damaged"; readonly why: string }
-  /** somebody's file that has nothing to do with tokens */
-  | { readonly is: "other"; readonly why: string };
+/** A file that stands where a token file is looked for, and is none that can be read. */
+export interface NoTokenFile {
+  /**
+   * `damaged`: one of ours or oauth2_imap's, whose tokens cannot be read; `other`: somebody's file that
+   * has nothing to do with tokens
+   */
+  readonly is: "damaged" | "other";
+  /** half a sentence */
+  readonly why: string;
+}
 
-/** Titles of the comments that only a token file has. */
-const titles: ReadonlySet<string> = new Set([
-  ...["Account", "Login", "Provider", "Flow", "App", "Client", "Tenant", "Token endpoint"],
-  ...["Scope", "Signed in", "Issued", "Expires", "Verified", "Refused", "Tokens"],
-]);
+/** The comments of a token file, in their order, by their titles. */
+export const noteTitles = {
+  account: "Account",
+  login: "Login",
+  provider: "Provider",
+  flow: "Flow",
+  app: "App",
+  client: "Client",
+  tenant: "Tenant",
+  tokenEndpoint: "Token endpoint",
+  scope: "Scope",
+  signedInAt: "Signed in",
+  issuedAt: "Issued",
+  expiresAt: "Expires",
+  verified: "Verified",
+} as const satisfies Record<keyof TokenNotes, string>;
+
+/** Titles of the comments that only a token file has, those of former versions among them. */
+const titles: ReadonlySet<string> = new Set([...Object.values(noteTitles), "Refused", "Tokens"]);
 
 /** The first comment of ours, and of oauth2_imap's, whose blanks vary. */
 const headlines = [
@@ -27,7 +45,7 @@ const headlines = [
  *
  * @param lines without line ends and byte-order mark
  */
-export function judgeLines(lines: readonly string[]): FileKind {
+export function judgeLines(lines: readonly string[]): { readonly is: "tokenFile" } | NoTokenFile {
   const [first = "", second = "", ...rest] = lines;
   const stray = rest.findIndex((line) => line.trim() !== "" && !line.startsWith("#"));
   const isSettled =
@@ -75,7 +93,7 @@ function whyNoToken(line: string, number: number): string | undefined {
   const [character] = /[@,;<{":]/.exec(text) ?? [];
   return character === undefined
     ? undefined
-    : `line ${number} holds a ${JSON.stringify(character).slice(1, -1).replace("\\", "")}, which no token has`;
+    : `line ${number} holds a ${character}, which no token has`;
 }
 
 /**

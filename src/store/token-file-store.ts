@@ -1,21 +1,19 @@
+import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { Tell } from "../events.ts";
 import type { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
-import type { TokenRecord } from "../token.ts";
-import { believed } from "../token.ts";
+import { believed, type TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
-import type { Entry, OpenEntry, TokenStore } from "./entry.ts";
-import { type Owner, requireOwner } from "./entry.ts";
+import { type Entry, type OpenEntry, type Owner, requireOwner, type TokenStore } from "./entry.ts";
 import type { HeldLock } from "./lock.ts";
 import type { UsedTokenFile } from "./open-token-file.ts";
-import { defaultTokenFile, isLeftBeside } from "./places.ts";
+import { defaultTokenFile, temporaryPath } from "./places.ts";
 import { identityIn, isReadableByEverybody, readTokenFile } from "./read.ts";
 import type { TokenIdentity } from "./token-file.ts";
 
 // Programs ask for a stored token every few minutes: what only a change needs is loaded when there is one.
 
-/** What a store is opened for. */
 interface TokenFileSettings extends Pick<Settings, "address" | "home" | "tokenFile" | "group"> {
   /** tokens that cannot be read may be replaced, and count as none */
   readonly startover?: boolean;
@@ -28,14 +26,9 @@ interface TokenFileSettings extends Pick<Settings, "address" | "home" | "tokenFi
 export function tokenFiles(world: World, settings: TokenFileSettings, tell: Tell): TokenStore {
   const { tokenFile } = settings;
   const at = (path: string) => new TokenFileEntry(world, path, settings, tell);
+  const named = tokenFile === undefined ? undefined : resolve(world.cwd, tokenFile);
   return {
-    entry(provider) {
-      return at(
-        tokenFile === undefined
-          ? defaultTokenFile(world, settings, provider)
-          : resolve(world.cwd, tokenFile),
-      );
-    },
+    entry: (provider) => at(named ?? defaultTokenFile(world, settings, provider)),
     async list() {
       const directory = dirname(defaultTokenFile(world, settings));
       const { tokenFilesIn } = await import("./kept-tokens.ts");
@@ -44,7 +37,6 @@ export function tokenFiles(world: World, settings: TokenFileSettings, tell: Tell
   };
 }
 
-/** The tokens in one file. */
 class TokenFileEntry implements Entry {
   readonly place: string;
   readonly #world: World;
@@ -69,15 +61,17 @@ class TokenFileEntry implements Entry {
     await groupId(this.#world, group);
   }
 
-  async peek(): Promise<TokenRecord | undefined> {
-    return this.#read();
+  async peek(lock?: HeldLock): Promise<TokenRecord | undefined> {
+    const damaged = this.#settings.startover === true ? "replaceable" : "refused";
+    return believed(await readTokenFile(this.place, { damaged, lock }), this.#world.now());
   }
 
   async read(): Promise<TokenRecord | undefined> {
-    const record = await this.#read();
-    if (record !== undefined || !isLeftBeside(this.place)) return record;
+    const record = await this.peek();
+    // What is prepared is of a process that is at work, or that died.
+    if (record !== undefined || !existsSync(temporaryPath(this.place))) return record;
     const { withTokenFileLock } = await import("./open-token-file.ts");
-    return withTokenFileLock(this.#world, this.#used(), ({ lock }) => this.#read(lock));
+    return withTokenFileLock(this.#world, this.#used(), ({ lock }) => this.peek(lock));
   }
 
   identity(): Promise<TokenIdentity | undefined> {
@@ -91,7 +85,7 @@ class TokenFileEntry implements Entry {
   ): Promise<T> {
     const { OpenTokenFile, withTokenFileLock } = await import("./open-token-file.ts");
     return withTokenFileLock(this.#world, this.#used(stop), async (file) => {
-      const record = await this.#read(file.lock);
+      const record = await this.peek(file.lock);
       if (record !== undefined) requireOwner(this.place, record.notes, owner);
       const open = new OpenTokenFile(this.#world, file, record);
       try {
@@ -110,11 +104,6 @@ class TokenFileEntry implements Entry {
   async beside(): Promise<readonly string[]> {
     const { tokenFilesBeside } = await import("./kept-tokens.ts");
     return tokenFilesBeside(this.place);
-  }
-
-  async #read(lock?: HeldLock): Promise<TokenRecord | undefined> {
-    const damaged = this.#settings.startover === true ? "replaceable" : "refused";
-    return believed(await readTokenFile(this.place, { damaged, lock }), this.#world.now());
   }
 
   #used(stop?: AbortSignal): UsedTokenFile {

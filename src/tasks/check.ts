@@ -1,22 +1,15 @@
 import { getFreshOne, noAccessToken, resolveMailboxToProve } from "../account/mailbox.ts";
 import type { Stored } from "../account/peek.ts";
-import { checkTokenFits } from "../account/stored.ts";
-import type { ProviderRow } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
+import { prove } from "../life/life.ts";
 import type { Finding } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
-import {
-  findOtherAccount,
-  opensMailbox,
-  proveByEvery,
-  requireAccepted,
-  serversToAsk,
-} from "../proof/proof.ts";
+import { opensMailbox, requireAccepted } from "../proof/proof.ts";
 import type { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
 import { isoSeconds } from "../token.ts";
-import type { Clock, Stop, Terminal, World } from "../world/world.ts";
+import type { Clock, World } from "../world/world.ts";
 import { tokenFromInput } from "./person.ts";
 
 interface CheckRequest {
@@ -45,34 +38,24 @@ export async function check(
   request: CheckRequest,
   tell: Tell,
 ): Promise<CheckOutcome> {
-  const fromInput = request.accessTokenFromInput;
-  if (request.settings.verify.length === 0) {
+  const { settings, accessTokenFromInput: fromInput } = request;
+  if (settings.verify.length === 0) {
     throw new MxtokenError("usage", "--verify none leaves nothing to check");
   }
-  const { mailbox, foundRow, stored } = await resolveMailboxToProve(
-    world,
-    request.settings,
-    fromInput,
-    tell,
-  );
-  const accessToken = fromInput
-    ? await fittingTokenFromInput(world, tell, foundRow)
-    : storedToken(world, stored);
-  const otherAccount = await findOtherAccount(
-    { world, mailbox, client: undefined },
-    { accessToken },
-    false,
-  );
-  tell({ is: "proving", servers: serversToAsk(mailbox) });
-  const findings = await proveByEvery(world, mailbox, accessToken);
-  tell({ is: "proven", findings });
-  const proof = { findings, otherAccount };
+  const resolved = await resolveMailboxToProve(world, settings, fromInput, tell);
+  const { mailbox, foundRow, stored } = resolved;
+  const used = fromInput ? undefined : stored;
+  const accessToken =
+    used === undefined
+      ? await tokenFromInput(world, tell, { what: "access token", foundRow })
+      : storedToken(world, used);
+  const proof = await prove({ world, account: { mailbox }, tell }, { accessToken });
+  const { findings, otherAccount } = proof;
   const consequence = "nothing was changed";
   requireAccepted(mailbox, proof, { refused: consequence, unreachable: consequence });
   if (otherAccount !== undefined && opensMailbox(proof)) {
     tell({ is: "otherAccount", account: otherAccount, mailbox: mailbox.address.text });
   }
-  const used = fromInput ? undefined : stored;
   return {
     mailbox,
     tokenFile: used?.entry.place,
@@ -81,30 +64,14 @@ export async function check(
   };
 }
 
-async function fittingTokenFromInput(
-  world: Clock & Terminal & Stop,
-  tell: Tell,
-  foundRow: ProviderRow | undefined,
-): Promise<Secret> {
-  const token = await tokenFromInput(world, tell, "access token");
-  if (foundRow !== undefined) {
-    checkTokenFits("what came on standard input seems to", token, foundRow);
-  }
-  return token;
-}
-
-function storedToken(world: Clock, stored: Stored | undefined): Secret {
-  const place = stored?.entry.place ?? "";
-  const record = stored?.record;
+function storedToken(world: Clock, { entry, record }: Stored): Secret {
+  const { place } = entry;
   if (record?.accessToken === undefined) throw noAccessToken(place);
   const { expiresAt } = record.notes;
   if (expiresAt !== undefined && expiresAt <= world.now()) {
     // A failed login would count against the mailbox.
-    throw new MxtokenError(
-      "mailboxRefused",
-      `the token in ${place} expired at ${isoSeconds(expiresAt)}`,
-      { hint: getFreshOne },
-    );
+    const message = `the token in ${place} expired at ${isoSeconds(expiresAt)}`;
+    throw new MxtokenError("mailboxRefused", message, { hint: getFreshOne });
   }
   return record.accessToken;
 }

@@ -1,24 +1,21 @@
-import { resolveAccount } from "../account/account.ts";
+import { type Account, resolveAccount } from "../account/account.ts";
 import type { Stored } from "../account/peek.ts";
-import { checkTokenFits, readStored } from "../account/stored.ts";
+import { readStored } from "../account/stored.ts";
 import { isAppOnly } from "../catalog/provider-row.ts";
 import { MxtokenError, signInHint } from "../errors.ts";
-import type { ProviderEvidence, Tell } from "../events.ts";
-import type { Accepted } from "../life/accept.ts";
+import type { Tell } from "../events.ts";
 import { issueAndProve, refuseRefreshToken } from "../life/application.ts";
 import { acceptBrought } from "../life/brought.ts";
 import { type Life, lifeOf } from "../life/life.ts";
 import { renew } from "../life/renew.ts";
 import type { Finding } from "../mail-server.ts";
-import type { Mailbox } from "../mailbox.ts";
-import type { OAuthClient } from "../oauth/client.ts";
-import { proveByEvery, serversToAsk } from "../proof/proof.ts";
+import { type Proof, proveByEvery, serversToAsk } from "../proof/proof.ts";
 import type { Settings } from "../settings/settings.ts";
 import { LineInput } from "../sign-in/line-input.ts";
 import { loopbackRedirect } from "../sign-in/redirect.ts";
-import type { TokenRecord } from "../token.ts";
+import type { TokenNotes, TokenRecord } from "../token.ts";
 import type { Terminal, World } from "../world/world.ts";
-import { readToken, type SignInWishes, signIn } from "./person.ts";
+import { type SignInWishes, signIn, tokenFromInput } from "./person.ts";
 
 /** What the person wants of one run. */
 export interface GetRequest extends SignInWishes {
@@ -34,15 +31,11 @@ export interface GetRequest extends SignInWishes {
 }
 
 /** What `mxtoken <address>` achieved. */
-export interface Obtained {
-  readonly mailbox: Mailbox;
-  readonly client: OAuthClient;
+export interface Obtained extends Pick<Account, "mailbox" | "client" | "evidence"> {
   /** absolute */
   readonly tokenFile: string;
   /** how the token in it came about */
   readonly source: "refreshed" | "signed in" | "issued" | "another process";
-  /** what told the provider */
-  readonly evidence: ProviderEvidence;
   /** milliseconds since 1970 */
   readonly expiresAt: number | undefined;
   /** empty where no proof was wanted */
@@ -74,12 +67,12 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
     if (stored.record !== undefined && !startover) await proveStored(life, stored.record);
     return obtained(life, "issued", await issueAndProve(life));
   }
+  if (request.refreshTokenFromInput) return takeOver(life, stored);
+  const renewed = await renewStored(life, stored);
+  if (!("why" in renewed)) return renewed;
+  const { why } = renewed;
   const input = new LineInput(world);
   try {
-    if (request.refreshTokenFromInput) return await takeOver(life, stored, input);
-    const renewed = await renewStored(life, stored);
-    if (renewed.is === "obtained") return renewed.obtained;
-    const { why } = renewed;
     await requireSomebody(world, input, request, why);
     return obtained(life, "signed in", await signIn(life, request, { input, redirect, why }));
   } finally {
@@ -104,21 +97,20 @@ function tellOf({ account, entry, tell }: Life, { passedOver }: Stored): void {
 function obtained(
   { account, entry }: Life,
   source: Obtained["source"],
-  { token, proof }: Accepted,
+  {
+    token: { expiresAt },
+    proof: { findings },
+  }: { readonly token: Pick<TokenNotes, "expiresAt">; readonly proof: Pick<Proof, "findings"> },
 ): Obtained {
   const { mailbox, client, evidence } = account;
-  const { expiresAt } = token;
-  const { findings } = proof;
   return { mailbox, client, tokenFile: entry.place, evidence, source, expiresAt, findings };
 }
 
 /** Takes over a refresh token from standard input; perhaps it is the stored one. */
-async function takeOver(life: Life, { record }: Stored, input: LineInput): Promise<Obtained> {
+async function takeOver(life: Life, { record }: Stored): Promise<Obtained> {
   const { account, startover, tell, world } = life;
-  const brought = await readToken(world, tell, input, "refresh token");
-  if (account.foundRow !== undefined) {
-    checkTokenFits("what came on standard input seems to", brought, account.foundRow);
-  }
+  const { foundRow } = account;
+  const brought = await tokenFromInput(world, tell, { what: "refresh token", foundRow });
   if (!startover && record !== undefined && brought.equals(record.refreshToken)) {
     const refreshed = await refresh(life, record);
     if (refreshed !== undefined) return refreshed;
@@ -130,34 +122,25 @@ async function takeOver(life: Life, { record }: Stored, input: LineInput): Promi
 async function refresh(life: Life, seen: TokenRecord): Promise<Obtained | undefined> {
   const renewed = await renew(life, { proof: "before it is shown", seen });
   if (renewed.is === "nothingToRenew") return undefined;
-  const { mailbox, client, evidence } = life.account;
-  return {
-    ...{ mailbox, client, evidence },
-    tokenFile: life.entry.place,
-    source: renewed.is === "byOther" ? "another process" : "refreshed",
-    expiresAt: renewed.record.notes.expiresAt,
-    findings: renewed.proof?.findings ?? [],
-  };
+  const { record, proof = { findings: [] } } = renewed;
+  const source = renewed.is === "byOther" ? "another process" : "refreshed";
+  return obtained(life, source, { token: record.notes, proof });
 }
 
-/** What came of the stored tokens; `why` only a person can help, where that is so. */
-type FromStored =
-  | { readonly is: "obtained"; readonly obtained: Obtained }
-  | { readonly is: "signInNeeded"; readonly why: string };
-
-async function renewStored(life: Life, { record }: Stored): Promise<FromStored> {
-  const needed = (why: string) => ({ is: "signInNeeded", why }) as const;
+/** @returns what came of the stored tokens, or why only a person can help */
+async function renewStored(
+  life: Life,
+  { record }: Stored,
+): Promise<Obtained | { readonly why: string }> {
   const { place } = life.entry;
-  if (life.startover) return needed("--startover ignores the stored tokens");
-  if (record === undefined) return needed(`there are no tokens yet in ${place}`);
+  if (life.startover) return { why: "--startover ignores the stored tokens" };
+  if (record === undefined) return { why: `there are no tokens yet in ${place}` };
   await proveStored(life, record);
   try {
-    const refreshed = await refresh(life, record);
-    if (refreshed !== undefined) return { is: "obtained", obtained: refreshed };
-    return needed(`there is no refresh token in ${place}`);
+    return (await refresh(life, record)) ?? { why: `there is no refresh token in ${place}` };
   } catch (error) {
     if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
-    return needed(error.message);
+    return { why: error.message };
   }
 }
 

@@ -1,11 +1,12 @@
+import { checkTokenFits } from "../account/stored.ts";
+import type { ProviderRow } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { type Accepted, accept } from "../life/accept.ts";
 import { keepingAnswer, type Life, send, tellMissingScopes } from "../life/life.ts";
 import { Secret } from "../secret.ts";
 import { signInByCode } from "../sign-in/by-code.ts";
-import type { SignInRequest } from "../sign-in/by-device.ts";
-import { signInByDevice } from "../sign-in/by-device.ts";
+import { type SignInRequest, signInByDevice } from "../sign-in/by-device.ts";
 import { LineInput } from "../sign-in/line-input.ts";
 import type { BrowserSettings, LoopbackRedirect } from "../sign-in/redirect.ts";
 import { type DeskSettings, SignInDesk } from "../sign-in/sign-in-desk.ts";
@@ -66,45 +67,40 @@ export async function signIn(
 /** As long as a person has to sign in. */
 const patience = 300_000;
 
+interface WantedToken {
+  /** its kind, for the question and the error */
+  readonly what: "access token" | "refresh token";
+  /** the provider, where only the address tells it: then a token that is evidently another's is refused */
+  readonly foundRow?: ProviderRow | undefined;
+}
+
 /**
  * Reads a token from standard input: its first line that is not blank.
  *
- * @param what the kind of token, for the question and the error
- * @throws MxtokenError `usage`; Interrupted
+ * @throws MxtokenError `usage`, `configuration`; Interrupted
  */
-export async function readToken(
-  world: Clock & Terminal & Stop,
-  tell: Tell,
-  input: LineInput,
-  what: string,
-): Promise<Secret> {
-  input.open();
-  if (world.stdin.isTTY === true) tell({ is: "tokenWanted", what });
-  const line = await within(
-    world,
-    patience,
-    (stop) => input.next(stop),
-    () => undefined,
-  );
-  if (line === undefined) throw new MxtokenError("usage", `no ${what} came on standard input`);
-  const text = line.replace(/^\uFEFF/, "");
-  const other = otherThanToken(text);
-  if (!isTokenText(text) || other !== undefined) {
-    const why = other === undefined ? "" : `: it is ${other}`;
-    throw new MxtokenError("usage", `what came on standard input is no ${what}${why}`);
-  }
-  return new Secret(text);
-}
-
-/** The same for a command that reads nothing else from standard input. */
 export async function tokenFromInput(
   world: Clock & Terminal & Stop,
   tell: Tell,
-  what: string,
+  { what, foundRow }: WantedToken,
 ): Promise<Secret> {
   const input = new LineInput(world);
   try {
-    return await readToken(world, tell, input, what);
+    input.open();
+    if (world.stdin.isTTY === true) tell({ is: "tokenWanted", what });
+    const nothing = () => undefined;
+    const line = await within(world, patience, (stop) => input.next(stop), nothing);
+    if (line === undefined) throw new MxtokenError("usage", `no ${what} came on standard input`);
+    const text = line.replace(/^\uFEFF/, "");
+    const other = otherThanToken(text);
+    if (!isTokenText(text) || other !== undefined) {
+      const why = other === undefined ? "" : `: it is ${other}`;
+      throw new MxtokenError("usage", `what came on standard input is no ${what}${why}`);
+    }
+    const token = new Secret(text);
+    const where = "what came on standard input seems to";
+    if (foundRow !== undefined) checkTokenFits(where, token, foundRow);
+    return token;
   } finally {
     input.close();
   }

@@ -8,12 +8,10 @@ import type { Tell } from "../events.ts";
 import { type Life, lifeOf, send } from "../life/life.ts";
 import { revokeToken } from "../oauth/grants.ts";
 import type { Settings } from "../settings/settings.ts";
-import type { Entry } from "../store/entry.ts";
-import { belongsTo } from "../store/entry.ts";
+import { belongsTo, type Entry } from "../store/entry.ts";
 import type { TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
 
-/** What the person wants of `mxtoken revoke`. */
 interface RevokeRequest {
   readonly settings: Settings;
   /** only the file is removed, and nobody is asked */
@@ -30,6 +28,12 @@ export interface Revoked {
   readonly isRevoked: boolean;
 }
 
+interface Removed {
+  readonly entry: Entry;
+  readonly record: TokenRecord;
+  readonly isRevoked: boolean;
+}
+
 /**
  * Revokes the account's token at the provider (RFC 7009) where that can be done, then removes its
  * file.
@@ -38,23 +42,17 @@ export interface Revoked {
  */
 export async function revoke(world: World, request: RevokeRequest, tell: Tell): Promise<Revoked> {
   const { settings, isLocalOnly } = request;
-  const outcome = isLocalOnly
-    ? await removeOnly(world, settings, tell)
-    : await revokeAndRemove(world, settings, tell);
-  const { entry, ...revoked } = outcome;
+  const remove = isLocalOnly ? removeOnly : revokeAndRemove;
+  const { entry, record, isRevoked } = await remove(world, settings, tell);
   const account = settings.address.text;
-  const { tokenFile, isRevoked } = revoked;
+  const tokenFile = entry.place;
   tell({ is: "removed", account, tokenFile, isRevoked });
   for (const path of await entry.beside()) tell({ is: "tokensBeside", path });
   world.interrupted.throwIfAborted();
-  return { account, ...revoked };
+  return { account, provider: record.notes.provider, tokenFile, isRevoked };
 }
 
-async function revokeAndRemove(
-  world: World,
-  settings: Settings,
-  tell: Tell,
-): Promise<Omit<Revoked, "account"> & { entry: Entry }> {
+async function revokeAndRemove(world: World, settings: Settings, tell: Tell): Promise<Removed> {
   const first = await readStored(world, { settings }, tell);
   if (first.record === undefined && settings.provider === undefined) {
     throw nothingToRevoke(first.entry);
@@ -64,27 +62,24 @@ async function revokeAndRemove(
   const { entry } = stored;
   const life = lifeOf(world, account, stored, tell);
   return entry.edit(account.owner, async (open) => {
-    if (open.record === undefined) throw nothingToRevoke(entry);
+    const { record } = open;
+    if (record === undefined) throw nothingToRevoke(entry);
     // Before anything is revoked: what cannot be removed would hold tokens that are dead.
     await open.prepareRemoval();
-    const isRevoked = await revokeAtProvider(life, open.record);
+    const isRevoked = await revokeAtProvider(life, record);
     await open.remove();
-    return { entry, tokenFile: entry.place, provider: open.record.notes.provider, isRevoked };
+    return { entry, record, isRevoked };
   });
 }
 
 /** Nobody is asked, so nothing of provider and client has to be known, and no secret. */
-async function removeOnly(
-  world: World,
-  settings: Settings,
-  tell: Tell,
-): Promise<Omit<Revoked, "account"> & { entry: Entry }> {
+async function removeOnly(world: World, settings: Settings, tell: Tell): Promise<Removed> {
   const { entry } = await peekStored(world, settings, tell);
   return entry.edit(ownerNamedBy(settings), async (open) => {
     const { record } = open;
     if (record === undefined || !isOfProvider(record, settings)) throw nothingToRevoke(entry);
     await open.remove();
-    return { entry, tokenFile: entry.place, provider: record.notes.provider, isRevoked: false };
+    return { entry, record, isRevoked: false };
   });
 }
 
@@ -137,25 +132,17 @@ function whereUnknown(): MxtokenError {
 function kept({ place }: Entry, error: unknown): unknown {
   if (!(error instanceof MxtokenError)) return error;
   const { code, message, facts, hint } = error;
+  const alone = "--local-only removes the file alone";
+  const withAlone = hint === undefined ? alone : `${hint}; ${alone}`;
   return error.with({
     message: `${message}; ${place} is kept`,
     facts: { ...facts, path: place },
-    hint:
-      code === "unreachable"
-        ? hint
-        : [hint, "--local-only removes the file alone"]
-            .filter((one) => one !== undefined)
-            .join("; "),
+    hint: code === "unreachable" ? hint : withAlone,
   });
 }
 
 function nothingToRevoke({ place }: Entry): MxtokenError {
-  return new MxtokenError(
-    "configuration",
-    `there are no tokens in ${place}, so nothing is revoked`,
-    {
-      facts: { path: place },
-      hint: "is the address right, and --home or --token-file the one that it was stored with?",
-    },
-  );
+  const message = `there are no tokens in ${place}, so nothing is revoked`;
+  const hint = "is the address right, and --home or --token-file the one that it was stored with?";
+  return new MxtokenError("configuration", message, { facts: { path: place }, hint });
 }

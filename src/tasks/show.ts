@@ -1,6 +1,6 @@
 import { resolveAccount } from "../account/account.ts";
 import { peekStored, type Stored } from "../account/peek.ts";
-import { checkTokenFits, readStored } from "../account/stored.ts";
+import { readStored } from "../account/stored.ts";
 import { isAppOnly } from "../catalog/provider-row.ts";
 import { MxtokenError, signInHint } from "../errors.ts";
 import type { Tell } from "../events.ts";
@@ -8,7 +8,7 @@ import { refuseRefreshToken, requestForApplication } from "../life/application.t
 import { refreshBrought } from "../life/brought.ts";
 import { type Freshness, fresh, isFresh, type ShownToken, shownToken } from "../life/fresh.ts";
 import { type Life, lifeOf, recordOf } from "../life/life.ts";
-import { noRefreshToken, nothingStored, type Renewed, renew } from "../life/renew.ts";
+import { noRefreshToken, nothingStored, renew } from "../life/renew.ts";
 import { explicitProvider, flowWanted } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { TokenRecord } from "../token.ts";
@@ -49,17 +49,11 @@ export async function show(world: World, request: ShowRequest, tell: Tell): Prom
     const issued = await freshlyIssued(world, request, stored, tell);
     // It is stored; but whoever asked has gone.
     world.interrupted.throwIfAborted();
-    return shown(request, issued);
+    return shownToken(settings, issued);
   } catch (error) {
     if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
     throw error.with({ hint: signInHint, commands: [request.signInCommand] });
   }
-}
-
-function shown({ settings }: ShowRequest, record: TokenRecord): ShownToken {
-  const token = shownToken(settings, record);
-  if (token === undefined) throw new MxtokenError("defect", "there is no access token to show");
-  return token;
 }
 
 async function shownFromInput(
@@ -67,17 +61,10 @@ async function shownFromInput(
   settings: Settings,
   tell: Tell,
 ): Promise<ShownToken> {
-  const { address, login } = settings;
   const row = settings.provider === undefined ? undefined : explicitProvider(settings, {}, "")?.row;
-  const accessToken = await tokenFromInput(world, tell, "access token");
-  const nothing = {
-    refreshToken: undefined,
-    expiresAt: undefined,
-    scope: undefined,
-    missingScopes: [],
-  };
-  const account = address.text;
-  return { ...nothing, accessToken, account, login: login ?? account, provider: row?.name };
+  const accessToken = await tokenFromInput(world, tell, { what: "access token" });
+  const notes = { provider: row?.name };
+  return shownToken(settings, { accessToken, refreshToken: undefined, notes });
 }
 
 async function freshlyIssued(
@@ -104,54 +91,40 @@ async function freshlyIssued(
     return showForApplication(life, request);
   }
   if (!refreshTokenFromInput) return refreshAndShow(life, request);
-  const token = await tokenFromInput(world, tell, "refresh token");
-  if (account.foundRow !== undefined) {
-    checkTokenFits("what came on standard input seems to", token, account.foundRow);
-  }
-  const isCached = !request.nocache;
-  return (await refreshBrought(life, token, isCached)) ?? refreshInAnyCase(life, request);
+  const { foundRow } = account;
+  const token = await tokenFromInput(world, tell, { what: "refresh token", foundRow });
+  // Where it is the stored one, it is refreshed in any case.
+  return (
+    (await refreshBrought(life, token, !request.nocache)) ?? refreshAndShow(life, request, true)
+  );
 }
 
 /** Refreshes the stored token, and stores the new one before anybody sees it. */
-async function refreshAndShow(life: Life, request: ShowRequest): Promise<TokenRecord> {
-  const { world, entry } = life;
+async function refreshAndShow(
+  life: Life,
+  { nocache, minLife }: ShowRequest,
+  isInAnyCase = nocache,
+): Promise<TokenRecord> {
+  const { world, entry, tell } = life;
   const renewed = await renew(life, {
     by: "refresh",
     proof: "none",
     // Another process may have refreshed it while the lock was waited for.
-    unless: (record) => !request.nocache && isFresh(world, record, request.minLife),
-    lineOne: request.nocache ? "left" : "replaced",
+    unless: (record) => !isInAnyCase && isFresh(world, record, minLife),
+    lineOne: nocache ? "left" : "replaced",
   });
-  if (renewed.is === "byOther") return renewed.record;
-  if (renewed.is === "renewed") return toldOfLife(life, request, renewed);
   const { record } = renewed;
   if (record === undefined) throw nothingStored(entry);
-  // Nobody knows when it ends, and there is no other.
-  const isAllThereIs = record.accessToken !== undefined && record.notes.expiresAt === undefined;
-  if (isAllThereIs && !request.nocache) return record;
-  throw noRefreshToken(entry);
-}
-
-/** The refresh token that was brought is the stored one. */
-async function refreshInAnyCase(life: Life, request: ShowRequest): Promise<TokenRecord> {
-  const renewed = await renew(life, {
-    by: "refresh",
-    proof: "none",
-    unless: () => false,
-    lineOne: request.nocache ? "left" : "replaced",
-  });
-  if (renewed.is === "nothingToRenew") throw noRefreshToken(life.entry);
-  return toldOfLife(life, request, renewed);
-}
-
-/** Of a life so short that every call gets a new one, which no server likes; or that nobody knows. */
-function toldOfLife(
-  { world, tell }: Life,
-  { minLife }: ShowRequest,
-  { record }: Exclude<Renewed, { is: "nothingToRenew" }>,
-): TokenRecord {
   const { expiresAt } = record.notes;
+  if (renewed.is === "nothingToRenew") {
+    // Nobody knows when it ends, and there is no other.
+    const isAllThereIs = record.accessToken !== undefined && expiresAt === undefined;
+    if (isAllThereIs && !isInAnyCase) return record;
+    throw noRefreshToken(entry);
+  }
+  if (renewed.is === "byOther") return record;
   if (expiresAt === undefined) tell({ is: "lifeUnknown" });
+  // Then every call gets a new one, which no server likes.
   else if (expiresAt - world.now() < minLife) tell({ is: "shortLived", expiresAt });
   return record;
 }

@@ -6,7 +6,7 @@ import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { issueAndProve } from "../life/application.ts";
 import { type Life, lifeOf, prove, recordOf } from "../life/life.ts";
-import { noRefreshToken, nothingStored, renew } from "../life/renew.ts";
+import { noRefreshToken, nothingStored, type Renewal, renew } from "../life/renew.ts";
 import type { Finding } from "../mail-server.ts";
 import { requireAccepted, resultOf } from "../proof/proof.ts";
 import { flowWanted } from "../settings/provider.ts";
@@ -14,8 +14,7 @@ import type { Settings } from "../settings/settings.ts";
 import type { Entry } from "../store/entry.ts";
 import { identityOf, type TokenIdentity } from "../store/token-file.ts";
 import { tokenFiles } from "../store/token-file-store.ts";
-import type { TokenRecord } from "../token.ts";
-import { type TokenLife, tokenLifeOf } from "../token.ts";
+import { type TokenLife, type TokenRecord, tokenLifeOf } from "../token.ts";
 import type { World } from "../world/world.ts";
 
 /** What one turn of `mxtoken keep` for one mailbox is to do. Nobody is ever asked anything. */
@@ -33,8 +32,8 @@ export interface TurnRequest {
 
 /** What a turn came to, whether it went well or not. */
 export interface Turn {
-  /** absolute; undefined where nobody may even look for it */
-  readonly tokenFile: string | undefined;
+  /** absolute */
+  readonly tokenFile: string;
   readonly provider: string | undefined;
   /** host of the token endpoint */
   readonly server: string | undefined;
@@ -160,15 +159,10 @@ async function renewStored(
     return { record, isRenewed: true, findings: proof.findings };
   }
   if (seen === undefined && !isForApplication) throw nothingStored(entry);
-  const renewed =
+  const how: Renewal =
     proves && seen !== undefined
-      ? await renew(life, {
-          proof: "before it is shown",
-          seen,
-          isPlaceKnown,
-          isStoredWithoutProof: true,
-        })
-      : await renew(life, {
+      ? { proof: "before it is shown", seen, isPlaceKnown, isStoredWithoutProof: true }
+      : {
           proof: "none",
           by: isForApplication ? "application" : "refresh",
           // Another process may have refreshed it while the lock was waited for.
@@ -179,7 +173,8 @@ async function renewStored(
           lineOne: "replaced",
           isPlaceKnown,
           onLastAnswer: () => request.onLastAnswer?.(),
-        });
+        };
+  const renewed = await renew(life, how);
   if (renewed.is === "nothingToRenew") {
     throw renewed.record === undefined ? nothingStored(entry) : noRefreshToken(entry);
   }

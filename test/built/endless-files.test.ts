@@ -7,10 +7,10 @@ import { harmless } from "../../src/secret.ts";
 import { parseAccountList } from "../../src/settings/account-list.ts";
 import { readPaste } from "../../src/sign-in/paste.ts";
 import { readSealedTokens } from "../../src/store/restore.ts";
-import { parseTokenFile } from "../../src/store/token-file.ts";
 import { readComment } from "../../src/store/token-file-kind.ts";
 import { type Run, runProgram } from "../scene/program.ts";
 import { type Scene, setScene, tokenFileText, user } from "../scene/scene.ts";
+import { parseTokenFile } from "../scene/tokens.ts";
 
 let scene: Scene;
 beforeEach(async () => {

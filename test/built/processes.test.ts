@@ -5,10 +5,10 @@ import { basename, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { quoteForShell } from "../../src/programs/commands-to-copy.ts";
 import { readSealedTokens } from "../../src/store/restore.ts";
-import { parseTokenFile } from "../../src/store/token-file.ts";
 import { programPath, type Run, runProgram } from "../scene/program.ts";
 import { type Scene, setScene, tokenFileText, user } from "../scene/scene.ts";
 import { type Answer, RotatingAccount } from "../scene/token-endpoint.ts";
+import { parseTokenFile } from "../scene/tokens.ts";
 import { callback, type Visited, visit } from "../scene/visit.ts";
 
 /** A token file that is not expired by the real clock, which the built program goes by. */

@@ -14,10 +14,10 @@ import {
 import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { digestOfText, sealTokens } from "../../src/store/restore.ts";
-import { parseTokenFile } from "../../src/store/token-file.ts";
 import { sha256 } from "../../src/world/builtins.ts";
 import { asRoot } from "../scene/root.ts";
 import { type Scene, setScene, tokenFileText, user } from "../scene/scene.ts";
+import { parseTokenFile } from "../scene/tokens.ts";
 
 // New tokens that are on the disk, and could not take their place in the token file: they are all that
 // counts at a server that rotates refresh tokens.

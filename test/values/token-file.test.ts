@@ -3,8 +3,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { MxtokenError } from "../../src/errors.ts";
 import { Secret } from "../../src/secret.ts";
-import { formatTokenFile, parseTokenFile } from "../../src/store/token-file.ts";
+import { formatTokenFile } from "../../src/store/token-file.ts";
 import { tokenFrom } from "../../src/token.ts";
+import { parseTokenFile } from "../scene/tokens.ts";
 
 function parsed(text: string) {
   const { accessToken, refreshToken, notes } = parseTokenFile(text, "file");
