@@ -1,12 +1,7 @@
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import type { OAuthClient, TokenRequestContext } from "../oauth/client.ts";
-import {
-  type DeviceAuthorization,
-  type DevicePoll,
-  pollDeviceCode,
-  requestDeviceCode,
-} from "../oauth/device.ts";
+import { type DeviceAuthorization, pollDeviceCode, requestDeviceCode } from "../oauth/device.ts";
 import { type Token, tokenFrom } from "../token.ts";
 import type { World } from "../world/world.ts";
 
@@ -49,8 +44,8 @@ const longestPause = 60_000;
  * Interrupted
  */
 export async function signInByDevice(request: DeviceSignInRequest): Promise<Token> {
-  const { world, client, tell, why, qr, timeout } = request;
-  tell({ is: "beforeSignIn", remarks: request.beforeSignIn });
+  const { world, client, tell, why, qr, timeout, beforeSignIn } = request;
+  tell({ is: "beforeSignIn", remarks: beforeSignIn });
   const end = timeout === undefined ? Number.POSITIVE_INFINITY : world.now() + timeout * 1000;
   for (let renewed = 0; renewed <= renewals; renewed += 1) {
     if (renewed > 0) tell({ is: "deviceCodeExpired" });
@@ -65,14 +60,17 @@ export async function signInByDevice(request: DeviceSignInRequest): Promise<Toke
       tell({ is: "deviceCodeUsed" });
       return token;
     }
-    if (world.now() >= end) {
-      throw new MxtokenError("signInNeeded", `nobody signed in within ${timeout} seconds`, {
-        hint: "run the command again; --timeout gives more time",
-      });
-    }
+    if (timeout !== undefined && world.now() >= end) throw nobodySignedIn(timeout);
   }
   throw new MxtokenError("signInNeeded", `nobody signed in before ${renewals + 1} codes expired`, {
     hint: "run the command again when somebody is there",
+  });
+}
+
+/** @param timeout how long was waited, seconds */
+export function nobodySignedIn(timeout: number): MxtokenError {
+  return new MxtokenError("signInNeeded", `nobody signed in within ${timeout} seconds`, {
+    hint: "run the command again; --timeout gives more time",
   });
 }
 
@@ -123,10 +121,7 @@ async function waitForPerson(
   }
 }
 
-async function askOnce(
-  { world, client, ask }: DeviceSignInRequest,
-  { deviceCode }: DeviceAuthorization,
-): Promise<Exclude<DevicePoll, { is: "granted" }> | { is: "granted"; token: Token }> {
+function askOnce({ world, client, ask }: DeviceSignInRequest, { deviceCode }: DeviceAuthorization) {
   return ask(async (context) => {
     const poll = await pollDeviceCode(context, deviceCode);
     if (poll.is !== "granted") return poll;
