@@ -59,35 +59,15 @@ export type NoProviderReason =
   /** the token file names one that has no row */
   | "notInCatalogue";
 
-/** Details of an {@link MxtokenError} beside its code and message. */
-interface ErrorDetails extends ErrorOptions {
-  /** which known failure it is; `cause` is another error */
-  readonly causeId?: CauseId | undefined;
-  /** what is known of it */
-  readonly facts?: Facts | undefined;
-  /** what logins showed, where it is a proof that failed */
-  readonly findings?: readonly Finding[] | undefined;
-  /** what the person can do next, as one sentence */
-  readonly hint?: string | undefined;
-  /** command lines for it, ready to be copied; they hold no secret */
-  readonly commands?: readonly string[] | undefined;
-  /** the server's own error code (RFC 6749 section 5.2, RFC 8628 section 3.5) */
-  readonly oauthError?: string | undefined;
-  /** of `noProvider` */
-  readonly reason?: NoProviderReason | undefined;
-  /** how many seconds the server asks us to wait, when it said so */
-  readonly retryAfter?: number | undefined;
-  /** the same may go well later although nobody does anything, as when a vault was not there yet */
-  readonly mayPass?: boolean | undefined;
-  /** what a server sent in place of tokens, when they may be in it: to be kept, never to be shown */
-  readonly answer?: Secret | undefined;
-}
+/** Details of an {@link MxtokenError} beside its code and message; its `cause` is another error. */
+type ErrorDetails = ErrorOptions & {
+  readonly [Name in Exclude<keyof MxtokenError, keyof Error | "code" | "exitStatus" | "with">]?:
+    | MxtokenError[Name]
+    | undefined;
+};
 
 /** What of an {@link MxtokenError} is said otherwise. */
-interface ErrorChanges extends ErrorDetails {
-  readonly code?: ErrorCode;
-  readonly message?: string;
-}
+type ErrorChanges = ErrorDetails & Partial<Pick<MxtokenError, "code" | "message">>;
 
 /**
  * The only error that this program throws on purpose. Messages begin in lower case, have no full
@@ -96,16 +76,25 @@ interface ErrorChanges extends ErrorDetails {
 export class MxtokenError extends Error {
   override readonly name = "MxtokenError";
   readonly code: ErrorCode;
+  /** which known failure it is */
   readonly causeId: CauseId | undefined;
+  /** what is known of it */
   readonly facts: Facts;
+  /** what the person can do next, as one sentence */
   readonly hint: string | undefined;
+  /** command lines for it, ready to be copied; they hold no secret */
   readonly commands: readonly string[];
+  /** the server's own error code (RFC 6749 section 5.2, RFC 8628 section 3.5) */
   readonly oauthError: string | undefined;
+  /** of `noProvider` */
   readonly reason: NoProviderReason | undefined;
-  /** seconds */
+  /** how many seconds the server asks us to wait, when it said so */
   readonly retryAfter: number | undefined;
+  /** the same may go well later although nobody does anything, as when a vault was not there yet */
   readonly mayPass: boolean;
+  /** what a server sent in place of tokens, when they may be in it: to be kept, never to be shown */
   readonly answer: Secret | undefined;
+  /** what logins showed, where it is a proof that failed */
   readonly findings: readonly Finding[] | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -125,11 +114,7 @@ export class MxtokenError extends Error {
 
   /** The same error with some of it said otherwise; the rest stays, and this one is its cause. */
   with({ code = this.code, message = this.message, ...changes }: ErrorChanges): MxtokenError {
-    const { causeId, facts, hint, commands, oauthError, reason, retryAfter } = this;
-    const { mayPass, answer, findings } = this;
-    const kept = { causeId, facts, hint, commands, oauthError, reason, retryAfter };
-    const all = { ...kept, mayPass, answer, findings, cause: this, ...changes };
-    return new MxtokenError(code, message, all);
+    return new MxtokenError(code, message, { ...this, cause: this, ...changes });
   }
 
   /** Exit status of the process that ends with this error. */
@@ -141,25 +126,27 @@ export class MxtokenError extends Error {
 /** The hint of a `signInNeeded` with its command. */
 export const signInHint = "somebody must sign in, by this command in a terminal:";
 
-/** Exit status of a process that a signal asked to end: 128 and the signal's number. */
-const signalStatus = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
-
-const signalWords = { SIGHUP: "hung up", SIGINT: "interrupted", SIGTERM: "terminated" } as const;
+/** Exit status of a process that a signal asked to end: 128 and the signal's number; and the word for it. */
+const endingSignals = {
+  SIGHUP: { status: 129, word: "hung up" },
+  SIGINT: { status: 130, word: "interrupted" },
+  SIGTERM: { status: 143, word: "terminated" },
+} as const;
 
 /** The process was asked to end; whatever was waited for is given up. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
-  readonly signal: keyof typeof signalStatus;
+  readonly signal: keyof typeof endingSignals;
   /** what logins had shown by then */
   readonly findings: readonly Finding[] | undefined;
 
-  constructor(signal: keyof typeof signalStatus, findings?: readonly Finding[]) {
-    super(signalWords[signal]);
+  constructor(signal: keyof typeof endingSignals, findings?: readonly Finding[]) {
+    super(endingSignals[signal].word);
     this.signal = signal;
     this.findings = findings;
   }
 
   get exitStatus(): number {
-    return signalStatus[this.signal];
+    return endingSignals[this.signal].status;
   }
 }

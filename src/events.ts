@@ -21,6 +21,15 @@ export type ApplicationAsking =
   | { readonly application: string; readonly by: "secret" | "certificate" }
   | { readonly serviceAccount: string };
 
+/** The listener that a sign-in comes back to, for who is asked to sign in. */
+export interface ListenerFacts {
+  readonly port: number;
+  /** of its certificate, for HTTPS */
+  readonly fingerprint: string | undefined;
+  /** shows how to trust the certificate, where it is kept */
+  readonly certificateCommand: string | undefined;
+}
+
 /** What happens on the way, as data; `report/tellings.ts` has the sentences. */
 export type Event =
   | { is: "lookingUpMx"; domain: string }
@@ -86,14 +95,7 @@ export type Event =
       timeout: number;
       opensBrowser: boolean;
       /** undefined: nobody listens, the answer must be pasted */
-      listener:
-        | {
-            /** for HTTPS */
-            fingerprint: string | undefined;
-            /** shows how to trust the certificate, where it is kept */
-            certificateCommand: string | undefined;
-          }
-        | undefined;
+      listener: ListenerFacts | undefined;
       /** the ssh command for the machine that has the browser, where that is another one */
       tunnel: { port: number; command: string } | undefined;
     }

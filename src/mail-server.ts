@@ -22,40 +22,29 @@ export type Finding = Accepted | NotAccepted;
 
 /** The server that was asked, and as whom. */
 interface Login {
+  readonly probe: Protocol;
   readonly host: string;
   readonly port: number;
   /** the user name that was logged in with */
   readonly user: string;
 }
 
-export type Accepted = AcceptedByImap | AcceptedBySmtp | AcceptedByPop;
-
-interface AcceptedByImap extends Login {
-  readonly probe: "imap";
-  readonly result: "accepted";
-  readonly mechanism: Mechanism;
-  readonly folders: number;
-  /** in INBOX */
-  readonly messages: number;
-}
-
-/** The server lets this user send; nothing was sent. */
-interface AcceptedBySmtp extends Login {
-  readonly probe: "smtp";
+interface AcceptedLogin extends Login {
   readonly result: "accepted";
   readonly mechanism: Mechanism;
 }
 
-interface AcceptedByPop extends Login {
-  readonly probe: "pop";
-  readonly result: "accepted";
-  readonly mechanism: Mechanism;
-  /** in the maildrop (RFC 1939) */
-  readonly messages: number;
-}
+/** `messages` are those in INBOX, or in the maildrop (RFC 1939); by SMTP, the server lets this user send. */
+export type Accepted =
+  | (AcceptedLogin & {
+      readonly probe: "imap";
+      readonly folders: number;
+      readonly messages: number;
+    })
+  | (AcceptedLogin & { readonly probe: "smtp" })
+  | (AcceptedLogin & { readonly probe: "pop"; readonly messages: number });
 
 export interface NotAccepted extends Login {
-  readonly probe: "imap" | "smtp" | "pop";
   /** refused: the server said no; unreachable: nobody said anything about the token */
   readonly result: "refused" | "unreachable";
   readonly reason: string;

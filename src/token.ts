@@ -25,18 +25,23 @@ export interface TokenResponse {
   readonly unverified_id_token?: string | undefined;
 }
 
+/** The scope of a request, and which of its scopes the server grants unnamed. */
+interface AskedScope {
+  readonly scope: string;
+  readonly unechoedScopes: readonly string[];
+}
+
 /**
  * Turns a token response into a token: the expiry becomes absolute, reckoned from when the answer
  * was received, and the old refresh token stays when no new one came (RFC 6749 section 6).
  *
- * @param asked the scope of the request, and which of its scopes the server grants unnamed
  * @param receivedAt milliseconds since 1970
  * @throws MxtokenError `notUnderstood`, with the `answer`, when a token could not stand on a line of a token file
  */
 export function tokenFrom(
   response: TokenResponse,
   receivedAt: number,
-  asked: { readonly scope: string; readonly unechoedScopes: readonly string[] },
+  asked: AskedScope,
   previous: Secret | undefined,
 ): Token {
   for (const value of [response.access_token, response.refresh_token]) {
@@ -51,16 +56,16 @@ export function tokenFrom(
   const seconds = response.expires_in;
   return {
     accessToken: new Secret(response.access_token),
-    refreshToken:
-      response.refresh_token === undefined ? previous : new Secret(response.refresh_token),
+    refreshToken: secretIn(response.refresh_token) ?? previous,
     issuedAt: receivedAt,
     expiresAt: seconds === undefined ? undefined : receivedAt + seconds * 1000,
     scope: grantedScope(response.scope, asked),
-    idToken:
-      response.unverified_id_token === undefined
-        ? undefined
-        : new Secret(response.unverified_id_token),
+    idToken: secretIn(response.unverified_id_token),
   };
+}
+
+function secretIn(text: string | undefined): Secret | undefined {
+  return text === undefined ? undefined : new Secret(text);
 }
 
 /** Whether a text can be a token: printable ASCII without blanks (RFC 6749 appendix A). */
@@ -75,15 +80,11 @@ export function missingScopes(asked: string, granted: string): string[] {
 }
 
 /** What is granted without being named (offline_access at Microsoft), a refresh must ask for again. */
-function grantedScope(
-  granted: string | undefined,
-  asked: { readonly scope: string; readonly unechoedScopes: readonly string[] },
-): string {
-  if (granted === undefined || !/^[\x20-\x7e]+$/.test(granted)) return asked.scope;
-  const unechoed = asked.scope.split(" ").filter((scope) => asked.unechoedScopes.includes(scope));
-  return [...new Set([...granted.split(" ").filter((scope) => scope !== ""), ...unechoed])].join(
-    " ",
-  );
+function grantedScope(granted: string | undefined, { scope, unechoedScopes }: AskedScope): string {
+  if (granted === undefined || !/^[\x20-\x7e]+$/.test(granted)) return scope;
+  const unechoed = scope.split(" ").filter((one) => unechoedScopes.includes(one));
+  const named = granted.split(" ").filter((one) => one !== "");
+  return [...new Set([...named, ...unechoed])].join(" ");
 }
 
 /** What a token file says. The two lines are the file; the notes are comments and may be missing. */
@@ -128,13 +129,11 @@ export function isoSeconds(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
-/** From when to when a stored access token is good; ms since 1970. */
-export interface TokenLife {
-  /** when the server has issued it; where that is not noted, when it was written down */
-  readonly issuedAt: number;
-  /** undefined when nobody knows */
-  readonly expiresAt: number | undefined;
-}
+/**
+ * From when to when a stored access token is good. Where it is not noted when the server has issued it, it
+ * counts from when it was written down.
+ */
+export type TokenLife = Pick<Token, "issuedAt" | "expiresAt">;
 
 /** What is taken for the life of a token whose server does not say; nearly all live that long. ms */
 export const usualLife = 3_600_000;

@@ -107,7 +107,6 @@ export function nextAt(state: AccountState): number | undefined {
   return settledAt === undefined ? next : Math.max(next, settledAt + leastInterval);
 }
 
-/** Whether a time has come. */
 function isOver(time: number | undefined, now: number): boolean {
   return time !== undefined && time <= now;
 }
@@ -122,19 +121,15 @@ export function comesBefore(one: AccountState, other: AccountState, now: number)
 /** What a turn would have to do now; undefined where none is due. */
 export function due(state: AccountState, { now, policy }: Moment): TurnOrder | undefined {
   if (!isOver(nextAt(state), now)) return undefined;
-  const { isLookedAt, life: seen, isPlaceKnown } = state;
   const refreshes = isOver(state.refreshAt, now);
-  return {
-    refreshes,
-    proves: isOver(state.proveAt, now),
-    isPlaceKnown,
-    isDue(life) {
-      if (life === undefined || isFromTheFuture(life.issuedAt, now)) return true;
-      // Another process may have put another token there since.
-      if (isLookedAt && life.expiresAt === seen?.expiresAt) return refreshes;
-      return refreshAt(life, policy, 0) <= now;
-    },
+  const isDue = (life: TokenLife | undefined) => {
+    if (life === undefined || isFromTheFuture(life.issuedAt, now)) return true;
+    // Another process may have put another token there since.
+    if (state.isLookedAt && life.expiresAt === state.life?.expiresAt) return refreshes;
+    return refreshAt(life, policy, 0) <= now;
   };
+  const { isPlaceKnown } = state;
+  return { refreshes, proves: isOver(state.proveAt, now), isPlaceKnown, isDue };
 }
 
 /**
@@ -199,15 +194,8 @@ export function pictureOf(
   { label, settings }: Pick<AccountToKeep, "label" | "settings">,
   now: number,
 ): AccountPicture {
-  return {
-    label,
-    address: settings.address.text,
-    provider: state.provider ?? settings.provider,
-    tokenFile: state.tokenFile,
-    state: stateOf(state, now),
-    expiresAt: state.life?.expiresAt,
-    nextAt: nextAt(state),
-    provenAt: state.provenAt,
-    last: state.last,
-  };
+  const { tokenFile, provider = settings.provider, life, provenAt, last } = state;
+  const address = settings.address.text;
+  const times = { expiresAt: life?.expiresAt, nextAt: nextAt(state), provenAt };
+  return { label, address, provider, tokenFile, state: stateOf(state, now), ...times, last };
 }

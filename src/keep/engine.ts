@@ -1,19 +1,14 @@
 import type { Clock } from "../world/world.ts";
 import type { AccountState, Settled } from "./account-state.ts";
 import type { AccountKey } from "./events.ts";
+import type { Place } from "./turn-queue.ts";
 
 /** An account whose turn it is. */
-export interface Due {
+export interface Due extends Place {
   /** as it stands now, also in the middle of its turn */
   readonly state: AccountState;
-  /** others at its server wait for a place, and perhaps for their token */
-  readonly isCrowded: boolean;
   /** ms since 1970, by the clock that the engine goes by */
   now(): number;
-  /** everything that has to be read is read, and somebody is asked */
-  onReady(): void;
-  /** nobody at the provider is asked any more, and the rest is storing */
-  onLastAnswer(): void;
 }
 
 /** What has come of a turn. */

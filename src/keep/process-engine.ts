@@ -33,7 +33,6 @@ interface Account {
 interface Job {
   readonly worker: Worker;
   readonly stop: AbortSignal;
-  readonly queue: TurnQueue<Account>;
 }
 
 /**
@@ -43,8 +42,7 @@ interface Job {
 export class ProcessEngine implements Engine {
   readonly #clock: Clock;
   readonly #accounts = new Map<AccountKey, Account>();
-  readonly #concurrency: number;
-  #queue: TurnQueue<Account> | undefined;
+  readonly #queue: TurnQueue;
   /** ends the nap */
   #alarm = new AbortController();
   #isNapping = false;
@@ -59,7 +57,7 @@ export class ProcessEngine implements Engine {
   /** @param concurrency how many turns may be under way at one authorization server */
   constructor(clock: Clock, concurrency: number) {
     this.#clock = clock;
-    this.#concurrency = concurrency;
+    this.#queue = new TurnQueue(clock, concurrency);
   }
 
   async put(state: AccountState): Promise<void> {
@@ -85,47 +83,43 @@ export class ProcessEngine implements Engine {
   async idle(): Promise<void> {
     // What has just been woken has its turn first.
     await pause();
-    while (!this.#isNapping || this.#queue?.isAtRest !== true) {
-      if (this.#queue?.isPausing !== true) await once(this.#events, "nap");
+    while (!this.#isNapping || !this.#queue.isAtRest) {
+      if (!this.#queue.isPausing) await once(this.#events, "nap");
       await pause();
     }
   }
 
   async work(worker: Worker, stop: AbortSignal): Promise<void> {
-    const queue: TurnQueue<Account> = new TurnQueue(this.#clock, this.#concurrency, (one, place) =>
-      this.#take(one, place, job),
-    );
-    const job = { worker, stop, queue };
+    const job = { worker, stop };
     const onStop = () => {
-      void queue.stop();
+      void this.#queue.stop();
       this.wake();
     };
-    this.#queue = queue;
     stop.addEventListener("abort", onStop);
     try {
       while (!stop.aborted) {
         // Whatever wakes from here on must not be slept over.
         this.#alarm = new AbortController();
         if (this.#now(job) >= this.#lookAt) await this.#look(job);
-        queue.fill();
+        this.#queue.fill();
         await worker.tick?.();
         await this.#nap(job);
       }
     } finally {
       stop.removeEventListener("abort", onStop);
       // Whatever ends the loop, what is on the wire is saved.
-      await queue.stop();
+      await this.#queue.stop();
     }
   }
 
   /** The time; and whether the clock was set back since it was looked at. */
-  #now({ worker, queue }: Job): number {
+  #now({ worker }: Job): number {
     const now = this.#clock.now();
     const back = this.#seen - now;
     this.#seen = now;
     if (back <= clockTolerance) return now;
     worker.clockSet(-back);
-    queue.releaseAll();
+    this.#queue.releaseAll();
     for (const account of this.#accounts.values()) {
       account.state = clockWasSetBack(account.state, back);
       if (account.busySince !== undefined) account.busySince -= back;
@@ -159,8 +153,8 @@ export class ProcessEngine implements Engine {
       if (job.stop.aborted) return;
       if (server !== account.state.server) account.state = { ...account.state, server };
       account.busySince = this.#clock.now();
-      job.queue.add(account, server ?? "");
-      if (index % pauseEvery === 0) job.queue.fill();
+      this.#queue.add(server ?? "", (place) => this.#take(account, place, job));
+      if (index % pauseEvery === 0) this.#queue.fill();
     }
   }
 
@@ -192,7 +186,7 @@ export class ProcessEngine implements Engine {
         now: () => this.#now(job),
       });
       account.state = state;
-      if (ms > 0) job.queue.hold(state.server ?? "", this.#clock.now() + ms);
+      if (ms > 0) this.#queue.hold(state.server ?? "", this.#clock.now() + ms);
     } finally {
       account.busySince = undefined;
       this.#lookAt = Math.min(this.#lookAt, nextAt(account.state) ?? this.#lookAt);
@@ -202,7 +196,7 @@ export class ProcessEngine implements Engine {
 
   async #nap(job: Job): Promise<void> {
     const before = this.#now(job);
-    const next = Math.min(this.#lookAt, job.queue.nextRelease(before));
+    const next = Math.min(this.#lookAt, this.#queue.nextRelease(before));
     const ms = napUntil(next, before, job.worker.longestNap?.());
     if (job.stop.aborted) return;
     const nap = this.#clock.sleep(ms, this.#alarm.signal).catch(() => undefined);

@@ -26,6 +26,8 @@ export interface Place {
   onLastAnswer(): void;
 }
 
+type Turn = (place: Place) => Promise<void>;
+
 /** How full a server is. */
 interface Places {
   asking: number;
@@ -40,26 +42,21 @@ interface Places {
  * yet. A server has as many places as are allowed at once; while its answer is being stored, an account
  * takes up none of them.
  */
-export class TurnQueue<T> {
+export class TurnQueue {
   readonly #clock: Clock;
   readonly #concurrency: number;
-  readonly #run: (one: T, place: Place) => Promise<void>;
   readonly #running = new Set<Promise<void>>();
   #begunInARow = 0;
   #isStopped = false;
-  readonly #waiting = new Map<string, T[]>();
+  readonly #waiting = new Map<string, Turn[]>();
   readonly #places = new Map<string, Places>();
   #storing = 0;
   #underWay = 0;
 
-  /**
-   * @param concurrency how many may be under way at one server
-   * @param run takes a turn
-   */
-  constructor(clock: Clock, concurrency: number, run: (one: T, place: Place) => Promise<void>) {
+  /** @param concurrency how many may be under way at one server */
+  constructor(clock: Clock, concurrency: number) {
     this.#clock = clock;
     this.#concurrency = concurrency;
-    this.#run = run;
   }
 
   /** Whether whatever else waits goes before the next turn. */
@@ -78,10 +75,10 @@ export class TurnQueue<T> {
     await Promise.allSettled(this.#running);
   }
 
-  add(one: T, server: string): void {
+  add(server: string, turn: Turn): void {
     const waiting = this.#waiting.get(server);
-    if (waiting === undefined) this.#waiting.set(server, [one]);
-    else waiting.push(one);
+    if (waiting === undefined) this.#waiting.set(server, [turn]);
+    else waiting.push(turn);
   }
 
   /** Begins nothing at a server before a time in ms since 1970. */
@@ -108,16 +105,16 @@ export class TurnQueue<T> {
         const places = this.#placesAt(server);
         if (!this.#hasRoom(places)) continue;
         const isCrowded = waiting.length > this.#concurrency - places.asking;
-        const one = waiting.shift();
+        const turn = waiting.shift();
         if (waiting.length === 0) this.#waiting.delete(server);
-        if (one === undefined) continue;
+        if (turn === undefined) continue;
         isBegun = true;
-        this.#begin(one, places, isCrowded);
+        this.#begin(turn, places, isCrowded);
       }
     }
   }
 
-  #begin(one: T, places: Places, isCrowded: boolean): void {
+  #begin(turn: Turn, places: Places, isCrowded: boolean): void {
     const { onReady, onLastAnswer, leave } = this.#enter(places);
     // What is about to be sent or stored goes before the next one.
     const thenFill = (left: () => void) => () => {
@@ -125,12 +122,12 @@ export class TurnQueue<T> {
       queueMicrotask(() => this.fill());
     };
     const place = { isCrowded, onReady: thenFill(onReady), onLastAnswer: thenFill(onLastAnswer) };
-    const turn = this.#run(one, place).finally(() => {
-      this.#running.delete(turn);
+    const running = turn(place).finally(() => {
+      this.#running.delete(running);
       leave();
       this.fill();
     });
-    this.#running.add(turn);
+    this.#running.add(running);
     this.#begunInARow += 1;
     // A turn that finds nothing to do ends without waiting for anything, and begins the next one.
     if (this.isPausing) void pause().then(() => this.#fillAgain());

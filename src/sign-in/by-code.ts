@@ -3,7 +3,7 @@ import { exchangeCode } from "../oauth/grants.ts";
 import type { Proof } from "../proof/proof.ts";
 import { type Token, tokenFrom } from "../token.ts";
 import { isBrowserSeen, isOverSsh, sshTunnel } from "../world/run.ts";
-import type { SignInRequest } from "./by-device.ts";
+import { nobodySignedIn, type SignInRequest } from "./by-device.ts";
 import type { LineInput } from "./line-input.ts";
 import type { BrowserSettings, LoopbackRedirect } from "./redirect.ts";
 import { failedSignIn, type SignInResult, successfulSignIn } from "./result-page.ts";
@@ -29,13 +29,12 @@ const attempts = 20;
  * answer comes back to the desk's listener, or by paste, whichever is first; the browser is told what
  * `use` makes of the token.
  *
- * @param input undefined: nobody pastes here
  * @throws MxtokenError `signInNeeded` when nobody answers, `signInDeclined`, and as the exchange and
  * `use` do; Interrupted
  */
 export async function signInByCode<T extends { readonly proof: Proof }>(
   desk: SignInDesk,
-  input: LineInput | undefined,
+  input: LineInput,
   request: CodeSignInRequest,
   use: (token: Token) => Promise<T>,
 ): Promise<T> {
@@ -50,12 +49,12 @@ export async function signInByCode<T extends { readonly proof: Proof }>(
   });
   let result: SignInResult | undefined;
   try {
-    input?.open();
+    input.open();
     tell({ is: "beforeSignIn", remarks: beforeSignIn });
     askPerson(request, signIn);
     const token = await waitForToken(request, signIn, input);
     // Whichever came first has won, and the other is closed.
-    input?.close();
+    input.close();
     if (!signIn.isWatched) await signIn.end();
     const used = await use(token);
     result = successfulSignIn(request.account, used.proof);
@@ -112,29 +111,23 @@ function tunnelFor(
 async function waitForToken(
   request: CodeSignInRequest,
   signIn: SignIn,
-  input: LineInput | undefined,
+  input: LineInput,
 ): Promise<Token> {
-  const { world, tell, timeout } = request;
+  const { world, timeout } = request;
   const over = new AbortController();
   const deadline = world.deadline(timeout * 1000, over.signal);
   const wait = AbortSignal.any([deadline, world.interrupted]);
   let count = 0;
   try {
     for await (const caught of comingCodes(request, signIn, input, wait)) {
-      const exchanged = caught && (await exchange(request, caught));
-      if (exchanged?.is === "exchanged") return exchanged.token;
-      if (exchanged?.is === "refused") {
-        tell({ is: "answerRefused", reason: exchanged.reason });
-        caught?.refuse(exchanged.reason);
-      }
+      const token = caught && (await exchange(request, caught));
+      if (token !== undefined) return token;
       count += 1;
       if (count === attempts) break;
     }
   } catch (error) {
     if (!deadline.aborted || !Object.is(error, deadline.reason)) throw error;
-    throw new MxtokenError("signInNeeded", `nobody signed in within ${timeout} seconds`, {
-      hint: "run the command again; --timeout gives more time",
-    });
+    throw nobodySignedIn(timeout);
   } finally {
     over.abort("over");
   }
@@ -151,10 +144,10 @@ async function waitForToken(
 async function* comingCodes(
   { world, tell }: CodeSignInRequest,
   signIn: SignIn,
-  input: LineInput | undefined,
+  input: LineInput,
   wait: AbortSignal,
 ): AsyncGenerator<CaughtCode | undefined, never> {
-  let lines = input;
+  let lines: LineInput | undefined = input;
   let line: Promise<{ readonly is: "line"; readonly text: string | undefined }> | undefined;
   let code: Promise<CaughtCode> | undefined;
   for (;;) {
@@ -166,7 +159,11 @@ async function* comingCodes(
       line = undefined;
       if (first.text === undefined) {
         lines = undefined;
-        if (signIn.request.listener === undefined) throw inputEnded();
+        if (signIn.request.listener === undefined) {
+          throw new MxtokenError("signInNeeded", "the input ended before an answer was pasted", {
+            hint: "nothing was stored; run the command again in a terminal",
+          });
+        }
         tell({ is: "inputEnded" });
         continue;
       }
@@ -182,37 +179,28 @@ async function* comingCodes(
     const caught = await code;
     code = undefined;
     if (caught.from === "browser") {
-      input?.hideProgress();
+      input.hideProgress();
       tell({ is: "cameBack" });
     }
     yield caught;
   }
 }
 
-function inputEnded(): MxtokenError {
-  return new MxtokenError("signInNeeded", "the input ended before an answer was pasted", {
-    hint: "nothing was stored; run the command again in a terminal",
-  });
-}
-
-/** What the authorization server made of a code; `refused` where another one may be taken. */
-type Exchanged =
-  | { readonly is: "exchanged"; readonly token: Token }
-  | { readonly is: "refused"; readonly reason: string };
-
+/** @returns undefined where the code was not taken, and another one may be */
 async function exchange(
   { world, client, tell, ask }: CodeSignInRequest,
   caught: CaughtCode,
-): Promise<Exchanged> {
+): Promise<Token | undefined> {
   tell({ is: "exchanging" });
   try {
-    const token = await ask(async (context) =>
+    return await ask(async (context) =>
       tokenFrom(await exchangeCode(context, caught), world.now(), client, undefined),
     );
-    return { is: "exchanged", token };
   } catch (error) {
     if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
     const reason = `the code was not taken (${error.message}); open the sign-in address again for a new one`;
-    return { is: "refused", reason };
+    tell({ is: "answerRefused", reason });
+    caught.refuse(reason);
+    return undefined;
   }
 }

@@ -1,12 +1,7 @@
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import type { OAuthClient, TokenRequestContext } from "../oauth/client.ts";
-import {
-  type DeviceAuthorization,
-  type DevicePoll,
-  pollDeviceCode,
-  requestDeviceCode,
-} from "../oauth/device.ts";
+import { type DeviceAuthorization, pollDeviceCode, requestDeviceCode } from "../oauth/device.ts";
 import { type Token, tokenFrom } from "../token.ts";
 import type { World } from "../world/world.ts";
 
@@ -53,8 +48,8 @@ const lastPatience = 5000;
  * Interrupted
  */
 export async function signInByDevice(request: DeviceSignInRequest): Promise<Token> {
-  const { world, client, tell, why, qr, timeout } = request;
-  tell({ is: "beforeSignIn", remarks: request.beforeSignIn });
+  const { world, client, tell, why, qr, timeout, beforeSignIn } = request;
+  tell({ is: "beforeSignIn", remarks: beforeSignIn });
   const end = timeout === undefined ? Number.POSITIVE_INFINITY : world.now() + timeout * 1000;
   let refusal: MxtokenError | undefined;
   for (let renewed = 0; renewed <= renewals; renewed += 1) {
@@ -71,11 +66,7 @@ export async function signInByDevice(request: DeviceSignInRequest): Promise<Toke
       return waited.token;
     }
     refusal = waited.is === "expired" ? waited.error : undefined;
-    if (world.now() >= end) {
-      throw new MxtokenError("signInNeeded", `nobody signed in within ${timeout} seconds`, {
-        hint: "run the command again; --timeout gives more time",
-      });
-    }
+    if (timeout !== undefined && world.now() >= end) throw nobodySignedIn(timeout);
   }
   const said = refusal?.facts.said === undefined ? "" : ` (the server says: ${refusal.facts.said})`;
   throw new MxtokenError(
@@ -83,6 +74,13 @@ export async function signInByDevice(request: DeviceSignInRequest): Promise<Toke
     `nobody signed in before ${renewals + 1} codes expired${said}`,
     { facts: refusal?.facts, hint: "run the command again when somebody is there" },
   );
+}
+
+/** @param timeout how long was waited, seconds */
+export function nobodySignedIn(timeout: number): MxtokenError {
+  return new MxtokenError("signInNeeded", `nobody signed in within ${timeout} seconds`, {
+    hint: "run the command again; --timeout gives more time",
+  });
 }
 
 /** @returns undefined where another one could not be had, which is no end of the wait */
@@ -102,15 +100,11 @@ async function fetchCode(
 }
 
 /** What came of a code; `timedOut` at the end of its time or of the wait. */
-type Waited =
-  | { readonly is: "timedOut" }
-  | Exclude<AskedOnce, { is: "pending" | "slowDown" | "unreachable" }>;
-
 async function waitForPerson(
   request: DeviceSignInRequest,
   authorization: DeviceAuthorization,
   end: number,
-): Promise<Waited> {
+) {
   const { world, tell } = request;
   const until = Math.min(end, world.now() + authorization.expiresIn * 1000);
   let interval = authorization.interval * 1000;
@@ -119,7 +113,7 @@ async function waitForPerson(
   for (;;) {
     const left = until - world.now();
     // Asked once more at the very end: somebody may have signed in since the last time.
-    if (left <= 0) return { is: "timedOut" };
+    if (left <= 0) return { is: "timedOut" } as const;
     await world.sleep(Math.min(pause, left));
     const patience = Math.max(until - world.now(), lastPatience);
     const poll = await askOnce(request, authorization, patience);
@@ -136,15 +130,11 @@ async function waitForPerson(
   }
 }
 
-type AskedOnce =
-  | Exclude<DevicePoll, { is: "granted" }>
-  | { readonly is: "granted"; readonly token: Token };
-
-async function askOnce(
+function askOnce(
   { world, client, ask }: DeviceSignInRequest,
   { deviceCode }: DeviceAuthorization,
   patience: number,
-): Promise<AskedOnce> {
+) {
   return ask(async (context) => {
     const poll = await pollDeviceCode(context, deviceCode);
     if (poll.is !== "granted") return poll;

@@ -34,6 +34,8 @@ export interface ListenerCertificate {
   readonly isNew: boolean;
   /** half a sentence: why a former one was replaced, whose trust is void now */
   readonly renewedBecause: string | undefined;
+  /** why it could not be kept, where that is so: then it is for this run only */
+  readonly notKept?: string;
 }
 
 /**
@@ -67,24 +69,17 @@ function reasonFor(former: StoredKeyPair): string | undefined {
   return former.is === "unusable" ? former.why : "--renew asks for it";
 }
 
-/** A certificate that will do, and why it could not be kept, where that is so. */
-export interface CertificateForThisRun {
-  readonly certificate: ListenerCertificate;
-  readonly notKept: string | undefined;
-}
-
 /** As {@link listenerCertificate}; where nothing can be written, a certificate for this run only. */
 export async function certificateForThisRun(
   world: World,
   directory: string,
-): Promise<CertificateForThisRun> {
+): Promise<ListenerCertificate> {
   try {
-    return { certificate: await listenerCertificate(world, directory, false), notKept: undefined };
+    return await listenerCertificate(world, directory, false);
   } catch (error) {
     if (!(error instanceof MxtokenError)) throw error;
-    const pair = await makeKeyPair(world.now());
-    const certificate = { ...describe(pair, certificateFiles(directory)), isNew: true };
-    return { certificate, notKept: error.message };
+    const made = describe(await makeKeyPair(world.now()), certificateFiles(directory));
+    return { ...made, isNew: true, notKept: error.message };
   }
 }
 
@@ -95,8 +90,19 @@ function judge(stored: StoredKeyPair, now: number): StoredKeyPair {
   return why === undefined ? stored : { is: "unusable", why };
 }
 
+/** @param pair one that {@link whyUnusable} finds nothing wrong with */
 function describe(pair: KeyPair, files: CertificateFiles): ListenerCertificate {
-  const facts = certificateFacts(pair.certificate);
+  const parsed = new X509Certificate(pair.certificate);
+  const facts = {
+    fingerprint: parsed.fingerprint256,
+    validFrom: Date.parse(parsed.validFrom),
+    validTo: Date.parse(parsed.validTo),
+    serialNumber: parsed.serialNumber,
+    names: (parsed.subjectAltName ?? "")
+      .split(", ")
+      .map((name) => name.replace(/^(DNS|IP Address):/, ""))
+      .map((name) => (name === "0:0:0:0:0:0:0:1" ? "::1" : name)),
+  };
   return { pair, facts, files, isNew: false, renewedBecause: undefined };
 }
 
@@ -110,8 +116,6 @@ const backdated = day;
 /**
  * Makes a key (EC P-256) and a self-signed certificate (SHA-256) for this machine's own names. It
  * is an end-entity certificate that can sign nothing: whoever trusts it trusts this one listener.
- *
- * @param now milliseconds since 1970
  */
 async function makeKeyPair(now: number): Promise<KeyPair> {
   const { generate } = (await import("selfsigned")).default;
@@ -142,26 +146,7 @@ async function makeKeyPair(now: number): Promise<KeyPair> {
   return { key: new Secret(made.private), certificate: made.cert };
 }
 
-/** @param certificate PEM, and one that {@link whyUnusable} finds nothing wrong with */
-function certificateFacts(certificate: string): CertificateFacts {
-  const parsed = new X509Certificate(certificate);
-  return {
-    fingerprint: parsed.fingerprint256,
-    validFrom: Date.parse(parsed.validFrom),
-    validTo: Date.parse(parsed.validTo),
-    serialNumber: parsed.serialNumber,
-    names: (parsed.subjectAltName ?? "")
-      .split(", ")
-      .map((name) => name.replace(/^(DNS|IP Address):/, ""))
-      .map((name) => (name === "0:0:0:0:0:0:0:1" ? "::1" : name)),
-  };
-}
-
-/**
- * Why a stored pair cannot be used (any more), as half a sentence; undefined when it can.
- *
- * @param now milliseconds since 1970
- */
+/** Half a sentence; undefined when it can be used. */
 function whyUnusable(pair: KeyPair, now: number): string | undefined {
   const parsed = parse(pair);
   if (parsed === undefined) return "the old one cannot be read";

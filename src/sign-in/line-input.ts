@@ -1,5 +1,6 @@
 import { ReadStream } from "node:fs";
 import { MxtokenError } from "../errors.ts";
+import { Changes } from "../world/waiting.ts";
 import type { Stop, Terminal } from "../world/world.ts";
 
 // A pasted address may hold a code of several kilobytes; a line beyond this is no paste.
@@ -25,7 +26,7 @@ export class LineInput {
   #tooLong = false;
   #ended = false;
   #started = false;
-  #wake: (() => void) | undefined;
+  readonly #changes = new Changes();
 
   constructor(world: Terminal & Stop) {
     this.#world = world;
@@ -50,7 +51,7 @@ export class LineInput {
       this.#world.stdin.resume();
       if (this.#tooLong) throw new MxtokenError("usage", "the input has a line of over 64 KiB");
       if (this.#ended) return undefined;
-      await this.#somethingNew(signal);
+      await this.#changes.next(signal);
     }
   }
 
@@ -120,13 +121,13 @@ export class LineInput {
   readonly #onData = (chunk: string): void => {
     if (this.#isTerminal) this.#type(chunk);
     else this.#append(chunk);
-    this.#wake?.();
+    this.#changes.tell();
   };
 
   readonly #onEnd = (): void => {
     if (this.#current !== "") this.#endLine();
     this.#ended = true;
-    this.#wake?.();
+    this.#changes.tell();
   };
 
   #append(chunk: string): void {
@@ -173,21 +174,5 @@ export class LineInput {
     const count = this.#current.length;
     const shown = count === 0 ? "" : `  ${count} characters, press Enter`;
     if (this.#world.stderr.isTTY) this.#world.stderr.write(`\r\x1b[K${shown}`);
-  }
-
-  #somethingNew(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const done = () => {
-        signal.removeEventListener("abort", abort);
-        this.#wake = undefined;
-        resolve();
-      };
-      const abort = () => {
-        this.#wake = undefined;
-        reject(signal.reason);
-      };
-      this.#wake = done;
-      signal.addEventListener("abort", abort, { once: true });
-    });
   }
 }

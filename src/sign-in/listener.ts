@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type ExpectedAnswer, hasState } from "../oauth/authorization-response.ts";
-import type { KeyPair } from "../store/certificate-files.ts";
+import { hasState } from "../oauth/authorization-response.ts";
 import type { Clock, Net } from "../world/world.ts";
-import { type LoopbackServer, listenOnLoopback } from "./loopback-server.ts";
+import { type LoopbackOptions, type LoopbackServer, listenOnLoopback } from "./loopback-server.ts";
 import {
   type Callback,
   type LoopbackRedirect,
@@ -12,21 +11,7 @@ import {
   readCallback,
 } from "./redirect.ts";
 import type { ResultPage, SignInPages } from "./result-page.ts";
-
-/** Who waits for an answer. */
-export interface AnswerTaker {
-  readonly expected: ExpectedAnswer;
-  /**
-   * Takes what came back with its state.
-   *
-   * @returns the page where the browser is led to, or in half a sentence why this is no answer
-   */
-  take(
-    parameters: URLSearchParams,
-  ):
-    | { readonly is: "taken"; readonly page: ResultPage }
-    | { readonly is: "rubbish"; readonly reason: string };
-}
+import type { SignIn } from "./sign-in.ts";
 
 type FoundCallback = Extract<Callback, { is: "callback" }>;
 
@@ -40,11 +25,7 @@ const refusalStatus: Readonly<Record<Refusal, number>> = {
 /** So many of the sign-ins that have ended are known again. */
 const endedLimit = 1000;
 
-interface ListenerOptions {
-  /** for HTTPS; undefined: plain HTTP */
-  readonly keyPair: KeyPair | undefined;
-  /** undefined: any free one */
-  readonly port: number | undefined;
+interface ListenerOptions extends LoopbackOptions {
   readonly pages: SignInPages;
 }
 
@@ -68,12 +49,11 @@ export async function startListener(
 
 /** The listener that sign-ins come back to. */
 export class Listener {
-  readonly port: number;
+  readonly server: LoopbackServer;
   readonly #world: Net;
   readonly #pages: SignInPages;
-  readonly #server: LoopbackServer;
   /** by the digest of the state: how long a search takes tells nothing of a state */
-  readonly #expected = new Map<string, { taker: AnswerTaker; place: string }>();
+  readonly #expected = new Map<string, { signIn: SignIn; place: string }>();
   /** digests of states, the oldest first */
   readonly #ended = new Set<string>();
   readonly #redirects = new Map<string, LoopbackRedirect>();
@@ -82,25 +62,19 @@ export class Listener {
   constructor(world: Net, pages: SignInPages, server: LoopbackServer) {
     this.#world = world;
     this.#pages = pages;
-    this.#server = server;
-    this.port = server.port;
-  }
-
-  /** @throws MxtokenError `configuration` where there is no IPv6 */
-  requireIpv6(): void {
-    this.#server.requireIpv6();
+    this.server = server;
   }
 
   /** From now on an answer to this sign-in is taken. */
-  expect(taker: AnswerTaker, redirect: LoopbackRedirect): void {
+  expect(signIn: SignIn, redirect: LoopbackRedirect): void {
     const place = placeOf(redirect);
     this.#redirects.set(place, redirect);
-    this.#expected.set(digestOf(taker.expected.state), { taker, place });
+    this.#expected.set(digestOf(signIn.request.expected.state), { signIn, place });
   }
 
   /** From now on whoever comes back from this sign-in is told that it has ended. */
-  end({ expected }: AnswerTaker): void {
-    const digest = digestOf(expected.state);
+  end({ request }: SignIn): void {
+    const digest = digestOf(request.expected.state);
     this.#expected.delete(digest);
     this.#ended.add(digest);
     const [oldest = ""] = this.#ended;
@@ -112,21 +86,16 @@ export class Listener {
     for (const { path } of pages) this.#open.delete(path);
   }
 
-  /** Ends every connection. */
-  close(): Promise<void> {
-    return this.#server.close();
-  }
-
   /** Answers one request; only a valid answer to a pending sign-in goes further than this. */
   handle(request: IncomingMessage, response: ServerResponse): void {
-    const callback = readCallback(request, this.#redirects.values(), this.port);
+    const callback = readCallback(request, this.#redirects.values(), this.server.port);
     if (callback.is === "callback") {
       this.#answer(callback, response);
       return;
     }
     const page = callback.is === "otherPath" ? this.#open.get(request.url ?? "") : undefined;
     if (page !== undefined) {
-      this.#server.hold(request.socket);
+      this.server.hold(request.socket);
       response.writeHead(200, this.#headers("text/html"));
       page.open(response, this.#pages.waiting());
       return;
@@ -140,8 +109,8 @@ export class Listener {
 
   #answer({ place, state, parameters }: FoundCallback, response: ServerResponse): void {
     const digest = digestOf(state ?? "");
-    const signIn = this.#expected.get(digest);
-    if (signIn?.place !== place || !hasState(parameters, signIn.taker.expected)) {
+    const expected = this.#expected.get(digest);
+    if (expected?.place !== place || !hasState(parameters, expected.signIn.request.expected)) {
       const hasEnded = this.#ended.has(digest);
       this.#world.trace(`the listener refused ${hasEnded ? "a late" : "another sign-in's"} answer`);
       response
@@ -149,7 +118,7 @@ export class Listener {
         .end(hasEnded ? this.#pages.ended() : this.#pages.noAnswer(undefined));
       return;
     }
-    const took = signIn.taker.take(parameters);
+    const took = expected.signIn.take(parameters);
     if (took.is === "rubbish") {
       this.#world.trace("the listener refused an answer that is none");
       response.writeHead(400, this.#headers("text/html")).end(this.#pages.noAnswer(took.reason));

@@ -17,7 +17,7 @@ export interface LoopbackServer {
   close(): Promise<void>;
 }
 
-interface LoopbackOptions {
+export interface LoopbackOptions {
   /** for HTTPS; undefined: plain HTTP */
   readonly keyPair: KeyPair | undefined;
   /** undefined: any free one */

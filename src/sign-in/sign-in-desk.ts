@@ -1,14 +1,14 @@
 import { MxtokenError } from "../errors.ts";
-import type { Tell } from "../events.ts";
+import type { ListenerFacts, Tell } from "../events.ts";
 import type { OAuthClient } from "../oauth/client.ts";
 import { type AuthorizingClient, authorizationUrl } from "../oauth/grants.ts";
 import { createProofs } from "../oauth/transport.ts";
 import type { World } from "../world/world.ts";
-import { type CertificateForThisRun, certificateForThisRun } from "./certificate.ts";
+import { certificateForThisRun, type ListenerCertificate } from "./certificate.ts";
 import type { Listener } from "./listener.ts";
 import { type LoopbackRedirect, withPort } from "./redirect.ts";
 import type { SignInPages } from "./result-page.ts";
-import { type ListenerFacts, SignIn } from "./sign-in.ts";
+import { SignIn } from "./sign-in.ts";
 
 /** What the sign-ins of one owner have in common. */
 export interface DeskSettings {
@@ -38,14 +38,6 @@ interface SharedListener {
   users: number;
 }
 
-/** The same for one of them. */
-interface HeldListener {
-  readonly listener: Listener;
-  readonly facts: ListenerFacts;
-  readonly redirect: LoopbackRedirect;
-  release(): Promise<void>;
-}
-
 const gaveUp = {
   is: "unfinished",
   message: "nobody waits for this sign-in any more",
@@ -62,7 +54,7 @@ export class SignInDesk {
   readonly #settings: DeskSettings;
   readonly #listeners = new Map<string, SharedListener>();
   readonly #signIns = new Set<SignIn>();
-  #certificate: Promise<CertificateForThisRun> | undefined;
+  #certificate: Promise<ListenerCertificate> | undefined;
   #isClosed = false;
 
   constructor(world: World, settings: DeskSettings) {
@@ -118,14 +110,14 @@ export class SignInDesk {
   }
 
   /** @returns undefined where there can be none, which is told */
-  async #hold(redirect: LoopbackRedirect, tell: Tell): Promise<HeldListener | undefined> {
+  async #hold(redirect: LoopbackRedirect, tell: Tell) {
     const key = `${redirect.scheme} ${redirect.port ?? "any"}`;
     const shared = this.#listeners.get(key) ?? this.#start(key, redirect, tell);
     shared.users += 1;
     const release = () => this.#release(key, shared);
     try {
       const { listener, facts } = await shared.started;
-      if (redirect.host === "[::1]") listener.requireIpv6();
+      if (redirect.host === "[::1]") listener.server.requireIpv6();
       return { listener, facts, redirect, release };
     } catch (error) {
       await release();
@@ -147,13 +139,12 @@ export class SignInDesk {
     const made = scheme === "https" ? await this.#certificateFor(tell) : undefined;
     // Node's HTTPS server takes its time to load, and most runs need none.
     const { startListener } = await import("./listener.ts");
-    const keyPair = made?.certificate.pair;
     const { pages, certificateCommand } = this.#settings;
-    const listener = await startListener(this.#world, { keyPair, port, pages });
+    const listener = await startListener(this.#world, { keyPair: made?.pair, port, pages });
     const isKept = made !== undefined && made.notKept === undefined;
     const facts = {
-      port: listener.port,
-      fingerprint: made?.certificate.facts.fingerprint,
+      port: listener.server.port,
+      fingerprint: made?.facts.fingerprint,
       certificateCommand: isKept ? certificateCommand : undefined,
     };
     return { listener, facts };
@@ -167,12 +158,12 @@ export class SignInDesk {
   }
 
   /** One for all listeners; it is told of when it is made. */
-  #certificateFor(tell: Tell): Promise<CertificateForThisRun> {
+  #certificateFor(tell: Tell): Promise<ListenerCertificate> {
     const make = async () => {
       const { certificateDirectory, certificateCommand: command } = this.#settings;
       const made = await certificateForThisRun(this.#world, certificateDirectory);
-      const { isNew, files, renewedBecause } = made.certificate;
-      if (made.notKept !== undefined) tell({ is: "certificateNotKept", reason: made.notKept });
+      const { isNew, files, renewedBecause, notKept } = made;
+      if (notKept !== undefined) tell({ is: "certificateNotKept", reason: notKept });
       else if (isNew) {
         tell({ is: "certificateMade", path: files.certificate, renewedBecause, command });
       }
@@ -186,5 +177,5 @@ export class SignInDesk {
 /** One that could not be had needs no end. */
 async function closeListener({ started }: SharedListener): Promise<void> {
   const found = await started.catch(() => undefined);
-  await found?.listener.close();
+  await found?.listener.server.close();
 }

@@ -1,12 +1,13 @@
 import { MxtokenError } from "../errors.ts";
+import type { ListenerFacts } from "../events.ts";
 import {
   type AnswerVerdict,
   type ExpectedAnswer,
   judgeAnswer,
 } from "../oauth/authorization-response.ts";
 import type { Secret } from "../secret.ts";
+import { Changes } from "../world/waiting.ts";
 import type { Clock } from "../world/world.ts";
-import type { AnswerTaker } from "./listener.ts";
 import { type PasteVerdict, readPaste } from "./paste.ts";
 import { ResultPage, type SignInPages, type SignInResult } from "./result-page.ts";
 
@@ -19,15 +20,6 @@ export interface CaughtCode {
   readonly redirectUri: string;
   /** Says in the browser that brought it why it is of no use; another one may come. */
   refuse(reason: string): void;
-}
-
-/** The listener that a sign-in comes back to, for who is asked to sign in. */
-export interface ListenerFacts {
-  readonly port: number;
-  /** of its certificate, for HTTPS */
-  readonly fingerprint: string | undefined;
-  /** shows how to trust the certificate, where it is kept */
-  readonly certificateCommand: string | undefined;
 }
 
 /** What the person was asked for, and what an answer must match. */
@@ -72,7 +64,7 @@ const answerLimit = 20;
 const lineLimit = 1000;
 
 /** A sign-in that a person is asked for: its answers come back by its listener and by paste. */
-export class SignIn implements AnswerTaker {
+export class SignIn {
   readonly request: AuthorizationRequest;
   readonly #world: Clock;
   readonly #looks: SignInPages;
@@ -81,7 +73,7 @@ export class SignIn implements AnswerTaker {
   readonly #answers: Answer[] = [];
   /** what was pasted and is no answer: the next line may be its rest */
   readonly #lines: string[] = [];
-  #wake: (() => void) | undefined;
+  readonly #changes = new Changes();
   #end: Promise<void> | undefined;
 
   constructor(world: Clock, looks: SignInPages, request: AuthorizationRequest, owner: SignInOwner) {
@@ -89,10 +81,6 @@ export class SignIn implements AnswerTaker {
     this.#looks = looks;
     this.request = request;
     this.#owner = owner;
-  }
-
-  get expected(): ExpectedAnswer {
-    return this.request.expected;
   }
 
   /** Whether a browser waits for the result. */
@@ -114,7 +102,7 @@ export class SignIn implements AnswerTaker {
       if (answer?.is === "declined") throw answer.error;
       if (answer !== undefined) return this.#caught(answer.code, answer.page);
       if (this.#end !== undefined) throw new MxtokenError("signInNeeded", "the sign-in has ended");
-      await this.#somethingNew(stop);
+      await this.#changes.next(stop);
     }
   }
 
@@ -132,15 +120,20 @@ export class SignIn implements AnswerTaker {
     if (this.#lines.length > lineLimit) {
       throw new MxtokenError("signInNeeded", `nothing usable came in ${lineLimit} lines`);
     }
-    const answer = orDeclined(() => readPaste(this.#lines, this.expected, ahead));
+    const answer = orDeclined(() => readPaste(this.#lines, this.request.expected, ahead));
     if (answer.is === "rubbish" || answer.is === "piece") return answer;
     this.#lines.length = 0;
     this.#push(answer);
     return { is: "taken", stateChecked: answer.is === "declined" || answer.stateChecked };
   }
 
+  /**
+   * Takes what came back with its state.
+   *
+   * @returns the page where the browser is led to, or in half a sentence why this is no answer
+   */
   take(parameters: URLSearchParams): { readonly is: "taken"; readonly page: ResultPage } | Rubbish {
-    const answer = orDeclined(() => judgeAnswer(parameters, this.expected));
+    const answer = orDeclined(() => judgeAnswer(parameters, this.request.expected));
     if (answer.is === "rubbish") return answer;
     const last = this.#pages.at(-1);
     if (last !== undefined && this.#pages.length >= answerLimit) return { is: "taken", page: last };
@@ -163,7 +156,7 @@ export class SignIn implements AnswerTaker {
 
   async #finish(result: SignInResult | undefined): Promise<void> {
     this.#owner.ended();
-    this.#wake?.();
+    this.#changes.tell();
     const waiting = this.#pages.filter((page) => !page.hasEnd);
     for (const page of waiting) page.end(result === undefined ? "" : this.#looks.result(result));
     if (result !== undefined) await this.#taken(waiting);
@@ -190,19 +183,7 @@ export class SignIn implements AnswerTaker {
 
   #push(answer: Answer): void {
     this.#answers.push(answer);
-    this.#wake?.();
-  }
-
-  #somethingNew(stop: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        stop.removeEventListener("abort", done);
-        this.#wake = undefined;
-        resolve();
-      };
-      this.#wake = done;
-      stop.addEventListener("abort", done, { once: true });
-    });
+    this.#changes.tell();
   }
 }
 

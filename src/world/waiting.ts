@@ -23,6 +23,28 @@ export function whenAborted(signal: AbortSignal): Promise<void> {
   });
 }
 
+/** Something that changes again and again, and that one waits for at a time. */
+export class Changes {
+  #tell: (() => void) | undefined;
+
+  tell(): void {
+    this.#tell?.();
+  }
+
+  /** Resolves at the next change, and when the signal aborts. */
+  next(stop: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        stop.removeEventListener("abort", done);
+        this.#tell = undefined;
+        resolve();
+      };
+      this.#tell = done;
+      stop.addEventListener("abort", done, { once: true });
+    });
+  }
+}
+
 /**
  * Does what must end in time, and at once when the process is asked to end.
  *

@@ -13,7 +13,7 @@ interface Begun extends Place {
 class Queue {
   time = 0;
   readonly begun: Begun[] = [];
-  readonly queue: TurnQueue<string>;
+  readonly queue: TurnQueue;
 
   constructor(servers: readonly string[], concurrency = 8) {
     const clock = {
@@ -22,10 +22,14 @@ class Queue {
       sleep: async () => undefined,
       deadline: () => new AbortController().signal,
     };
-    this.queue = new TurnQueue(clock, concurrency, (one, place) => {
+    this.queue = new TurnQueue(clock, concurrency);
+    for (const server of servers) this.add(server);
+  }
+
+  add(one: string): void {
+    this.queue.add(one, (place) => {
       return new Promise((leave) => this.begun.push({ one, ...place, leave }));
     });
-    for (const server of servers) this.queue.add(server, server);
   }
 
   /** Those that have begun since. */
@@ -93,8 +97,8 @@ describe("the queue of turns", () => {
   test("servers that do not answer leave every other one a place, but not without end", () => {
     const queue = new Queue([], 2);
     const addTwo = (server: string) => {
-      queue.queue.add(server, server);
-      queue.queue.add(server, server);
+      queue.add(server);
+      queue.add(server);
     };
     for (let server = 0; server < 4; server += 1) addTwo(`dead-${server}`);
     assert.equal(queue.begin().length, 8);
