@@ -27,6 +27,8 @@ interface Login {
   readonly port: number;
   /** the user name that was logged in with */
   readonly user: string;
+  /** what the server wants a person to be shown (RFC 9051 section 7.1), whatever the result is */
+  readonly alerts?: readonly string[] | undefined;
 }
 
 interface AcceptedLogin extends Login {

@@ -19,6 +19,11 @@ export class Secret {
     return this.#value;
   }
 
+  /** How many characters it has. */
+  get length(): number {
+    return this.#value.length;
+  }
+
   /** Whether both hold the same value. */
   equals(other: Secret | undefined): boolean {
     return other !== undefined && this.#value === other.#value;

@@ -25,6 +25,8 @@ export interface Facts {
   readonly mailbox?: string | undefined;
   /** who logs in to it */
   readonly login?: string | undefined;
+  /** characters of the access token */
+  readonly tokenLength?: number | undefined;
   /** whose the token is */
   readonly owner?: string | undefined;
   /** the application's id */

@@ -1,6 +1,7 @@
 import { authorizationRows } from "./authorization-rows.ts";
 import type { CauseRow, Facts, Step } from "./cause.ts";
 import { certificateRows, networkRows } from "./connection-rows.ts";
+import { mailServerRows } from "./mail-server-rows.ts";
 import { applicationRows, loginRows } from "./refusal-rows.ts";
 
 /** Known failures; the more special stand before the more general. */
@@ -8,6 +9,7 @@ export const causeRows = [
   ...applicationRows,
   ...authorizationRows,
   ...loginRows,
+  ...mailServerRows,
   ...certificateRows,
   ...networkRows,
 ] as const;

@@ -77,13 +77,6 @@ export const loginRows = [
     source: "RFC 4954 section 6",
   },
   {
-    id: "no-starttls",
-    who: "you",
-    cause: "the server begins no TLS, and a token is never sent without it",
-    remedy: ({ port }) => [`is there a port with TLS at once, usually ${port}?`],
-    source: "RFC 8314 section 3",
-  },
-  {
     id: "no-token-taken-here",
     who: "you",
     cause: "the server takes no OAuth 2.0 token",

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { connectionError } from "./connection.ts";
+import type { Transcript } from "./transcript.ts";
 import { endless, errorOf } from "./verdict.ts";
 
 /** Octets; RFC 2449 allows 512 for a reply, and a challenge may be longer. */
@@ -13,26 +14,21 @@ const maxLines = 100;
  */
 export class PopClient {
   #socket: Socket;
-  readonly #where: string;
-  readonly #trace: (line: string) => void;
+  readonly #transcript: Transcript;
   #buffered = "";
   #failure: Error | undefined;
   #wake: () => void = () => undefined;
 
-  /**
-   * @param where `host:port`, for errors
-   * @param trace gets every line, with `<` or `>` before it, secrets included
-   */
-  constructor(socket: Socket, where: string, trace: (line: string) => void) {
+  /** @param transcript gets every line */
+  constructor(socket: Socket, transcript: Transcript) {
     this.#socket = socket;
-    this.#where = where;
-    this.#trace = trace;
+    this.#transcript = transcript;
     this.#listen();
   }
 
   /** Sends a line and resolves with the reply's first line. */
   async ask(line: string): Promise<string> {
-    this.#trace(`> ${line}`);
+    this.#transcript.sent(line);
     this.#socket.write(`${line}\r\n`);
     return this.read();
   }
@@ -56,7 +52,7 @@ export class PopClient {
         const line = this.#buffered.slice(0, end).replace(/\r$/, "");
         this.#buffered = this.#buffered.slice(end + 1);
         const text = Buffer.from(line, "latin1").toString();
-        this.#trace(`< ${text}`);
+        this.#transcript.heard(text);
         return text;
       }
       if (this.#failure !== undefined) throw this.#failure;
@@ -111,6 +107,6 @@ export class PopClient {
   };
 
   #tooMuch(): Error {
-    return errorOf(endless(this.#where, "POP3"));
+    return errorOf(endless(this.#transcript.where, "POP3"));
   }
 }

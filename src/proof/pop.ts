@@ -4,28 +4,16 @@ import type { Secret } from "../secret.ts";
 import { whenAborted } from "../world/waiting.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
 import {
-  chooseMechanism,
   connectionError,
   connectTimeout,
-  goodbyeTimeout,
-  type Login,
   openConnection,
-  placeOf,
   startTls,
   tlsOptions,
-  withinTime,
 } from "./connection.ts";
+import { Answered } from "./judge.ts";
+import { chooseMechanism, goodbyeTimeout, type Login, transcriptOf, withinTime } from "./login.ts";
 import { PopClient } from "./pop-client.ts";
-import { exchange, initialResponse, type Outcome, sayWithout, statusIn } from "./sasl.ts";
-import {
-  errorOf,
-  noStartTls,
-  type ServerAnswer,
-  unreachable,
-  type Verdict,
-  verdictOf,
-  verdictOn,
-} from "./verdict.ts";
+import { exchange, initialResponse } from "./sasl.ts";
 
 /** RFC 2449 section 4; RFC 5034 section 4 holds an initial response to it. */
 const maxCommand = 255;
@@ -47,23 +35,17 @@ export async function proveByPop(
 ): Promise<Finding> {
   const server = serverOf(mailbox, "pop");
   const user = mailbox.address.text;
-  const where = placeOf(server, mailbox.proxy);
-  const say = sayWithout(user, server, accessToken);
-  const result = await withinTime(
-    world,
-    where,
-    async (stop) => {
-      const socket = await openConnection(world, mailbox, server, stop);
-      const client = new PopClient(socket, where, (line) => world.trace(`POP ${say(line)}`));
-      try {
-        return await logIn({ world, mailbox, server, accessToken, where, say, stop, client });
-      } finally {
-        client.close();
-        socket.destroy();
-      }
-    },
-    (error) => verdictOf(error, where),
-  );
+  const transcript = transcriptOf("pop", { world, mailbox, accessToken, login: user });
+  const result = await withinTime(world, transcript, async (stop) => {
+    const socket = await openConnection(world, mailbox, server, stop);
+    const client = new PopClient(socket, transcript);
+    try {
+      return await logIn({ world, mailbox, server, accessToken, transcript, stop, client });
+    } finally {
+      client.close();
+      socket.destroy();
+    }
+  });
   return { probe: "pop", host: server.host, port: server.port, user, ...result };
 }
 
@@ -72,18 +54,18 @@ interface PopLogin extends Login {
 }
 
 async function logIn(login: PopLogin) {
-  const { world, mailbox, server, accessToken, where, say, client } = login;
-  const insist = (stage: PopStage, outcome: Outcome) => {
-    if (!isOk(outcome.reply)) throw errorOf(judgePopReply(outcome, stage, where, say));
+  const { world, mailbox, server, accessToken, client } = login;
+  const insist = (reply: string) => {
+    if (!isOk(reply)) throw new Answered();
   };
-  insist("greeting", { reply: await greeting(login), challenge: "" });
+  insist(await greeting(login));
   if (server.tls === "starttls") await upgrade(login);
   const mechanism = await agree(login);
   const response = initialResponse(mechanism, mailbox.address.text, server, accessToken);
   const carrier = { maxCommand, send: (line: string) => client.ask(line), challengeOf };
-  insist("login", await exchange(carrier, mechanism, response, mailbox.isPopTokenOnNextLine));
+  insist(await exchange(carrier, mechanism, response, mailbox.isPopTokenOnNextLine));
   const status = await client.ask("STAT");
-  insist("maildrop", { reply: status, challenge: "" });
+  insist(status);
   await goodbye(world, client);
   return { result: "accepted", mechanism, messages: messagesIn(status) } as const;
 }
@@ -101,19 +83,18 @@ async function greeting({ world, client, stop }: PopLogin): Promise<string> {
   }
 }
 
-async function upgrade({ world, mailbox, server, where, stop, client }: PopLogin): Promise<void> {
-  if (!isOk(await client.ask("STLS"))) throw errorOf(noStartTls(where, 995));
+async function upgrade({ world, mailbox, server, stop, client }: PopLogin): Promise<void> {
+  if (!isOk(await client.ask("STLS"))) throw new Answered();
   const options = { ...tlsOptions(world, mailbox), host: server.host };
   await client.upgrade((plain) => startTls(plain, options, stop));
 }
 
 /** Not every server lists its mechanisms: then the provider's first one is tried. */
-async function agree({ mailbox, where, say, client }: PopLogin): Promise<Mechanism> {
+async function agree({ mailbox, transcript, client }: PopLogin): Promise<Mechanism> {
   const capabilities = isOk(await client.ask("CAPA")) ? await client.readMore() : [];
   const lists = capabilities.map((line) => line.toUpperCase().split(" "));
   const offered = lists.find(([name]) => name === "SASL")?.slice(1);
-  const asked = { where, protocol: "pop", say } as const;
-  return chooseMechanism(offered ?? mailbox.mechanisms.slice(0, 1), mailbox, asked);
+  return chooseMechanism(offered ?? mailbox.mechanisms.slice(0, 1), mailbox, transcript);
 }
 
 /** The token is proven: a server that is slow to say goodbye is not waited for. */
@@ -134,44 +115,4 @@ function challengeOf(reply: string): string | undefined {
 /** RFC 1939 section 5. */
 function messagesIn(status: string): number {
   return Number(/^\+OK (\d{1,9})\b/i.exec(status)?.[1] ?? 0);
-}
-
-/** How far the proof had come. */
-type PopStage = "greeting" | "login" | "maildrop";
-
-/**
- * Response codes of RFC 2449 and RFC 3206. SYS/PERM is not among them: it says no more than that a
- * person is needed, and Gmail uses it for accounts that have POP switched off.
- */
-const codes: readonly [pattern: RegExp, says: ServerAnswer["code"]][] = [
-  [/^\[AUTH\b/i, "refusal"],
-  [/^\[(?:SYS\/TEMP|IN-USE|LOGIN-DELAY)\b/i, "trouble"],
-];
-
-/**
- * Tells a refusal of the token from a server that could not decide, from its last reply.
- *
- * @param where `host:port`
- * @param say makes the server's words fit to be shown
- */
-function judgePopReply(
-  { reply, challenge }: Outcome,
-  stage: PopStage,
-  where: string,
-  say: (words: string) => string,
-): Verdict {
-  const text = reply.replace(/^-ERR\b\s*/i, "");
-  const said = say(`${text}${challenge && ` (${challenge})`}`);
-  const facts = { protocol: "pop", host: where, said } as const;
-  if (!/^-ERR\b/i.test(reply)) {
-    return unreachable(`${where} does not speak POP3: ${said}`, facts);
-  }
-  if (stage === "greeting") {
-    return unreachable(`${where} hung up: ${said || "no reason given"}`, facts);
-  }
-  const code = codes.find(([pattern]) => pattern.test(text))?.[1];
-  return verdictOn(
-    { words: text, status: statusIn(challenge), code },
-    { facts, isLoggedIn: stage === "maildrop", refusal: "pop-login-refused" },
-  );
 }

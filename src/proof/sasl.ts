@@ -23,7 +23,12 @@ export function xoauth2(user: string, token: Secret): Secret {
 
 /** The OAUTHBEARER initial client response before base64 (RFC 7628 section 3.1). */
 export function oauthbearer(user: string, server: Server, token: Secret): Secret {
-  return bearer(saslname(user), server, token);
+  const { host, port } = server;
+  // RFC 5801 section 4
+  const saslname = user.replaceAll("=", "=3D").replaceAll(",", "=2C");
+  return new Secret(
+    `n,a=${saslname},\x01host=${host}\x01port=${port}\x01auth=Bearer ${token.reveal()}\x01\x01`,
+  );
 }
 
 /** As SMTP, POP and IMAP send it. */
@@ -48,9 +53,7 @@ export function initialResponse(
  * responses, and pieces of these are blacked out.
  */
 export function sayWithout(user: string, server: Server, token: Secret): (words: string) => string {
-  // imapflow escapes nothing in the user name.
-  const names = [saslname(user), user];
-  const responses = [xoauth2(user, token), ...names.map((name) => bearer(name, server, token))];
+  const responses = [xoauth2(user, token), oauthbearer(user, server, token)];
   // The token last: its own base64 may stand inside a response's.
   const forms = [...responses.map(inBase64), token];
   const isPiece = (run: string) => forms.some((form) => form.reveal().includes(run));
@@ -66,16 +69,13 @@ export function sayWithout(user: string, server: Server, token: Secret): (words:
  * XOAUTH2 has the same form); empty where there are none.
  */
 export function decodeChallenge(base64: string): string {
+  let challenge: unknown;
   try {
-    return challengeWords(JSON.parse(Buffer.from(base64, "base64").toString()));
+    challenge = JSON.parse(Buffer.from(base64, "base64").toString());
   } catch {
     // What is not JSON has nothing to say.
     return "";
   }
-}
-
-/** The same for a challenge that is decoded already. */
-export function challengeWords(challenge: unknown): string {
   if (typeof challenge !== "object" || challenge === null) return "";
   return Object.entries(challenge)
     .filter(([name, value]) => ["status", "scope", "schemes"].includes(name) && value !== "")
@@ -88,17 +88,6 @@ export function statusIn(challenge: string): string | undefined {
   return /(?:^|, )status ([^\s,]+)/.exec(challenge)?.[1];
 }
 
-function bearer(saslName: string, { host, port }: Server, token: Secret): Secret {
-  return new Secret(
-    `n,a=${saslName},\x01host=${host}\x01port=${port}\x01auth=Bearer ${token.reveal()}\x01\x01`,
-  );
-}
-
-/** RFC 5801 section 4. */
-function saslname(user: string): string {
-  return user.replaceAll("=", "=3D").replaceAll(",", "=2C");
-}
-
 /** How a protocol carries a SASL exchange (RFC 4954 for SMTP, RFC 5034 for POP). */
 export interface Carrier {
   /** the greatest length of a command line with its line end, in octets */
@@ -109,17 +98,12 @@ export interface Carrier {
   challengeOf(reply: string): string | undefined;
 }
 
-/** How an exchange ended. */
-export interface Outcome {
-  readonly reply: string;
-  /** the decoded error challenge, empty where none came */
-  readonly challenge: string;
-}
-
 /**
  * Authenticates by one AUTH command. The initial response stands on the command's line only where
- * the whole line is no longer than the protocol allows: servers cut longer ones off.
+ * the whole line is no longer than the protocol allows: servers cut longer ones off. An error
+ * challenge is answered.
  *
+ * @returns the server's last word
  * @param response the initial client response in base64
  * @param isOnNextLine the server wants the response on a line of its own, however short it is
  */
@@ -128,7 +112,7 @@ export async function exchange(
   mechanism: Mechanism,
   response: Secret,
   isOnNextLine = false,
-): Promise<Outcome> {
+): Promise<string> {
   const command = `AUTH ${mechanism} ${response.reveal()}`;
   const isAtOnce = !isOnNextLine && command.length + "\r\n".length <= carrier.maxCommand;
   let reply = await carrier.send(isAtOnce ? command : `AUTH ${mechanism}`);
@@ -138,9 +122,5 @@ export async function exchange(
     reply = await carrier.send(response.reveal());
     challenge = carrier.challengeOf(reply);
   }
-  if (challenge === undefined) return { reply, challenge: "" };
-  return {
-    reply: await carrier.send(replyToErrorChallenge[mechanism]),
-    challenge: decodeChallenge(challenge),
-  };
+  return challenge === undefined ? reply : carrier.send(replyToErrorChallenge[mechanism]);
 }

@@ -8,20 +8,12 @@ import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
 import { whenAborted } from "../world/waiting.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
-import {
-  chooseMechanism,
-  connectionError,
-  connectTimeout,
-  goodbyeTimeout,
-  type Login,
-  openConnection,
-  placeOf,
-  tlsOptions,
-  withinTime,
-} from "./connection.ts";
-import { type Carrier, exchange, initialResponse, type Outcome, sayWithout } from "./sasl.ts";
-import { judgeSmtpFailure, judgeSmtpReply } from "./smtp-failure.ts";
-import { errorOf } from "./verdict.ts";
+import { connectionError, connectTimeout, openConnection, tlsOptions } from "./connection.ts";
+import { Answered } from "./judge.ts";
+import { chooseMechanism, goodbyeTimeout, type Login, transcriptOf, withinTime } from "./login.ts";
+import { type Carrier, exchange, initialResponse } from "./sasl.ts";
+import type { Transcript } from "./transcript.ts";
+import { endless, errorOf } from "./verdict.ts";
 
 /** RFC 5321 section 4.5.3.1.4; RFC 4954 section 4 holds an initial response to it. */
 const maxCommand = 512;
@@ -44,31 +36,29 @@ export async function proveBySmtp(
 ): Promise<Finding> {
   const { login: user } = mailbox;
   const server = serverOf(mailbox, "smtp");
-  const where = placeOf(server, mailbox.proxy);
-  const say = sayWithout(user, server, accessToken);
-  const result = await withinTime(
-    world,
-    where,
-    (stop) => logIn({ world, mailbox, server, accessToken, where, say, stop }),
-    (error) => judgeSmtpFailure(error, where, say),
-  );
+  const transcript = transcriptOf("smtp", { world, mailbox, accessToken, login: user });
+  const result = await withinTime(world, transcript, async (stop) => {
+    try {
+      return await logIn({ world, mailbox, server, accessToken, transcript, stop });
+    } catch (error) {
+      throw fromNodemailer(error, transcript.where);
+    }
+  });
   return { probe: "smtp", host: server.host, port: server.port, user, ...result };
 }
 
 async function logIn(login: Login): Promise<{ result: "accepted"; mechanism: Mechanism }> {
-  const { world, mailbox, server, accessToken, where, say, stop } = login;
-  const { login: user } = mailbox;
+  const { world, mailbox, server, accessToken, transcript, stop } = login;
   // Before the connection is opened: nobody would listen to it meanwhile.
   const { default: SMTPConnection } = await import("nodemailer/lib/smtp-connection");
   const socket = await openConnection(world, mailbox, server, stop);
   const client = smtpClient(SMTPConnection, login, socket);
   try {
     await Promise.race([client.greet(), client.broken]);
-    const asked = { where, protocol: "smtp", say } as const;
-    const mechanism = chooseMechanism(client.offered(), mailbox, asked);
-    const response = initialResponse(mechanism, user, server, accessToken);
-    const outcome = await Promise.race([client.authenticate(mechanism, response), client.broken]);
-    if (!outcome.reply.startsWith("235")) throw errorOf(judgeSmtpReply(outcome, where, user, say));
+    const mechanism = chooseMechanism(client.offered(), mailbox, transcript);
+    const response = initialResponse(mechanism, mailbox.login, server, accessToken);
+    const reply = await Promise.race([client.authenticate(mechanism, response), client.broken]);
+    if (!reply.startsWith("235")) throw new Answered();
     // The token is proven: a server that is slow to say goodbye is not waited for.
     client.quit();
     await Promise.race([client.closed, whenAborted(world.deadline(goodbyeTimeout))]);
@@ -87,21 +77,18 @@ async function logIn(login: Login): Promise<{ result: "accepted"; mechanism: Mec
  */
 function smtpClient(
   SMTPConnection: typeof SMTPConnectionType,
-  { world, mailbox, server, say }: Login,
+  { world, mailbox, server, transcript }: Login,
   socket: Socket,
 ) {
   let run: ((send: Carrier["send"]) => Promise<void>) | undefined;
-  const trace = (direction: ">" | "<", text: string) => {
-    for (const line of text.split("\n")) world.trace(`SMTP ${direction} ${say(line)}`);
-  };
   const connection = new SMTPConnection({
     ...connectionOptions(server, socket),
     tls: tlsOptions(world, mailbox),
     customAuth: { [ownMethod]: (context) => run?.((line) => sendBy(context, line)) },
-    logger: logger(trace),
+    logger: logger(transcript),
   });
   const sendBy = async (context: SMTPConnectionCustomAuthContext, line: string) => {
-    trace(">", line);
+    transcript.sent(line);
     return (await context.sendCommand(line)).response;
   };
   // What goes wrong also rejects what is waited for.
@@ -130,7 +117,7 @@ function smtpClient(
         ([, names = ""]) => names.toUpperCase().split(/[ =]+/).filter(Boolean),
       ),
     authenticate: (mechanism: Mechanism, response: Secret) =>
-      new Promise<Outcome>((resolve, reject) => {
+      new Promise<string>((resolve, reject) => {
         run = async (send) => {
           const carrier = { maxCommand, send, challengeOf: challengeIn };
           await exchange(carrier, mechanism, response).then(resolve, reject);
@@ -168,13 +155,36 @@ function challengeIn(reply: string): string | undefined {
 }
 
 /** The protocol's lines among what nodemailer logs; commands of AUTH it only mentions. */
-function logger(trace: (direction: ">" | "<", text: string) => void) {
+function logger(transcript: Transcript) {
   const silent = () => undefined;
   return {
     ...{ trace: silent, info: silent, warn: silent, error: silent, fatal: silent },
     debug(entry: { tnx?: string }, message = "") {
-      if (entry.tnx === "server") trace("<", message);
-      if (entry.tnx === "client" && !/^AUTH |^\/\*/.test(message)) trace(">", message);
+      if (entry.tnx === "server") transcript.heard(message);
+      if (entry.tnx === "client" && !/^AUTH |^\/\*/.test(message)) transcript.sent(message);
     },
   };
+}
+
+/** nodemailer's `timeoutType` and `code`, in the names that `networkError()` knows. */
+const networkCodes: Readonly<Record<string, string>> = {
+  UPGRADE_TIMEOUT: "CONNECT_TIMEOUT",
+  SOCKET_TIMEOUT: "CONNECT_TIMEOUT",
+  ECONNECTION: "ECONNRESET",
+  ETLS: "ECONNRESET",
+  ESOCKET: "ECONNRESET",
+  EDNS: "ENOTFOUND",
+};
+
+/** What `judge()` understands, in place of an error of nodemailer's. */
+function fromNodemailer(error: unknown, where: string): unknown {
+  const value: Record<string, unknown> =
+    typeof error === "object" && error !== null ? { ...error } : {};
+  const text = (name: string) => (typeof value[name] === "string" ? value[name] : undefined);
+  if (text("response") !== undefined) return new Answered();
+  const code = text("timeoutType") ?? text("originalCode") ?? text("code") ?? "";
+  // Without the server's words: they were more than maxResponseSize.
+  if (code === "EPROTOCOL") return errorOf(endless(where, "SMTP"));
+  const isOfNodemailer = "timeoutType" in value || "originalCode" in value || code in networkCodes;
+  return isOfNodemailer ? connectionError(networkCodes[code] ?? code) : error;
 }

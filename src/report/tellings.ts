@@ -24,9 +24,11 @@ export const tellings = {
 
   proving: step(({ servers }) => `logging in to ${servers.map(showEndpoint).join(" and ")}`),
   // What was not accepted ends the run, and is told as its error.
-  proven: step(({ findings }) =>
-    findings.filter(({ result }) => result === "accepted").map(showFinding),
-  ),
+  proven: {
+    level: ({ findings }) =>
+      findings.some(({ alerts }) => alerts !== undefined) ? "always" : "step",
+    says: ({ findings }) => findings.filter(({ result }) => result === "accepted").map(showFinding),
+  },
   storedExpired: step(
     ({ expiresAt }) => `the stored access token expired at ${isoSeconds(expiresAt)}`,
   ),

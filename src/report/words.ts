@@ -12,11 +12,12 @@ function findingDocument(finding: Finding): object {
 /** A login in one sentence without a full stop. */
 export function showFinding(finding: Finding): string {
   if (finding.result !== "accepted") return finding.reason;
-  const { probe, user, mechanism } = finding;
+  const { probe, user, mechanism, alerts = [] } = finding;
+  const alert = alerts.length === 0 ? "" : `; the server's alert: ${alerts.join("; ")}`;
   const login = `proven by ${probe.toUpperCase()} login to ${showEndpoint(finding)} as ${user} with ${mechanism}`;
   switch (finding.probe) {
     case "imap":
-      return `${login}: ${count(finding.folders, "folder")}, ${count(finding.messages, "message")} in INBOX`;
+      return `${login}: ${count(finding.folders, "folder")}, ${count(finding.messages, "message")} in INBOX${alert}`;
     case "pop":
       return `${login}: ${count(finding.messages, "message")}`;
     case "smtp":

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Finding, TlsStart } from "../../src/mail-server.ts";
-import type { Mailbox } from "../../src/mailbox.ts";
+import { type Mailbox, parseAddress } from "../../src/mailbox.ts";
 import { proveByImap } from "../../src/proof/imap.ts";
 import { Secret } from "../../src/secret.ts";
 import { type Certificates, issueCertificates, temporaryDirectory } from "../scene/certificates.ts";
@@ -114,7 +114,11 @@ describe("not accepted", () => {
     [{ at: "LIST", says: "NO System Error (Failure)" }, "unreachable", /could not answer now/],
     [{ at: "LIST", says: "BAD what?" }, "unreachable", /did not open the mailbox/],
     [{ at: "LIST", says: "NO Permission denied" }, "refused", /but not the mailbox: Permission/],
-    [{ at: "LIST", says: "BAD User is authenticated but not connected." }, "refused", /no mailbox/],
+    [
+      { at: "LIST", says: "BAD User is authenticated but not connected." },
+      "refused",
+      /not the mailbox/,
+    ],
     [{ at: "EXAMINE", says: "NO [INUSE] no" }, "unreachable", /could not answer now/],
     [{ at: "EXAMINE", says: "NO [UNAVAILABLE] denied" }, "unreachable", /could not answer now/],
     [{ at: "EXAMINE", says: "NO internal server error" }, "unreachable", /could not answer now/],
@@ -136,16 +140,19 @@ describe("not accepted", () => {
       assertNotAccepted(finding, result, reason);
       assert.equal(
         /another account/.test(finding.hint ?? ""),
-        /refused the|not the m/.test(finding.reason),
+        /refused the|not the m/.test(finding.reason) && !/not connected/.test(finding.reason),
       );
     });
   }
 
   test("a server that hangs up, with a word or without one, or says BYE for an answer", async () => {
     for (const [login, reason] of [
-      ["bye", /hung up: Server is going down for maintenance$/],
-      ["drop", /the connection was dropped$/],
-      [{ at: "EXAMINE", says: "BYE authentication failed" }, /hung up: authentication failed$/],
+      ["bye", /hung up during the login: Server is going down for maintenance$/],
+      ["drop", /hung up during the login without a word$/],
+      [
+        { at: "EXAMINE", says: "BYE authentication failed" },
+        /hung up after the login: authentication failed$/,
+      ],
     ] as const) {
       assertNotAccepted(
         await prove(await startPeer({ login: () => login })),
@@ -199,4 +206,59 @@ test("a defect of ours is no finding: it is thrown on as it is", async () => {
     const world = Object.assign(tracingWorld(directory), { trace });
     await assert.rejects(prove(await startPeer(), "implicit", {}, world), defect);
   }
+});
+
+describe("a greeting that lets nobody in ends it at once:", () => {
+  for (const [greeting, reason] of [
+    ["* BYE Too many connections", /localhost:\d+ hung up: Too many connections$/],
+    ["* NO not from your network", /localhost:\d+ hung up: not from your network$/],
+    ["* BAD [UNAVAILABLE] no", /localhost:\d+ hung up: \[UNAVAILABLE\] no$/],
+    ["220 mx.example ESMTP", /localhost:\d+ does not speak IMAP but SMTP: 220 mx\.example ESMTP$/],
+    ["+OK POP3 ready", /localhost:\d+ does not speak IMAP but POP3: \+OK POP3 ready$/],
+    ["HTTP/1.1 400 Bad Request", /does not speak IMAP but HTTP: HTTP\/1\.1 400 Bad Request$/],
+    ["SSH-2.0-OpenSSH_9.2", /does not speak IMAP but SSH: SSH-2\.0-OpenSSH_9\.2$/],
+    ['"IMPLEMENTATION" "(x"', /does not speak IMAP but ManageSieve: /],
+    ["@RSYNCD: 31.0", /does not speak IMAP: @RSYNCD: 31\.0$/],
+  ] as const) {
+    test(greeting, async () => {
+      const peer = await startPeer({ greeting });
+      const finding = await prove(peer);
+      assertNotAccepted(finding, "unreachable", reason);
+      assert.deepEqual(peer.logins, []);
+    });
+  }
+});
+
+describe("an alert is shown beside the result", () => {
+  const greeting = "* OK [ALERT] The disk is nearly full";
+
+  test("of a login that was accepted", async () => {
+    const finding = await prove(await startPeer({ greeting }));
+    assert.deepEqual(finding.alerts, ["The disk is nearly full"]);
+    assert.equal(finding.result, "accepted");
+  });
+
+  test("of one that was refused, in its reason", async () => {
+    const greets = "* OK [WEBALERT https://a.example/open?x=1] Web login required.";
+    const finding = await prove(await startPeer({ greeting: greets, login: () => "refuse" }));
+    const words =
+      /refused the token: .*; the server's alert: Web login required\. https:\/\/a\.example\/open\?x=1$/;
+    assertNotAccepted(finding, "refused", words);
+  });
+
+  test("but not where it came before TLS", async () => {
+    const finding = await prove(
+      await startPeer({ greeting, capabilities: "IMAP4rev1 STARTTLS AUTH=XOAUTH2" }, "starttls"),
+      "starttls",
+    );
+    assert.equal(finding.result, "accepted");
+    assert.equal(finding.alerts, undefined);
+  });
+});
+
+test("OAUTHBEARER escapes what delimits the user name", async () => {
+  const peer = await startPeer();
+  const address = parseAddress("a=b@example.test");
+  await prove(peer, "implicit", { address, mechanisms: ["OAUTHBEARER"] });
+  assert.equal(peer.logins[0]?.user, "a=3Db@example.test");
 });

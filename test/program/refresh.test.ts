@@ -413,7 +413,7 @@ describe("a refresh token that the server no longer takes", () => {
 describe("an IMAP server that misbehaves", () => {
   for (const [answer, words] of [
     ["refuse", /refused the token: \[AUTHENTICATIONFAILED\] Invalid credentials/],
-    ["notConnected", /opened no mailbox: .*authenticated but not connected/],
+    ["notConnected", /accepted the token but not the mailbox: .*authenticated but not connected/],
     ["noInbox", /accepted the token but not the mailbox/],
   ] as const) {
     test(`${answer}: 77, line 1 stays, the new refresh token is kept`, async () => {
@@ -473,8 +473,8 @@ describe("an IMAP server that misbehaves", () => {
     ["unavailable", /could not answer now: \[UNAVAILABLE\]/],
     ["limit", /Too many simultaneous connections/],
     ["throttle", /throttling: it asks to wait 93 seconds/],
-    ["bye", /hung up: .*maintenance/],
-    ["drop", /cannot reach localhost/],
+    ["bye", /hung up during the login: .*maintenance/],
+    ["drop", /localhost:\d+ hung up during the login without a word/],
   ] as const) {
     test(`${answer}: 75, both lines new, marked unverified`, async () => {
       scene.imap.login = (token) => (token === "old-access-token" ? "accept" : answer);
@@ -520,23 +520,6 @@ describe("an IMAP server that misbehaves", () => {
     assert.match(result.stderr, /stored token: localhost:\d+ refused the token/);
   });
 
-  test("a refusal whose words sound like trouble is a refusal", async () => {
-    const { judgeImapFailure } = await import("../../src/proof/imap-failure.ts");
-    for (const [serverResponseCode, result] of [
-      ["AUTHENTICATIONFAILED", "refused"],
-      ["AUTHORIZATIONFAILED", "refused"],
-      ["UNAVAILABLE", "unreachable"],
-      [undefined, "unreachable"],
-    ] as const) {
-      const error = Object.assign(new Error("Command failed"), {
-        responseStatus: "NO",
-        responseText: "please try again later",
-        serverResponseCode,
-      });
-      assert.equal(judgeImapFailure(error, "login", "host", String).result, result);
-    }
-  });
-
   test("one that never says goodbye does not hold up a proven token", async () => {
     const world = scene.world();
     world.expire(2_000);
@@ -555,7 +538,7 @@ describe("an IMAP server that misbehaves", () => {
     scene.imap.capabilities = "IMAP4rev1 AUTH=PLAIN";
     const result = await scene.run();
     assert.equal(result.status, 77);
-    assert.match(result.stderr, /it offers AUTH=PLAIN/);
+    assert.match(result.stderr, /it offers PLAIN/);
     assert.equal(scene.imap.logins.length, 0);
   });
 

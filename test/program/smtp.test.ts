@@ -164,8 +164,13 @@ describe("not accepted", () => {
       /could not answer now: 454 4\.7\.0 Temporary authentication failure$/,
       undefined,
     ],
-    ["bye", "unreachable", /could not answer now: 421 4\.3\.2 Service shutting down$/, undefined],
-    ["drop", "unreachable", /cannot reach .*: the connection was dropped$/, undefined],
+    [
+      "bye",
+      "unreachable",
+      /hung up during the login: 421 4\.3\.2 Service shutting down$/,
+      /ask whoever runs the server/,
+    ],
+    ["drop", "unreachable", /hung up during the login without a word$/, /the log of the server/],
     ["flood", "unreachable", /does not speak SMTP: what it says has no end$/, undefined],
     ["insist", "unreachable", /does not speak SMTP: 334 bm8=/, undefined],
   ] as const satisfies [SmtpAnswer, Finding["result"], RegExp, RegExp | undefined][]) {
@@ -289,7 +294,7 @@ describe("TLS", () => {
     assertNotAccepted(
       finding,
       "unreachable",
-      /offers no STARTTLS, and a token is never sent without TLS$/,
+      /refuses STARTTLS: 502 5\.5\.1 not implemented, and a token is never sent without TLS$/,
     );
     assert.match(finding.hint ?? "", /usually 465/);
     assert.deepEqual(peer.commands, ["EHLO [127.0.0.1]", "STARTTLS"]);
@@ -346,7 +351,7 @@ test("what goes over the line can be followed, without the token", async () => {
     "SMTP < 250 8BITMIME",
     "SMTP > AUTH XOAUTH2 [secret]",
     "SMTP < 334 CHALLENGE",
-    "SMTP > ",
+    "SMTP >",
     "SMTP < 535-5.7.8 Username and Password not accepted. For more information, go to",
     "SMTP < 535 5.7.8 https://support.example.test/mail - gsmtp",
   ]);

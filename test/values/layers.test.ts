@@ -156,7 +156,7 @@ test("secrets leave their type only where they are sent, stored or compared", ()
     // a private key is made use of, and stored
     "sign-in/certificate.ts",
     "sign-in/loopback-server.ts",
-    "proof/imap.ts",
+    "proof/imap-client.ts",
     "proof/sasl.ts",
     "store/token-file.ts",
     "store/kept-tokens.ts",

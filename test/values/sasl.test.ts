@@ -135,14 +135,13 @@ describe("an exchange", () => {
       },
       challengeOf: (reply) => (reply.startsWith("+ ") ? reply.slice(2) : undefined),
     };
-    return { ...(await exchange(carrier, mechanism, response, more.isOnNextLine)), sent };
+    return { reply: await exchange(carrier, mechanism, response, more.isOnNextLine), sent };
   };
   const challenge = `+ ${Buffer.from('{"status":"401"}').toString("base64")}`;
 
   test("one line, accepted", async () => {
     assert.deepEqual(await run(["OK"]), {
       reply: "OK",
-      challenge: "",
       sent: ["AUTH XOAUTH2 cmVzcG9uc2U="],
     });
   });
@@ -154,7 +153,6 @@ describe("an exchange", () => {
     test(`${mechanism} answers the error challenge by ${reply || "an empty line"}`, async () => {
       assert.deepEqual(await run([challenge, "NO"], mechanism), {
         reply: "NO",
-        challenge: "status 401",
         sent: [`AUTH ${mechanism} cmVzcG9uc2U=`, reply],
       });
     });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { type Meaning, meaningOf, meaningOfWords } from "../../src/proof/verdict.ts";
+import { type Meaning, meaningOf, meaningOfWords } from "../../src/proof/server-words.ts";
 
 /** What servers say, or may say in the same manner, without the codes before it. */
 const sentences: Readonly<Record<Meaning, readonly string[]>> = {
