@@ -117,6 +117,15 @@ for (const tls of ["implicit", "starttls"] as const) {
         }
       });
 
+      test("a token that is too long for them is named as that", async () => {
+        const findings = await prove(tls, mechanism, new Secret("x".repeat(40_000)));
+        assert.equal(findings.length, 3);
+        for (const finding of findings) {
+          assertNotAccepted(finding, "unreachable", /./);
+          assert.match(finding.hint ?? "", /has 40000 characters/, JSON.stringify(finding));
+        }
+      });
+
       for (const length of [100, 1500, 4000, 6000]) {
         test(`a token of ${length} characters arrives whole by SMTP and POP3`, async () => {
           const long = new Secret("abcdefghij".repeat(length / 10));
