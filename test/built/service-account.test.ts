@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { decodeProtectedHeader, SignJWT } from "jose";
 import { issueCertificates, temporaryDirectory } from "../scene/certificates.ts";
+import { faultEnvironment, MovedClock } from "../scene/faults.ts";
 import {
   type Account,
   type JwtBearerServer,
@@ -473,5 +474,23 @@ describe("a service account", () => {
     writeFileSync(keyFile, "rubbish");
     const unreadable = runProgram(options(), { cwd: scene.directory });
     assert.deepEqual(await unreadable.ended, { status: 65, signal: null });
+  });
+
+  // Not one that is behind: these certificates were not valid then.
+  test("as the built program, by a machine's clock that is ahead", async () => {
+    server.now = Date.now;
+    for (const [ahead, requests] of [
+      [5, 1],
+      [30, 1],
+      [300, 2],
+    ] as const) {
+      server.claims.splice(0);
+      const clock = new MovedClock(join(scene.directory, `clock${ahead}`));
+      clock.set({ realTime: ahead, monotonic: 0 });
+      const env = faultEnvironment([], { clock });
+      const granted = runProgram(options("--startover"), { cwd: scene.directory, env });
+      assert.deepEqual(await granted.ended, { status: 0, signal: null }, granted.written.stderr);
+      assert.equal(server.claims.length, requests, `${ahead} s`);
+    }
   });
 });
