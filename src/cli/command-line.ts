@@ -6,8 +6,9 @@ import type { Report } from "../report/report.ts";
 import type { CommandName, OptionRow } from "../settings/account-options.ts";
 import { Given } from "../settings/given.ts";
 import { optionRows, rowsOf } from "../settings/option-rows.ts";
-import { spellingsOf, withDashes } from "../settings/words.ts";
+import { spellingsOf } from "../settings/words.ts";
 import type { World } from "../world/world.ts";
+import type { CommandLine } from "./plain-command-line.ts";
 
 /** One command of the command line; its options are the rows that name it. */
 export interface Command {
@@ -30,19 +31,6 @@ export interface Command {
     report: Report,
     makeEngine: MakeEngine,
   ): Promise<number | undefined>;
-}
-
-/** What stands before `--`, in our spelling; behind it is no option of ours, and stays as it is. */
-interface CommandLine {
-  readonly words: readonly string[];
-  /** with the `--` */
-  readonly rest: readonly string[];
-}
-
-export function atDoubleDash(argv: readonly string[]): CommandLine {
-  const end = argv.indexOf("--");
-  if (end === -1) return { words: argv.map(withDashes), rest: [] };
-  return { words: argv.slice(0, end).map(withDashes), rest: argv.slice(end) };
 }
 
 /** What a command line asks for: a command to be run, or help or the version to be shown. */

@@ -8,7 +8,7 @@ import { type FileRead, rememberRead } from "../store/read.ts";
 import { shutInspector } from "../world/own-process.ts";
 import { systemWorld } from "../world/system.ts";
 import { type World, withWorld } from "../world/world.ts";
-import { atDoubleDash, type Command, parseCommandLine } from "./command-line.ts";
+import type { Asked, Command } from "./command-line.ts";
 import {
   certCommand,
   checkCommand,
@@ -18,6 +18,7 @@ import {
   showCommand,
 } from "./commands.ts";
 import { keepCommand, runCommand } from "./keep-and-run.ts";
+import { atDoubleDash, type CommandLine, readPlain } from "./plain-command-line.ts";
 
 const commands: readonly Command[] = [
   getCommand,
@@ -66,7 +67,7 @@ export async function main(
     if (options.quiet && options.verbose) {
       throw new MxtokenError("configuration", "--quiet and --verbose contradict each other");
     }
-    const asked = await parseCommandLine(line, commands, world.env);
+    const asked = await read(line, world.env);
     if (asked.is === "text") {
       await new Promise((resolve) => world.stdout.write(`${asked.text}\n`, resolve));
       return 0;
@@ -76,4 +77,14 @@ export async function main(
   } catch (error) {
     return report.failed(error);
   }
+}
+
+async function read(line: CommandLine, env: World["env"]): Promise<Asked> {
+  const plain = readPlain(line, env);
+  const command = commands.find(({ name }) => name === plain?.name);
+  if (plain !== undefined && command !== undefined) {
+    return { is: "command", command, given: plain.given };
+  }
+  const { parseCommandLine } = await import("./command-line.ts");
+  return parseCommandLine(line, commands, env);
 }

@@ -6,12 +6,11 @@ import { fresh, type ShownToken } from "../life/fresh.ts";
 import type { Protocol } from "../mail-server.ts";
 import { signInCommand } from "../programs/commands-to-copy.ts";
 import { formatToken, type TokenFormat } from "../programs/token-formats.ts";
-import { Given } from "../settings/given.ts";
-import { rowsOf } from "../settings/option-rows.ts";
+import type { Given } from "../settings/given.ts";
 import { resolveSettings } from "../settings/settings.ts";
-import { bySpelling, readWords } from "../settings/words.ts";
 import type { ShowRequest } from "../tasks/show.ts";
 import type { Host, World } from "../world/world.ts";
+import { atDoubleDash, readPlain } from "./plain-command-line.ts";
 
 // What `mxtoken show` prints, and from where. Nothing here leads to the network, to yargs or to a
 // person: this is all that is loaded where a stored token is still good.
@@ -103,7 +102,9 @@ export async function showQuickly(
   world: World,
 ): Promise<string | undefined> {
   try {
-    const order = readShowOrder(readPlain(argv, world), world, notPlain);
+    const plain = readPlain(atDoubleDash(argv), world.env);
+    if (plain?.name !== "show" || plain.given.flag("verbose")) return undefined;
+    const order = readShowOrder(plain.given, world, notPlain);
     const { accessTokenFromInput, refreshTokenFromInput, nocache } = order.request;
     if (accessTokenFromInput || refreshTokenFromInput || nocache) return undefined;
     const stored = await peekStored(world, order.request.settings, () => undefined);
@@ -120,33 +121,4 @@ export async function showQuickly(
 /** What is wrong, and a warning, is for the command itself to tell. */
 function notPlain(text: string): never {
   throw new MxtokenError("usage", text);
-}
-
-/**
- * Reads a command line that every parser reads in the same way: `show`, one address, and options
- * with their values, each once.
- *
- * @throws MxtokenError `usage` for any other
- */
-export function readPlain([command, ...words]: readonly string[], world: Host): Given {
-  const addresses: string[] = [];
-  const args = readWords(words, bySpelling(rowsOf("show")), (word) => addresses.push(word));
-  const [address = "", ...more] = addresses;
-  const values = Object.values(args).filter((value) => typeof value === "string");
-  // The parser takes these for the value of a flag before them.
-  const isPlain = more.length === 0 && isPlainWord(address) && !/^(?:true|false)$/.test(address);
-  if (command !== "show" || !isPlain || !values.every(isPlainValue) || "verbose" in args) {
-    notPlain("this command line is yargs' to read");
-  }
-  return new Given(args, world.env, addresses);
-}
-
-/** The parser may take what begins with a dash for an option. */
-function isPlainWord(word: string): boolean {
-  return word !== "" && !word.startsWith("-");
-}
-
-/** The parser takes quotes off. */
-function isPlainValue(value: string): boolean {
-  return isPlainWord(value) && !/^["']|["']$/.test(value);
 }

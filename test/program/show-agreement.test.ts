@@ -2,21 +2,13 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import fc from "fast-check";
-import { atDoubleDash, parseCommandLine } from "../../src/cli/command-line.ts";
-import { getCommand, showCommand } from "../../src/cli/commands.ts";
-import { readPlain, showQuickly } from "../../src/cli/show-token.ts";
+import { showQuickly } from "../../src/cli/show-token.ts";
 import { MxtokenError } from "../../src/errors.ts";
-import type { OptionRow } from "../../src/settings/account-options.ts";
-import type { Given } from "../../src/settings/given.ts";
-import { rowsOf } from "../../src/settings/option-rows.ts";
-import { spellingsOf } from "../../src/settings/words.ts";
 import { temporaryDirectory } from "../scene/certificates.ts";
 import { runMain, tokenFileText, user } from "../scene/scene.ts";
 import { type TestWorld, testWorld } from "../scene/world.ts";
 
-// `mxtoken show` is read from the rows of its options before yargs is loaded. Both must agree: what is
-// read quickly, yargs reads in the same way.
+// What `mxtoken show` prints from the beginning of the program, the whole program must print in the same way.
 
 const directory = temporaryDirectory();
 const tokens = join(directory, "tokens");
@@ -33,160 +25,6 @@ for (const [name, notes] of [
   );
 }
 const empty = temporaryDirectory();
-
-const rows = rowsOf("show");
-
-/** What is given, by the names of the rows; undefined for a command line that is refused, or for help. */
-function contents({ args, words, behind }: Given) {
-  const options = rows.flatMap(({ name }) => (name in args ? [[name, args[name]]] : []));
-  return { options: Object.fromEntries(options), words: [...words, ...behind] };
-}
-
-function readQuickly(argv: readonly string[]) {
-  try {
-    return contents(readPlain(argv, testWorld({ cwd: directory })));
-  } catch (error) {
-    if (error instanceof MxtokenError) return undefined;
-    throw error;
-  }
-}
-
-async function readByYargs(argv: readonly string[]) {
-  try {
-    const asked = await parseCommandLine(atDoubleDash(argv), [getCommand, showCommand], {});
-    return asked.is === "command" && asked.command === showCommand
-      ? contents(asked.given)
-      : undefined;
-  } catch (error) {
-    if (error instanceof MxtokenError) return undefined;
-    throw error;
-  }
-}
-
-/** @returns whether it is read quickly */
-async function assertAgreement(argv: readonly string[]): Promise<boolean> {
-  const quick = readQuickly(argv);
-  if (quick === undefined) return false;
-  assert.deepEqual(quick, await readByYargs(argv), JSON.stringify(argv));
-  return true;
-}
-
-/** Each way to write an option, with oauth2_imap's. */
-function waysToWrite(row: OptionRow): string[] {
-  return spellingsOf(row).flatMap((spelling) => [
-    ...[spelling, spelling.replaceAll(/\b-/g, "_"), spelling.slice(1)],
-  ]);
-}
-
-const oddValues = [
-  ...["", " ", "-", "--", "-x", "-1", "-token_file", "--json", "--home=x", "--frobnicate"],
-  ...["true", "false", "'q'", '"q"', `"q" q`, "q'", "o'q", 'o"q', "a=b", "=", "a b", "a\nb", "ü"],
-  ...["1e3", "0x10", "1.0", "$(x)", "[object]", user, "show", "no", "__proto__"],
-];
-
-for (const row of rows) {
-  describe(`--${row.name}`, () => {
-    const isFlag = row.kind === "flag";
-    const usual = (word: string) => (isFlag ? [[word]] : [[word, "x"], [`${word}=x`]]);
-
-    test("is read in every way to write it", async () => {
-      for (const [index, words] of waysToWrite(row).flatMap(usual).entries()) {
-        const isQuick = await assertAgreement(
-          index % 2 === 0 ? ["show", user, ...words] : ["show", ...words, user],
-        );
-        assert.equal(isQuick, row.name !== "verbose", JSON.stringify(words));
-      }
-    });
-
-    test("and left to yargs twice, without its value, or with one that it does not take", async () => {
-      const [word = ""] = waysToWrite(row);
-      for (const wrong of [
-        ...waysToWrite(row).map((other) => [...(usual(word)[0] ?? []), ...(usual(other)[0] ?? [])]),
-        ...(isFlag ? [[`${word}=`], [`${word}=true`], [word, "true"]] : [[word], [`${word}=`]]),
-        ...[[word.toUpperCase()], [`${word}.x`, "y"], [`--no-${row.name}`]],
-      ]) {
-        assert.equal(readQuickly(["show", user, ...wrong]), undefined, JSON.stringify(wrong));
-      }
-    });
-  });
-}
-
-// How a value is read is the same for all rows of a kind.
-for (const name of ["json", "home", "scope"]) {
-  test(`--${name} with any value`, async () => {
-    for (const value of oddValues) {
-      await assertAgreement(["show", user, `--${name}`, value]);
-      await assertAgreement(["show", `--${name}`, value, user]);
-      await assertAgreement(["show", user, `--${name}=${value}`]);
-    }
-  });
-}
-
-describe("beside the options", () => {
-  const lines: readonly (readonly [argv: readonly string[], isQuick: boolean])[] = [
-    [["show", user], true],
-    [["show", "FOO@EXAMPLE.test"], true],
-    [["show", ` ${user} `], true],
-    [["show", "o'dd@example.test"], true],
-    [["show", "foo"], true],
-    [["show", "show"], true],
-    ...[
-      ...[[], ["show"], ["SHOW", user], [user], ["--json", "show", user], ["show", "--json"]],
-      ...[
-        ["show", "--"],
-        ["show", "--", user],
-        ["show", user, "--"],
-        ["show", user, "--", "--json"],
-      ],
-      ...["", "-", "-z", "-h", "--help", "--version", "true", "bar@example.test"].map((word) => [
-        ...["show", user, word],
-      ]),
-      ...["true", "false", "-", "--", "", "--help"].map((word) => ["show", word]),
-      ...["--frobnicate", "--frobnicate=1", "--constructor", "--startover", "--no-json"].map(
-        (word) => ["show", user, word],
-      ),
-      ["show", user, "--verify", "imap"],
-      ["show", user, "--address", "bar@example.test"],
-      ["show", user, "--__proto__", "x"],
-      ["show", user, "--tokenFile", "x"],
-    ].map((argv) => [argv, false] as const),
-  ];
-  for (const [argv, isQuick] of lines) {
-    test(`${JSON.stringify(argv)} is ${isQuick ? "read quickly" : "left to yargs"}`, async () => {
-      assert.equal(await assertAgreement(argv), isQuick);
-    });
-  }
-
-  test("and whatever the command line", async (context) => {
-    const value = fc.oneof(fc.constantFrom("x", ...oddValues), fc.string({ maxLength: 4 }));
-    const option = fc
-      .tuple(fc.constantFrom(...rows), fc.nat(), value, fc.boolean())
-      .map(([row, way, text, isInline]) => {
-        const ways = waysToWrite(row);
-        const word = ways[way % ways.length] ?? "";
-        if (row.kind === "flag" && way % 9 > 0) return [word];
-        return isInline ? [`${word}=${text}`] : [word, text];
-      });
-    const part = fc.oneof(
-      { weight: 8, arbitrary: option },
-      fc.constantFrom(...oddValues).map((word) => [word]),
-    );
-    const commandLine = fc
-      .tuple(fc.array(part, { maxLength: 4 }), fc.nat({ max: 4 }))
-      .map(([parts, place]) => ["show", ...parts.toSpliced(place, 0, [user]).flat()]);
-    let runs = 0;
-    let quick = 0;
-    await fc.assert(
-      fc.asyncProperty(commandLine, async (argv) => {
-        runs += 1;
-        if (await assertAgreement(argv)) quick += 1;
-      }),
-      { numRuns: 300, includeErrorInReport: true },
-    );
-    context.diagnostic(`${quick} of ${runs} were read quickly`);
-    assert.ok(quick > runs / 5, `${quick} of ${runs} were read quickly`);
-  });
-});
 
 /** One in which nobody can be asked anything, and no command is run. */
 function closedWorld(env: Record<string, string> = {}): TestWorld {
