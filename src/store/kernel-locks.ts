@@ -1,4 +1,5 @@
 import { constants, lstatSync, type Stats, statSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { MxtokenError } from "../errors.ts";
 import { systemCode, systemReason } from "../system-error.ts";
@@ -33,15 +34,33 @@ let loading: Promise<KernelLocks> | undefined;
  * @throws MxtokenError `unwritable` where there are none
  */
 export function kernelLocks(): Promise<KernelLocks> {
-  loading ??= import("fs-native-extensions").then(nativeLocks, sqliteLocks);
+  loading ??= loadAddon().then(nativeLocks, sqliteLocks);
   return loading;
 }
 
-function nativeLocks(addon: typeof import("fs-native-extensions")): KernelLocks {
+/** What of the addon is used, as its binary has it; it throws EAGAIN where another has the lock. */
+interface Addon {
+  tryLock(fd: number, offset: number, length: number, isExclusive: boolean): void;
+}
+
+/** By the path of its binary: the package's own search for it takes longer than the rest of a refresh. */
+async function loadAddon(): Promise<Addon> {
+  const load: (name: string) => Addon = createRequire(import.meta.url);
+  const { platform, arch } = process;
+  try {
+    return load(`fs-native-extensions/prebuilds/${platform}-${arch}/fs-native-extensions.node`);
+  } catch {
+    return load("fs-native-extensions/binding.js");
+  }
+}
+
+function nativeLocks(addon: Addon): KernelLocks {
   const tryLock = (file: OpenFile, path = "") => {
     try {
-      return addon.tryLock(file.fd);
+      addon.tryLock(file.fd, 0, 0, true);
+      return true;
     } catch (error) {
+      if (systemCode(error) === "EAGAIN") return false;
       throw cannotLock(path, error);
     }
   };

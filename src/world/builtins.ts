@@ -61,37 +61,29 @@ const contexts = new Map<string, SecureContext>();
  * for every connection, which takes longer than the connection on loopback.
  *
  * @param extra PEM; undefined leaves Node's own list in force
- * @param extraFile the file that NODE_EXTRA_CA_CERTS names, which a list of our own would drop
+ * @param extraFile the file that NODE_EXTRA_CA_CERTS names
  */
 export function trustAlso(
   extra: string | undefined,
   extraFile: string | undefined,
 ): SecureContext | undefined {
   if (extra === undefined) return undefined;
-  const key = JSON.stringify([extra, extraFile]);
-  const former = contexts.get(key);
+  const former = contexts.get(extra);
   if (former !== undefined) return former;
   const tls = process.getBuiltinModule("node:tls");
-  const context = tls.createSecureContext({ ca: [...knownAuthorities(extraFile), extra] });
-  contexts.set(key, context);
-  return context;
-}
-
-function knownAuthorities(extraFile: string | undefined): string[] {
-  const tls = process.getBuiltinModule("node:tls");
-  // Node 22.15 and newer know their own list, with NODE_EXTRA_CA_CERTS and --use-system-ca in it.
-  if ("getCACertificates" in tls && typeof tls.getCACertificates === "function") {
-    return tls.getCACertificates("default");
-  }
-  const known = [...tls.rootCertificates];
-  if (extraFile !== undefined) {
+  const context = tls.createSecureContext();
+  const own: { addCACert(pem: string): void } = context.context;
+  own.addCACert(extra);
+  // Only Node 22.15 and newer, which can tell its list, puts this file's into every copy of it.
+  if (extraFile !== undefined && !("getCACertificates" in tls)) {
     try {
-      known.push(readFileSync(extraFile, "utf8"));
+      own.addCACert(readFileSync(extraFile, "utf8"));
     } catch {
       // Node itself only warns about this file; the warning has been printed already.
     }
   }
-  return known;
+  contexts.set(extra, context);
+  return context;
 }
 
 /** Options that are secrets, also as a person on Windows may write them. */
