@@ -1,8 +1,6 @@
-import { createPrivateKey } from "node:crypto";
-import * as oauth from "oauth4webapi";
 import { MxtokenError } from "../errors.ts";
-import type { Secret } from "../secret.ts";
 import type { ClientCertificate, TokenRequestContext } from "./client.ts";
+import type { FormRequest } from "./transport.ts";
 
 /** As long as Microsoft's documents have it. */
 const assertionSeconds = 300;
@@ -22,30 +20,34 @@ export function timesOf(now: number, seconds: number): { iat: number; exp: numbe
 }
 
 /**
- * How the client proves that it is the client (RFC 6749 section 2.3): by its certificate, by its
- * secret in the body of the request, by its secret through HTTP Basic, or not at all.
+ * Lets the client prove in a request that it is the client (RFC 6749 section 2.3): by its certificate, by its
+ * secret in the body, by its secret through HTTP Basic, or not at all.
+ *
+ * @param request is completed
+ * @throws MxtokenError `unreadable` for a key that cannot sign
  */
-export function clientAuthentication(
+export async function authenticate(
   context: TokenRequestContext,
+  { form, headers }: Pick<FormRequest, "form" | "headers">,
   byBasic: boolean,
-): oauth.ClientAuth {
-  const { secret, certificate } = context.credentials;
-  if (certificate !== undefined) return byAssertion(context, certificate);
-  if (secret === undefined) return oauth.None();
-  return byBasic ? basic(secret) : oauth.ClientSecretPost(secret.reveal());
+): Promise<void> {
+  const { client, credentials } = context;
+  const { secret, certificate } = credentials;
+  if (certificate === undefined && secret !== undefined && byBasic) {
+    const pair = [client.id, secret.reveal()].map(formEncoded).join(":");
+    headers["authorization"] = `Basic ${Buffer.from(pair).toString("base64")}`;
+    return;
+  }
+  form.set("client_id", client.id);
+  if (certificate !== undefined) {
+    form.set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+    form.set("client_assertion", await assertion(context, certificate));
+  } else if (secret !== undefined) {
+    form.set("client_secret", secret.reveal());
+  }
 }
 
-/**
- * HTTP Basic (RFC 6749 section 2.3.1). The library also encodes what a form leaves as it is, like
- * the dashes of a client id; servers that decode nothing would not know it then.
- */
-function basic(secret: Secret): oauth.ClientAuth {
-  return (_as, { client_id }, _body, headers) => {
-    const credentials = [client_id, secret.reveal()].map(formEncoded).join(":");
-    headers.set("authorization", `Basic ${Buffer.from(credentials).toString("base64")}`);
-  };
-}
-
+/** RFC 6749 section 2.3.1: as a form encodes it, which leaves the dashes of a client id as they are. */
 function formEncoded(text: string): string {
   return new URLSearchParams([["", text]]).toString().slice("=".length);
 }
@@ -54,29 +56,18 @@ function formEncoded(text: string): string {
  * `private_key_jwt` (RFC 7523 section 2.2), as Microsoft wants it: PS256, the certificate told by
  * the SHA-256 of its DER form, for the token endpoint as audience.
  */
-function byAssertion(
+async function assertion(
   { world, client, now = world.now() }: TokenRequestContext,
-  certificate: ClientCertificate,
-): oauth.ClientAuth {
-  return async (as, oauthClient, body, headers) => {
-    const key = await signingKey(certificate);
-    const authenticate = oauth.PrivateKeyJwt(key, {
-      [oauth.modifyAssertion](header, payload) {
-        header["typ"] = "JWT";
-        header["x5t#S256"] = certificate.thumbprint;
-        const { iat, exp } = timesOf(now, backdating + assertionSeconds);
-        Object.assign(payload, { aud: client.tokenEndpoint, iat, nbf: iat, exp });
-      },
-    });
-    await authenticate(as, oauthClient, body, headers);
-  };
-}
-
-async function signingKey({ key }: ClientCertificate) {
-  const der = createPrivateKey(key.reveal()).export({ type: "pkcs8", format: "der" });
-  const algorithm = { name: "RSA-PSS", hash: "SHA-256" };
+  { key, thumbprint }: ClientCertificate,
+): Promise<string> {
+  const { SignJWT } = await import("jose");
+  const { createPrivateKey, randomUUID } = process.getBuiltinModule("node:crypto");
+  const { iat, exp } = timesOf(now, backdating + assertionSeconds);
+  const claims = { iss: client.id, sub: client.id, aud: client.tokenEndpoint, jti: randomUUID() };
   try {
-    return await crypto.subtle.importKey("pkcs8", der, algorithm, false, ["sign"]);
+    return await new SignJWT({ ...claims, iat, nbf: iat, exp })
+      .setProtectedHeader({ alg: "PS256", typ: "JWT", "x5t#S256": thumbprint })
+      .sign(createPrivateKey(key.reveal()));
   } catch (error) {
     throw new MxtokenError("unreadable", "the client's private key cannot sign with PS256", {
       cause: error,

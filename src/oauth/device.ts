@@ -1,11 +1,10 @@
-import * as oauth from "oauth4webapi";
 import { explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
 import type { TokenResponse } from "../token.ts";
 import type { TokenRequestContext } from "./client.ts";
 import { slowDown } from "./reply.ts";
-import { partiesOf, resourceOf, tokenTransport, transport, understood } from "./transport.ts";
+import { requestFrom, requestToken, resourceOf } from "./transport.ts";
 
 /** A device code, and what a person needs to let it through (RFC 8628 section 3.2). */
 export interface DeviceAuthorization {
@@ -27,6 +26,8 @@ const defaultInterval = 5;
 const defaultExpiry = 900;
 const longestExpiry = 3600;
 
+const endpoint = "device authorization endpoint";
+
 /**
  * Asks for a device code (RFC 8628 section 3.1).
  *
@@ -36,41 +37,31 @@ export async function requestDeviceCode(
   context: TokenRequestContext,
 ): Promise<DeviceAuthorization> {
   const { client } = context;
-  const { parties, authentication } = partiesOf(context);
-  const endpoint = "device authorization endpoint";
-  const response = await oauth.deviceAuthorizationRequest(
-    ...parties,
-    authentication,
-    { scope: client.scope, ...resourceOf(client) },
-    transport(context, { endpoint, member: "device_code" }, tidyDeviceCode),
-  );
-  const answer = await understood(
-    oauth.processDeviceAuthorizationResponse(...parties, response),
-    endpoint,
-  );
-  return {
-    deviceCode: new Secret(answer.device_code),
-    userCode: harmless(answer.user_code, 40),
-    verificationUri: shownAddress(answer.verification_uri),
-    verificationUriComplete:
-      answer.verification_uri_complete === undefined
-        ? undefined
-        : shownAddress(answer.verification_uri_complete),
-    expiresIn: Math.min(answer.expires_in, longestExpiry),
-    interval: answer.interval ?? defaultInterval,
+  const parameters = { scope: client.scope, ...resourceOf(client) };
+  const url = client.deviceAuthorizationEndpoint;
+  const members = await requestFrom(context, url, parameters, { endpoint, member: "device_code" });
+  const text = (name: string) => {
+    const value = members[name];
+    return typeof value === "string" && value !== "" ? value : undefined;
   };
-}
-
-/** Numbers that come as strings, an older name, and an interval that cannot be meant. */
-function tidyDeviceCode(members: Record<string, unknown>): Record<string, unknown> {
+  const required = (...names: readonly [string, ...string[]]) => {
+    const value = names.map(text).find((each) => each !== undefined);
+    if (value !== undefined) return value;
+    const what = names[0].replaceAll("_", " ");
+    throw new MxtokenError("notUnderstood", `the ${endpoint}'s answer is without a ${what}`);
+  };
   const number = (name: string, fallback: number) => {
     const value = Number(members[name] ?? Number.NaN);
     return value > 0 && value <= longestExpiry ? value : fallback;
   };
+  const complete = text("verification_uri_complete");
   return {
-    ...members,
-    verification_uri: members["verification_uri"] ?? members["verification_url"],
-    expires_in: number("expires_in", defaultExpiry),
+    deviceCode: new Secret(required("device_code")),
+    userCode: harmless(required("user_code"), 40),
+    // The second is an older name of the first.
+    verificationUri: shownAddress(required("verification_uri", "verification_url")),
+    verificationUriComplete: complete === undefined ? undefined : shownAddress(complete),
+    expiresIn: number("expires_in", defaultExpiry),
     interval: number("interval", defaultInterval),
   };
 }
@@ -84,6 +75,8 @@ function shownAddress(text: string): string {
     "the device authorization endpoint sends people to an address that is not https",
   );
 }
+
+const grantType = "urn:ietf:params:oauth:grant-type:device_code";
 
 /** What one question at the token endpoint came to. */
 export type DevicePoll =
@@ -106,15 +99,9 @@ export async function pollDeviceCode(
   context: TokenRequestContext,
   deviceCode: Secret,
 ): Promise<DevicePoll> {
-  const { parties, authentication } = partiesOf(context);
+  const parameters = { grant_type: grantType, device_code: deviceCode.reveal() };
   try {
-    const reply = await oauth.deviceCodeGrantRequest(
-      ...parties,
-      authentication,
-      deviceCode.reveal(),
-      tokenTransport(context),
-    );
-    const response = await understood(oauth.processDeviceCodeResponse(...parties, reply));
+    const response = await requestToken(context, parameters);
     return { is: "granted", response };
   } catch (error) {
     if (!(error instanceof MxtokenError)) throw error;

@@ -1,16 +1,8 @@
-import * as oauth from "oauth4webapi";
 import { MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import type { TokenResponse } from "../token.ts";
 import type { OAuthClient, TokenRequestContext } from "./client.ts";
-import {
-  type Proofs,
-  partiesOf,
-  resourceOf,
-  tokenTransport,
-  transport,
-  understood,
-} from "./transport.ts";
+import { type Proofs, requestFrom, requestToken, resourceOf } from "./transport.ts";
 
 /** What of the client stands in an authorization request. */
 export interface AuthorizingClient
@@ -63,18 +55,17 @@ export async function exchangeCode(
   answer: { code: Secret; verifier: Secret; redirectUri: string },
 ): Promise<TokenResponse> {
   const { client } = context;
-  const byBasic = client.basicAtCodeExchange || client.secretByBasic;
-  const { parties, authentication } = partiesOf(context, byBasic);
-  const code = new URLSearchParams({ code: answer.code.reveal() });
-  const response = await oauth.authorizationCodeGrantRequest(
-    ...parties,
-    authentication,
-    oauth.validateAuthResponse(...parties, code, oauth.expectNoState),
-    answer.redirectUri,
-    client.usesPkce ? answer.verifier.reveal() : oauth.nopkce,
-    { ...tokenTransport(context), additionalParameters: resourceOf(client) },
+  return requestToken(
+    context,
+    {
+      grant_type: "authorization_code",
+      code: answer.code.reveal(),
+      redirect_uri: answer.redirectUri,
+      code_verifier: client.usesPkce ? answer.verifier.reveal() : undefined,
+      ...resourceOf(client),
+    },
+    { authentication: client.basicAtCodeExchange ? "basic" : undefined },
   );
-  return understood(oauth.processAuthorizationCodeResponse(...parties, response));
 }
 
 /**
@@ -90,18 +81,12 @@ export async function refreshToken(
   token: Secret,
   scope: string | undefined,
 ): Promise<TokenResponse> {
-  const { parties, authentication } = partiesOf(context);
-  const additionalParameters = {
-    ...(scope === undefined ? {} : { scope }),
+  return requestToken(context, {
+    grant_type: "refresh_token",
+    refresh_token: token.reveal(),
+    scope,
     ...resourceOf(context.client),
-  };
-  const response = await oauth.refreshTokenGrantRequest(
-    ...parties,
-    authentication,
-    token.reveal(),
-    { ...tokenTransport(context), additionalParameters },
-  );
-  return understood(oauth.processRefreshTokenResponse(...parties, response));
+  });
 }
 
 /**
@@ -113,14 +98,11 @@ export async function requestClientCredentials(
   context: TokenRequestContext,
 ): Promise<TokenResponse> {
   const { client } = context;
-  const { parties, authentication } = partiesOf(context);
-  const response = await oauth.clientCredentialsGrantRequest(
-    ...parties,
-    authentication,
-    { scope: client.scope, ...resourceOf(client) },
-    tokenTransport(context, true),
+  return requestToken(
+    context,
+    { grant_type: "client_credentials", scope: client.scope, ...resourceOf(client) },
+    { isForApplication: true },
   );
-  return understood(oauth.processClientCredentialsResponse(...parties, response));
 }
 
 /**
@@ -134,15 +116,10 @@ export async function revokeToken(
   token: Secret,
   kind: "refresh_token" | "access_token",
 ): Promise<boolean> {
-  const { parties, authentication } = partiesOf(context);
-  const endpoint = "revocation endpoint";
-  const asked = { endpoint, member: undefined, isForApplication: true };
+  const parameters = { token: token.reveal(), token_type_hint: kind };
+  const asked = { endpoint: "revocation endpoint", member: undefined, isForApplication: true };
   try {
-    const response = await oauth.revocationRequest(...parties, authentication, token.reveal(), {
-      ...transport(context, asked, (members) => members),
-      additionalParameters: { token_type_hint: kind },
-    });
-    await understood(oauth.processRevocationResponse(response), endpoint);
+    await requestFrom(context, context.client.revocationEndpoint, parameters, asked);
     return true;
   } catch (error) {
     // Google's word for a token that it does not know (any more).

@@ -1,19 +1,14 @@
-import { createPrivateKey } from "node:crypto";
-import * as oauth from "oauth4webapi";
 import { isAppOnly } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import type { TokenResponse } from "../token.ts";
 import type { ServiceAccount, TokenRequestContext } from "./client.ts";
 import { timesOf } from "./client-authentication.ts";
-import { partiesOf, tokenTransport, understood } from "./transport.ts";
+import { requestToken } from "./transport.ts";
 
 const grantType = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /** The longest that Google takes. */
 const assertionSeconds = 3600;
-
-/** The assertion is all that the server looks at: there is no client beside it. */
-const withoutClient: oauth.ClientAuth = () => undefined;
 
 /**
  * Asks for a token by a service account's signed assertion (RFC 7523 section 2.1), in the name of a
@@ -30,6 +25,7 @@ export async function requestByAssertion(
 ): Promise<TokenResponse> {
   const { world, client, now = world.now() } = context;
   const { SignJWT } = await import("jose");
+  const { createPrivateKey } = process.getBuiltinModule("node:crypto");
   const { keyId } = account;
   const header = { alg: "RS256", typ: "JWT", ...(keyId === undefined ? {} : { kid: keyId }) };
   const { iat, exp } = timesOf(now, assertionSeconds);
@@ -41,15 +37,12 @@ export async function requestByAssertion(
     .setIssuedAt(iat)
     .setExpirationTime(exp)
     .sign(createPrivateKey(account.privateKey.reveal()));
-  const { parties } = partiesOf(context);
-  const response = await oauth.genericTokenEndpointRequest(
-    ...parties,
-    withoutClient,
-    grantType,
-    { assertion },
-    tokenTransport(context, true),
+  return requestToken(
+    context,
+    { grant_type: grantType, assertion },
+    // The assertion is all that the server looks at: there is no client beside it.
+    { isForApplication: true, authentication: "none" },
   );
-  return understood(oauth.processGenericTokenEndpointResponse(...parties, response));
 }
 
 /** A person's consent is refused for reasons of its own; an application's assertion is all that it sends. */

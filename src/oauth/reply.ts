@@ -1,6 +1,7 @@
 import { diagnosed, explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
+import type { TokenResponse } from "../token.ts";
 import { jsonObject } from "../world/http-answers.ts";
 import type { HttpReply } from "../world/world.ts";
 import { namesTheGrant, type Refusal, readRefusal, type SentGrant } from "./refusal-words.ts";
@@ -108,22 +109,26 @@ function mayHoldTokens({ body }: HttpReply, asked: Asked): Secret | undefined {
 }
 
 /**
- * Tidies a grant for the protocol library: real servers send `expires_in` as a string, or leave
- * `token_type` out, and a rotated refresh token must not be lost for that.
+ * The members of a grant that are read: real servers send `expires_in` as a string, or leave
+ * `token_type` out, and a rotated refresh token must not be lost for that. Whether it really is a bearer
+ * token is shown by the login that follows.
+ *
+ * @param members as {@link judgeReply} returns them
  */
-export function tidyGrant(members: Members): Members {
+export function tidyGrant(members: Members): TokenResponse {
   const expiresIn = Number(members["expires_in"] ?? Number.NaN);
   // Ten years: what is longer is a mistake, and no date.
   const plausible = expiresIn > 0 && expiresIn < 315_360_000;
+  const text = (name: string) => {
+    const value = members[name];
+    return isFilledText(value) ? value : undefined;
+  };
   return {
-    access_token: members["access_token"],
-    // Whether it really is a bearer token is shown by the login that follows.
-    token_type: "bearer",
-    ...(isFilledText(members["refresh_token"]) ? { refresh_token: members["refresh_token"] } : {}),
-    ...(plausible ? { expires_in: expiresIn } : {}),
-    // Under another name, so that the library, which would want all of it checked, leaves it alone.
-    ...(isFilledText(members["id_token"]) ? { unverified_id_token: members["id_token"] } : {}),
-    ...(isFilledText(members["scope"]) ? { scope: members["scope"] } : {}),
+    access_token: text("access_token") ?? "",
+    refresh_token: text("refresh_token"),
+    expires_in: plausible ? expiresIn : undefined,
+    scope: text("scope"),
+    unverified_id_token: text("id_token"),
   };
 }
 

@@ -1,9 +1,9 @@
-import * as oauth from "oauth4webapi";
 import { diagnosed } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { blackOut, harmless, Secret } from "../secret.ts";
+import type { TokenResponse } from "../token.ts";
 import type { OAuthClient, TokenRequestContext } from "./client.ts";
-import { clientAuthentication } from "./client-authentication.ts";
+import { authenticate } from "./client-authentication.ts";
 import type { SentGrant } from "./refusal-words.ts";
 import { type Asked, judgeReply, tidyGrant } from "./reply.ts";
 
@@ -16,6 +16,7 @@ export interface Proofs {
 }
 
 export async function createProofs(): Promise<Proofs> {
+  const oauth = await import("oauth4webapi");
   const verifier = oauth.generateRandomCodeVerifier();
   return {
     verifier: new Secret(verifier),
@@ -24,78 +25,103 @@ export async function createProofs(): Promise<Proofs> {
   };
 }
 
-/** RFC 8707 section 2.2 */
-export function resourceOf({ resource }: OAuthClient): Record<string, string> {
-  return resource === undefined ? {} : { resource };
+/** The parameters of a request; those that are undefined are left out. */
+type Parameters = Readonly<Record<string, string | undefined>>;
+
+/** A request to an endpoint of the authorization server, which leaves as a form. */
+export interface FormRequest {
+  readonly url: string;
+  readonly form: URLSearchParams;
+  readonly headers: Record<string, string>;
 }
 
-/** The two parties of a request, as the protocol library wants them, and the client's credentials. */
-export function partiesOf(context: TokenRequestContext, byBasic = context.client.secretByBasic) {
-  const { client } = context;
-  const server: oauth.AuthorizationServer = {
-    // Only compared with an answer's iss, which is judged before the library sees anything.
-    issuer: client.issuer ?? new URL(client.tokenEndpoint).origin,
-    token_endpoint: client.tokenEndpoint,
-    ...(client.deviceAuthorizationEndpoint === undefined
-      ? {}
-      : { device_authorization_endpoint: client.deviceAuthorizationEndpoint }),
-    ...(client.revocationEndpoint === undefined
-      ? {}
-      : { revocation_endpoint: client.revocationEndpoint }),
-  };
-  const parties: [oauth.AuthorizationServer, oauth.Client] = [server, { client_id: client.id }];
-  return { parties, authentication: clientAuthentication(context, byBasic) };
+/** What is asked for at the token endpoint, and how. */
+export interface TokenRequestOptions {
+  /** there is no person behind it whose consent may be refused */
+  readonly isForApplication?: boolean;
+  /** undefined: as the client does at every request; `none`: the parameters prove it themselves */
+  readonly authentication?: "basic" | "none" | undefined;
+}
+
+/** RFC 8707 section 2.2 */
+export function resourceOf({ resource }: OAuthClient): Parameters {
+  return { resource };
 }
 
 /**
- * For a token request: sends the library's request through the world and hands it a judged, tidied
- * answer.
+ * Asks the token endpoint for a token (RFC 6749 sections 4 to 6). The request is sent once and never again.
+ *
+ * @throws MxtokenError as `judgeReply` says
  */
-export function tokenTransport(context: TokenRequestContext, isForApplication = false) {
+export async function requestToken(
+  context: TokenRequestContext,
+  parameters: Parameters,
+  { isForApplication = false, authentication }: TokenRequestOptions = {},
+): Promise<TokenResponse> {
+  const { client } = context;
+  const request = formRequest(client.tokenEndpoint, parameters);
+  if (authentication !== "none") {
+    await authenticate(context, request, authentication === "basic" || client.secretByBasic);
+  }
   const asked = { endpoint: "token endpoint", member: "access_token", isForApplication };
-  return transport(context, asked, tidyGrant);
+  return tidyGrant(await post(context, request, asked));
 }
 
-/** As {@link tokenTransport}, for another endpoint of the authorization server. */
-export function transport(
+/**
+ * Asks another endpoint of the authorization server than its token endpoint.
+ *
+ * @param url of that endpoint, which whoever asks has made sure of
+ * @returns the members of its answer
+ * @throws MxtokenError as `judgeReply` says
+ */
+export async function requestFrom(
   context: TokenRequestContext,
+  url: string | undefined,
+  parameters: Parameters,
   asked: Pick<Asked, "endpoint" | "member" | "isForApplication">,
-  tidy: (members: Record<string, unknown>) => Record<string, unknown>,
-) {
-  const { world, ca, signal } = context;
-  return {
-    signal,
-    [oauth.customFetch]: async (
-      url: string,
-      init: oauth.CustomFetchOptions<"POST", URLSearchParams>,
-    ): Promise<Response> => {
-      world.trace(
-        `POST ${url} (${[...init.body].map(([name, value]) => shownParameter(name, value)).join(", ")})`,
-      );
-      const { headers } = init;
-      const body = init.body.toString();
-      const sentGrant = sentGrants.get(init.body.get("grant_type") ?? "");
-      const reply = await world
-        .http({ method: "POST", url, headers, body, ca, signal })
-        .catch((error) => {
-          throw sentGrant === "refreshToken" ? error : withoutDoubt(error);
-        });
-      world.trace(
-        `${url} answered ${reply.status} ${harmless(reply.headers.get("content-type") ?? "without a content type", 80)}`,
-      );
-      context.onReply?.(reply);
-      const sent = secretsIn(init);
-      const say = (words: string) => harmless(blackOut(words, sent));
-      const { secret, certificate } = context.credentials;
-      const isWithoutCredentials = secret === undefined && certificate === undefined;
-      const of = { ...asked, host: new URL(url).host, sent: sentGrant, isWithoutCredentials };
-      const members = judgeReply(reply, of, say);
-      return new Response(JSON.stringify(tidy(members)), {
-        status: 200,
-        headers: { "content-type": "application/json" },
-      });
-    },
+): Promise<Record<string, unknown>> {
+  if (url === undefined) throw new MxtokenError("defect", `there is no ${asked.endpoint}`);
+  const request = formRequest(url, parameters);
+  await authenticate(context, request, context.client.secretByBasic);
+  return post(context, request, asked);
+}
+
+function formRequest(url: string, parameters: Parameters): FormRequest {
+  const form = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== undefined) form.set(name, value);
+  }
+  const headers = {
+    accept: "application/json",
+    "content-type": "application/x-www-form-urlencoded;charset=UTF-8",
+    "user-agent": "mxtoken",
   };
+  return { url, form, headers };
+}
+
+async function post(
+  context: TokenRequestContext,
+  { url, form, headers }: FormRequest,
+  asked: Pick<Asked, "endpoint" | "member" | "isForApplication">,
+): Promise<Record<string, unknown>> {
+  const { world, ca, signal } = context;
+  const shown = [...form].map(([name, value]) => shownParameter(name, value));
+  world.trace(`POST ${url} (${shown.join(", ")})`);
+  const sentGrant = sentGrants.get(form.get("grant_type") ?? "");
+  const reply = await world
+    .http({ method: "POST", url, headers, body: form.toString(), ca, signal })
+    .catch((error) => {
+      throw sentGrant === "refreshToken" ? error : withoutDoubt(error);
+    });
+  const type = reply.headers.get("content-type") ?? "without a content type";
+  world.trace(`${url} answered ${reply.status} ${harmless(type, 80)}`);
+  context.onReply?.(reply);
+  const sent = secretsIn({ form, headers });
+  const say = (words: string) => harmless(blackOut(words, sent));
+  const { secret, certificate } = context.credentials;
+  const isWithoutCredentials = secret === undefined && certificate === undefined;
+  const of = { ...asked, host: new URL(url).host, sent: sentGrant, isWithoutCredentials };
+  return judgeReply(reply, of, say);
 }
 
 const sentGrants: ReadonlyMap<string, SentGrant> = new Map([
@@ -111,8 +137,8 @@ function withoutDoubt(error: unknown): unknown {
 }
 
 /** Everything in a request that must not be shown if the server quotes it. */
-function secretsIn({ body, headers }: oauth.CustomFetchOptions<"POST", URLSearchParams>): Secret[] {
-  const values = [...body].filter(([name]) => !shownParameters.has(name)).map(([, value]) => value);
+function secretsIn({ form, headers }: Pick<FormRequest, "form" | "headers">): Secret[] {
+  const values = [...form].filter(([name]) => !shownParameters.has(name)).map(([, value]) => value);
   const [, credentials] = /^\S+ (.+)$/.exec(headers["authorization"] ?? "") ?? [];
   const inHeader =
     credentials === undefined
@@ -133,15 +159,4 @@ const shownParameters: ReadonlySet<string> = new Set([
 
 function shownParameter(name: string, value: string): string {
   return shownParameters.has(name) ? `${name}=${value}` : `${name}=[secret]`;
-}
-
-/** Whatever the library still finds wrong with a judged answer is not the protocol. */
-export async function understood<T>(result: Promise<T>, endpoint = "token endpoint"): Promise<T> {
-  try {
-    return await result;
-  } catch (error) {
-    // The library's error holds the response; its text is not shown.
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
-    throw new MxtokenError("notUnderstood", `the ${endpoint}'s answer is not valid (${code})`);
-  }
 }

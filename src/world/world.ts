@@ -24,10 +24,15 @@ export interface HttpRequest {
   readonly signal: AbortSignal;
 }
 
+/** The header fields of an answer, by their names in lower case; many of one name are one, with commas. */
+export interface HttpHeaders {
+  get(name: string): string | null;
+}
+
 /** The whole answer; a body over 1 MiB is cut off there and `truncated` is true. */
 export interface HttpReply {
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: HttpHeaders;
   readonly body: string;
   readonly truncated: boolean;
   /** the content coding that could not be undone (RFC 9110 section 8.4): `body` is what came, in base64 */
