@@ -281,7 +281,7 @@ describe("by paste, while a listener waits", () => {
   test("rubbish is refused, and the browser may still come", async () => {
     const { address, ended, world } = begin();
     const url = await address();
-    world.stdin.write("rubbish\n");
+    world.stdin.write("what is this?\n");
     await world.shown("still waiting");
     await comeBack(url);
     assert.equal((await ended).status, 0);
