@@ -1,6 +1,6 @@
 import { explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
-import { connectionError } from "./connection.ts";
+import { connectionError } from "../world/network-error.ts";
 import { challengeWords, statusIn } from "./sasl.ts";
 import {
   endless,

@@ -1,16 +1,19 @@
+import type { Socket } from "node:net";
 import { MxtokenError } from "../errors.ts";
 import type { Finding, Mechanism } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
 import { showEndpoint } from "../settings/servers.ts";
+import { beginTls } from "../world/connecting.ts";
 import { whenAborted } from "../world/waiting.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
 import {
   chooseMechanism,
-  connectTimeout,
   goodbyeTimeout,
+  greetingTimeout,
+  openConnection,
   placeOf,
-  tlsOptions,
+  trustOf,
   withinTime,
 } from "./connection.ts";
 import { judgeImapFailure, type Stage } from "./imap-failure.ts";
@@ -51,7 +54,7 @@ export async function proveByImap(
   world.interrupted.throwIfAborted();
   const client = await imapClient(world, mailbox, accessToken, say);
   const prove = async (stop: AbortSignal) => {
-    // close() does not end a connect that is still with the proxy.
+    client.connection = await openConnection(world, mailbox, imap, stop);
     const stopped = whenAborted(stop).then(() => client.close());
     const orEnd = async <T>(step: Promise<T>): Promise<T> => {
       step.catch(() => undefined);
@@ -79,6 +82,7 @@ export async function proveByImap(
   } finally {
     // imapflow leaves its socket open when connect() rejects.
     client.close();
+    client.connection?.destroy();
   }
 }
 
@@ -104,6 +108,8 @@ async function provingClient(mailbox: Mailbox, say: (words: string) => string) {
 
   return class ProvingClient extends ImapFlow {
     mechanism: Mechanism | undefined;
+    /** to the server, with TLS where that begins at once */
+    connection: Socket | undefined;
     /** why the connection was given up from here */
     trouble: unknown;
     /** ends the wait for {@link givenUp} */
@@ -181,10 +187,20 @@ async function imapClient(
     secure: imap.tls === "implicit",
     ...(imap.tls === "starttls" ? { doSTARTTLS: true } : {}),
     auth: { user: mailbox.address.text, accessToken: accessToken.reveal() },
-    tls: tlsOptions(world, mailbox),
-    ...(mailbox.proxy === undefined ? {} : { proxy: mailbox.proxy }),
-    connectionTimeout: connectTimeout,
-    greetingTimeout: connectTimeout,
+    transport: {
+      connect(_options, onConnect) {
+        if (client.connection === undefined) throw new MxtokenError("defect", "not connected");
+        // Before the next event of the socket, and after imapflow knows it.
+        queueMicrotask(onConnect);
+        return client.connection;
+      },
+      upgrade: (plain, _options, onSecure) =>
+        beginTls(plain, { ...trustOf(world, mailbox), host: imap.host }).once(
+          "secureConnect",
+          onSecure,
+        ),
+    },
+    greetingTimeout,
     ...limits,
     disableAutoIdle: true,
     disableCompression: true,

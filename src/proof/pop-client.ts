@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { connectionError } from "./connection.ts";
+import { connectionError } from "../world/network-error.ts";
 import { endless, errorOf } from "./verdict.ts";
 
 /** Octets; RFC 2449 allows 512 for a reply, and a challenge may be longer. */

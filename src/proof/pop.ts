@@ -1,18 +1,18 @@
 import type { Finding, Mechanism } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
+import { startTls } from "../world/connecting.ts";
+import { connectionError } from "../world/network-error.ts";
 import { whenAborted } from "../world/waiting.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
 import {
   chooseMechanism,
-  connectionError,
-  connectTimeout,
   goodbyeTimeout,
+  greetingTimeout,
   type Login,
   openConnection,
   placeOf,
-  startTls,
-  tlsOptions,
+  trustOf,
   withinTime,
 } from "./connection.ts";
 import { PopClient } from "./pop-client.ts";
@@ -90,7 +90,7 @@ async function logIn(login: PopLogin) {
 
 async function greeting({ world, client, stop }: PopLogin): Promise<string> {
   const heard = new AbortController();
-  const late = world.deadline(connectTimeout, AbortSignal.any([heard.signal, stop]));
+  const late = world.deadline(greetingTimeout, AbortSignal.any([heard.signal, stop]));
   void whenAborted(late).then(() => {
     if (!heard.signal.aborted) client.fail(connectionError("GREETING_TIMEOUT"));
   });
@@ -103,7 +103,7 @@ async function greeting({ world, client, stop }: PopLogin): Promise<string> {
 
 async function upgrade({ world, mailbox, server, where, stop, client }: PopLogin): Promise<void> {
   if (!isOk(await client.ask("STLS"))) throw errorOf(noStartTls(where, 995));
-  const options = { ...tlsOptions(world, mailbox), host: server.host };
+  const options = { ...trustOf(world, mailbox), host: server.host };
   await client.upgrade((plain) => startTls(plain, options, stop));
 }
 

@@ -1,4 +1,4 @@
-import { connectionError } from "./connection.ts";
+import { connectionError } from "../world/network-error.ts";
 import { type Outcome, statusIn } from "./sasl.ts";
 import {
   endless,

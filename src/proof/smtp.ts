@@ -6,17 +6,18 @@ import type {
 import type { Endpoint, Finding, Mechanism } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
+import { tlsOptions } from "../world/connecting.ts";
+import { connectionError } from "../world/network-error.ts";
 import { whenAborted } from "../world/waiting.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
 import {
   chooseMechanism,
-  connectionError,
-  connectTimeout,
   goodbyeTimeout,
+  greetingTimeout,
   type Login,
   openConnection,
   placeOf,
-  tlsOptions,
+  trustOf,
   withinTime,
 } from "./connection.ts";
 import { type Carrier, exchange, initialResponse, type Outcome, sayWithout } from "./sasl.ts";
@@ -96,7 +97,7 @@ function smtpClient(
   };
   const connection = new SMTPConnection({
     ...connectionOptions(server, socket),
-    tls: tlsOptions(world, mailbox),
+    tls: tlsOptions(trustOf(world, mailbox)),
     customAuth: { [ownMethod]: (context) => run?.((line) => sendBy(context, line)) },
     logger: logger(trace),
   });
@@ -152,8 +153,8 @@ function connectionOptions(smtp: Endpoint, socket: Socket) {
     requireTLS: smtp.tls === "starttls",
     // The name of this machine is nobody's business (RFC 5321 section 4.1.4 allows an address).
     name: "[127.0.0.1]",
-    connectionTimeout: connectTimeout,
-    greetingTimeout: connectTimeout,
+    connectionTimeout: greetingTimeout,
+    greetingTimeout,
     socketCloseTimeout: 0,
     maxResponseSize: maxReply,
     transactionLog: true,

@@ -6,6 +6,7 @@ import type { Endpoint, Finding, NotAccepted } from "../../src/mail-server.ts";
 import type { Mailbox } from "../../src/mailbox.ts";
 import { parseAddress } from "../../src/mailbox.ts";
 import { inBase64, oauthbearer, xoauth2 } from "../../src/proof/sasl.ts";
+import { type ProxyServer, parseProxy } from "../../src/proxy.ts";
 import type { Secret } from "../../src/secret.ts";
 import { closedInTheEnd } from "./closing.ts";
 import { type TestWorld, testWorld } from "./world.ts";
@@ -31,6 +32,11 @@ export function mailboxAt(more: Partial<Mailbox>): Mailbox {
     proxy: undefined,
     ...more,
   };
+}
+
+/** The proxy of an address, as `--proxy` names it. */
+export function proxyAt(address: string): ProxyServer {
+  return parseProxy(address, "--proxy", "usage");
 }
 
 /** A world that keeps what is traced. */
