@@ -134,11 +134,13 @@ function hostOf({ hostname, port }: URL): string {
   return address ?? domainToASCII(decoded(hostname));
 }
 
-/** A raw % may stand for itself. */
+/** A % that no two digits follow stands for itself, and so does what is no UTF-8. */
 function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+  return text.replace(/(?:%[\da-f]{2})+/gi, (octets) => {
+    try {
+      return decodeURIComponent(octets);
+    } catch {
+      return octets;
+    }
+  });
 }

@@ -145,8 +145,12 @@ export async function startTls(
   }
 }
 
-/** A name that is being looked up cannot be given up, only not waited for. */
-async function unlessStopped<T>(step: Promise<T>, stop: AbortSignal): Promise<T> {
+/**
+ * Does not wait any longer for what cannot be given up, as the look-up of a name.
+ *
+ * @throws Error of Node's kind, `CONNECT_TIMEOUT`; what the step throws
+ */
+export async function unlessStopped<T>(step: Promise<T>, stop: AbortSignal): Promise<T> {
   step.catch(() => undefined);
   let end: () => void = () => undefined;
   try {

@@ -1,6 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
+import { unlessStopped } from "./connecting.ts";
 import { decode, upTo } from "./http-answers.ts";
 import { connectorFor, placeOf } from "./http-connector.ts";
 import { networkError } from "./network-error.ts";
@@ -94,7 +95,8 @@ async function sendThrough(
   const url = new URL(request.url);
   const where = placeOf(url, env);
   try {
-    const response = await send.call(dispatcher, {
+    // While it connects, undici does not look at the signal.
+    const sent = send.call(dispatcher, {
       origin: url.origin,
       path: `${url.pathname}${url.search}`,
       method: request.method,
@@ -103,6 +105,7 @@ async function sendThrough(
       body: request.body ?? null,
       signal: request.signal,
     });
+    const response = await unlessStopped(sent, request.signal);
     const raw = await upTo(bodyLimit, response.body, request.signal);
     const headers = new Headers();
     for (const [name, value] of Object.entries(response.headers)) {

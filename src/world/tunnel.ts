@@ -84,7 +84,7 @@ async function openByConnect(
     incoming.leave();
     return;
   }
-  const words = blackOut(answer.reason, [proxy.credentials?.password, basic]);
+  const words = blackOut(answer.reason, [basic, proxy.credentials?.password]);
   const schemes = answer.schemes.length === 0 ? undefined : answer.schemes;
   const { status } = answer;
   throw new ProxyFailure(proxy, { code: "EPROXY", status, said: harmless(words, 100), schemes });
