@@ -88,7 +88,11 @@ function inTurns(addresses: Awaited<ReturnType<LookUp>>): { address: string }[] 
 }
 
 /** That there is no way from here says least: it is so for a whole family where the network lacks it. */
-const noWay: ReadonlySet<unknown> = new Set(["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT"]);
+const noWay: ReadonlySet<unknown> = new Set([
+  ...["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT"],
+  // A link-local address without a zone (RFC 4007 section 6).
+  "EINVAL",
+]);
 
 function mostTelling(failures: readonly unknown[], host: string): unknown {
   const code = (error: unknown) => (error instanceof Error && "code" in error ? error.code : "");

@@ -132,6 +132,17 @@ test("nobody outside store/ knows how tokens come to the disk", () => {
   }
 });
 
+test("every connection is made in one way", () => {
+  // A resolver is an address, and the wait for it ends by itself.
+  const connecting = ["world/connecting.ts", "discover/look-up-mx.ts"];
+  for (const path of files) {
+    const text = readFileSync(join(source, path), "utf8");
+    const imports = [...text.matchAll(/^import \{([^}]*)\} from "node:(?:net|tls)"/gm)];
+    const isConnecting = imports.some(([, names = ""]) => /\bconnect|createConnection/.test(names));
+    assert.equal(isConnecting, connecting.includes(path), path);
+  }
+});
+
 test("there is no import cycle", () => {
   const done = new Set<string>();
   const visit = (path: string, trail: readonly string[]): void => {
