@@ -6,6 +6,7 @@ import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import type { Endpoint, Protocol } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
+import { parseProxy } from "../proxy.ts";
 import { customProvider, explicitProvider } from "../settings/provider.ts";
 import { parseEndpoint } from "../settings/servers.ts";
 import type { Settings } from "../settings/settings.ts";
@@ -44,7 +45,8 @@ export function resolveMailbox(
     mechanisms: row?.mechanisms ?? ["OAUTHBEARER", "XOAUTH2"],
     ca: caFile === undefined ? undefined : readCa(caFile),
     caFile,
-    proxy: settings.proxy === undefined ? undefined : checkProxy(settings.proxy),
+    proxy:
+      settings.proxy === undefined ? undefined : parseProxy(settings.proxy, "--proxy", "usage"),
   };
 }
 
@@ -93,18 +95,6 @@ function readCa(path: string): string {
     pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   if (certificates.length > 0 && certificates.every(isCertificate)) return pem;
   throw new MxtokenError("unreadable", `--ca-file: ${path} holds no certificate in PEM form`);
-}
-
-function checkProxy(text: string): string {
-  const allowed = ["http:", "https:", "socks:", "socks4:", "socks4a:", "socks5:"];
-  if (!URL.canParse(text) || !allowed.includes(new URL(text).protocol)) {
-    // The text is not shown: it may hold a password.
-    throw new MxtokenError(
-      "usage",
-      "--proxy takes an address like http://host:3128 or socks5://host:1080",
-    );
-  }
-  return text;
 }
 
 /** A mailbox to log in to, and what is stored for it. */

@@ -80,10 +80,6 @@ export const networkRows = [
     "the server does not speak TLS on this port",
     { source: "RFC 8446 section 5.1" },
   ),
-  coded("proxy-refused", ["EPROXY"], "the proxy refused", { source: "RFC 9110 section 9.3.6" }),
-  coded("proxy-not-usable", ["ProxyError"], "the proxy could not be used", {
-    source: "RFC 1928 section 6",
-  }),
   coded("not-http", ["HTTPParserError"], "what it answered is not HTTP", {
     source: "RFC 9112 section 2.1",
   }),

@@ -1,5 +1,6 @@
 import { MxtokenError } from "../errors.ts";
 import type { Endpoint } from "../mail-server.ts";
+import { hostAndPort } from "../proxy.ts";
 import { isIP } from "../world/builtins.ts";
 import type { Net } from "../world/world.ts";
 
@@ -36,9 +37,8 @@ export function parseEndpoint(
 }
 
 /** `host:port`, with brackets where the host is an IPv6 address. */
-export function showEndpoint(endpoint: { host: string; port: number }): string {
-  const host = isIP(endpoint.host) === 6 ? `[${endpoint.host}]` : endpoint.host;
-  return `${host}:${endpoint.port}`;
+export function showEndpoint(endpoint: Pick<Endpoint, "host" | "port">): string {
+  return hostAndPort(endpoint);
 }
 
 /** A recursive resolver of the domain name system. */
