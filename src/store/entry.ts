@@ -3,7 +3,7 @@ import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { flowOf } from "../settings/provider.ts";
-import type { TokenNotes, TokenRecord } from "../token.ts";
+import type { RefusedGrant, TokenNotes, TokenRecord } from "../token.ts";
 import type { TokenIdentity } from "./token-file.ts";
 
 // What the tokens of an account are kept in, whatever that is. Nobody outside this room knows a path, a
@@ -102,6 +102,11 @@ export interface OpenEntry {
    * stored, which stays as it is
    */
   commit(next: TokenRecord): Promise<void>;
+  /**
+   * Remembers, beside tokens that stay as they are, that the refresh token was refused; until others are
+   * stored. Never fails: what cannot be remembered is asked again.
+   */
+  noteRefusal(refusal: RefusedGrant): Promise<void>;
   /** Keeps it beside what is stored, for a person. @returns where, for sentences */
   keepBeside(next: TokenRecord): Promise<string>;
   /** Puts what is stored aside. @returns where it is now */

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { Secret } from "../secret.ts";
-import type { TokenRecord } from "../token.ts";
+import type { RefusedGrant, TokenRecord } from "../token.ts";
 import type { Clock, Host, World } from "../world/world.ts";
 import { contentOf, markTrouble, replaceByItself } from "./atomic.ts";
 import { checkTarget, syncDirectory, unwritable } from "./disk.ts";
@@ -12,6 +12,7 @@ import type { OpenEntry, ReservedPlace } from "./entry.ts";
 import { keepElsewhere, keptPath } from "./kept-tokens.ts";
 import { type HeldLock, withLock } from "./lock.ts";
 import { temporaryPath } from "./places.ts";
+import { withRefusal } from "./refusal-note.ts";
 import { Reservation } from "./reservation.ts";
 import { digestOf, digestOfText, noTokens, ofNoPlace, restore, sealTokens } from "./restore.ts";
 import { groupId, makeDirectory } from "./rights.ts";
@@ -79,6 +80,20 @@ export class OpenTokenFile implements OpenEntry {
     // What cannot be read is told from what may replace it by all of its text.
     const after = isReadable(this.record) ? digestOf(this.record) : digestIn(path, lock);
     await this.#put(path, next, after, after);
+  }
+
+  async noteRefusal(refusal: RefusedGrant): Promise<void> {
+    const { path, lock } = this.#file;
+    const reservation = this.#reserved;
+    if (reservation?.path !== path) return;
+    try {
+      const text = contentOf(path, lock)?.toString("utf8") ?? "";
+      if (digestOfText(text) !== digestOf(this.record)) return;
+      await reservation.fill(withRefusal(text, refusal));
+      await reservation.replace();
+    } catch {
+      await reservation.abandon();
+    }
   }
 
   async keepBeside(next: TokenRecord): Promise<string> {

@@ -2,6 +2,7 @@ import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
 import { isoSeconds, type TokenNotes, type TokenRecord } from "../token.ts";
 import { sha256 } from "../world/builtins.ts";
+import { refusalIn } from "./refusal-note.ts";
 import { judgeLines, type NoTokenFile, noteTitles, readComment } from "./token-file-kind.ts";
 
 /** What tells the tokens of a file from others, as digests: nobody has to keep a token for that. */
@@ -40,7 +41,10 @@ export function readTokenText(text: string): { readonly record: TokenRecord } | 
     const word = line.trim();
     return word === "" ? undefined : new Secret(word);
   });
-  return { record: { accessToken, refreshToken, notes: parseNotes(lines.slice(2)) } };
+  const comments = lines.slice(2);
+  const refusal = refusalIn(comments);
+  const record = { accessToken, refreshToken, notes: parseNotes(comments) };
+  return { record: refusal === undefined ? record : { ...record, refusal } };
 }
 
 /** What a person is told of a file that cannot be used as a token file. */

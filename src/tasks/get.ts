@@ -120,7 +120,9 @@ async function takeOver(life: Life, { record }: Stored): Promise<Obtained> {
 
 /** @returns undefined where there is no refresh token */
 async function refresh(life: Life, seen: TokenRecord): Promise<Obtained | undefined> {
-  const renewed = await renew(life, { proof: "before it is shown", seen });
+  // Who sits there has perhaps seen to it, and would else have to sign in for nothing.
+  const isRefusalHeeded = !isTerminal(life.world);
+  const renewed = await renew(life, { proof: "before it is shown", seen, isRefusalHeeded });
   if (renewed.is === "nothingToRenew") return undefined;
   const { record, proof = { findings: [] } } = renewed;
   const source = renewed.is === "byOther" ? "another process" : "refreshed";
@@ -167,12 +169,15 @@ async function requireSomebody(
   { timeout, mayAsk, signInCommand }: GetRequest,
   why: string,
 ): Promise<void> {
-  const isTerminal = world.stdin.isTTY === true || world.stderr.isTTY === true;
-  const isSomebodyThere = isTerminal || timeout !== undefined;
+  const isSomebodyThere = isTerminal(world) || timeout !== undefined;
   if (mayAsk && (isSomebodyThere || !(await input.isAtEnd()))) return;
   const nobody = mayAsk ? ", and nobody is there" : "";
   throw new MxtokenError("signInNeeded", `a person must sign in${nobody}: ${why}`, {
     hint: signInHint,
     commands: [signInCommand()],
   });
+}
+
+function isTerminal({ stdin, stderr }: Terminal): boolean {
+  return stdin.isTTY === true || stderr.isTTY === true;
 }

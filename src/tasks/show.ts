@@ -112,6 +112,8 @@ async function refreshAndShow(
     // Another process may have refreshed it while the lock was waited for.
     unless: (record) => !isInAnyCase && isFresh(world, record, minLife),
     lineOne: nocache ? "left" : "replaced",
+    // Whoever brings the token wants it to be tried.
+    isRefusalHeeded: nocache || !isInAnyCase,
   });
   const { record } = renewed;
   if (record === undefined) throw nothingStored(entry);
@@ -140,6 +142,7 @@ async function showForApplication(life: Life, request: ShowRequest): Promise<Tok
       proof: "none",
       unless: (record) => isFresh(life.world, record, request.minLife),
       lineOne: "replaced",
+      isRefusalHeeded: false,
     });
     if (renewed.is === "nothingToRenew") throw new MxtokenError("defect", "no token was issued");
     return renewed.record;

@@ -26,6 +26,8 @@ export interface TurnRequest {
   readonly proves: boolean;
   /** whether this process has replaced the token file before */
   readonly isPlaceKnown: boolean;
+  /** whether the server is not asked again shortly after it has refused the refresh token */
+  readonly isRefusalHeeded: boolean;
   /** told when nobody at the provider is asked any more, and the rest is storing */
   onLastAnswer?(): void;
 }
@@ -149,7 +151,7 @@ async function renewStored(
   seen: TokenRecord | undefined,
 ): Promise<Step> {
   const { account, entry, tell } = life;
-  const { isPlaceKnown } = request;
+  const { isPlaceKnown, isRefusalHeeded } = request;
   const isForApplication = isAppOnly(account.client.flow);
   // Where nothing is proven, both lines are stored at once.
   const proves = request.proves && account.mailbox.verify.length > 0;
@@ -161,7 +163,13 @@ async function renewStored(
   if (seen === undefined && !isForApplication) throw nothingStored(entry);
   const how: Renewal =
     proves && seen !== undefined
-      ? { proof: "before it is shown", seen, isPlaceKnown, isStoredWithoutProof: true }
+      ? {
+          proof: "before it is shown",
+          seen,
+          isPlaceKnown,
+          isRefusalHeeded,
+          isStoredWithoutProof: true,
+        }
       : {
           proof: "none",
           by: isForApplication ? "application" : "refresh",
@@ -172,6 +180,7 @@ async function renewStored(
             !request.isDue(tokenLifeOf(record)),
           lineOne: "replaced",
           isPlaceKnown,
+          isRefusalHeeded,
           onLastAnswer: () => request.onLastAnswer?.(),
         };
   const renewed = await renew(life, how);
