@@ -41,6 +41,10 @@ export interface Facts {
   readonly access?: readonly Protocol[] | undefined;
   /** the file that it is about */
   readonly path?: string | undefined;
+  /** where it is instead */
+  readonly elsewhere?: string | undefined;
+  /** the option that leads there */
+  readonly option?: string | undefined;
   /** nothing proves that the application is who it says */
   readonly isWithoutCredentials?: boolean | undefined;
   /** nobody knows whether what was asked for was done all the same */

@@ -115,6 +115,17 @@ function switchedOnFor({ login = "" }: Facts): string {
   return `Set-CASMailbox -Identity ${identity} -SmtpClientAuthenticationDisabled $false`;
 }
 
+/** What is wrong here, and with nobody else. */
+export const localRows = [
+  {
+    id: "tokens-elsewhere",
+    who: "you",
+    cause: ({ elsewhere }) => `the tokens are in ${elsewhere}, and are looked for in another place`,
+    remedy: ({ option }) => [`pass ${option}`],
+    source: "https://specifications.freedesktop.org/basedir-spec/latest/",
+  },
+] as const satisfies readonly CauseRow[];
+
 const google = "https://developers.google.com/identity/protocols/oauth2/service-account";
 
 /** What an application lacks that acts for itself. */

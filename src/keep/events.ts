@@ -1,4 +1,4 @@
-import { MxtokenError, signInHint } from "../errors.ts";
+import { MxtokenError, signInHintOf } from "../errors.ts";
 import type { Finding } from "../mail-server.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { TokenLife } from "../token.ts";
@@ -51,7 +51,7 @@ export function troubleOf(error: unknown, signInCommand: () => string): Trouble 
   const { code, message: reason, hint, commands } = error;
   const trouble = { code, reason, kind: kindOf(error) };
   if (code !== "signInNeeded" || commands.length > 0) return { ...trouble, hint, commands };
-  return { ...trouble, hint: signInHint, commands: [signInCommand()] };
+  return { ...trouble, hint: signInHintOf(error), commands: [signInCommand()] };
 }
 
 /** What a server has said, or how it failed, tells more than what we make of it. */

@@ -1,6 +1,6 @@
 import { Interrupted, MxtokenError } from "../errors.ts";
 import { afterProof, isWorthStoring, type Proof, requireAccepted } from "../proof/proof.ts";
-import type { Entry, OpenEntry } from "../store/entry.ts";
+import type { OpenEntry } from "../store/entry.ts";
 import { identityOf } from "../store/token-file.ts";
 import type { TokenRecord } from "../token.ts";
 import { requestForApplication } from "./application.ts";
@@ -201,14 +201,4 @@ async function useResultOfOther(life: Life, record: TokenRecord): Promise<Renewe
   const consequence = "this is the token that another process has just stored";
   requireAccepted(life.account.mailbox, proof, { refused: consequence, unreachable: consequence });
   return { is: "byOther", record, proof };
-}
-
-/** Nobody has signed in yet. */
-export function nothingStored({ place }: Entry): MxtokenError {
-  return new MxtokenError("signInNeeded", `there are no tokens in ${place}`);
-}
-
-/** What there is cannot be refreshed. */
-export function noRefreshToken({ place }: Entry): MxtokenError {
-  return new MxtokenError("signInNeeded", `there is no refresh token in ${place}`);
 }

@@ -71,8 +71,17 @@ export interface Entry {
    * @returns where, for sentences; undefined where nothing at all can be written
    */
   keepText(text: Secret): Promise<string | undefined>;
+  /** Where tokens of the same account were stored last, and still are, that is not here. */
+  elsewhere(): Promise<Elsewhere | undefined>;
   /** Where more tokens of this account are: such as were never proven, or could not be put in their place. */
   beside(): Promise<readonly string[]>;
+}
+
+/** Where tokens of an account are that are looked for in another place. */
+export interface Elsewhere {
+  readonly place: string;
+  /** that leads there, for sentences */
+  readonly option: string;
 }
 
 /** How a place is reserved. */

@@ -1,5 +1,6 @@
-import { getFreshOne, noAccessToken, resolveMailboxToProve } from "../account/mailbox.ts";
+import { resolveMailboxToProve } from "../account/mailbox.ts";
 import type { Stored } from "../account/peek.ts";
+import { getFreshOne, noAccessToken } from "../account/stored.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { prove } from "../life/life.ts";
@@ -48,7 +49,7 @@ export async function check(
   const accessToken =
     used === undefined
       ? await tokenFromInput(world, tell, { what: "access token", foundRow })
-      : storedToken(world, used);
+      : await storedToken(world, used);
   const proof = await prove({ world, account: { mailbox }, tell }, { accessToken });
   const { findings, otherAccount } = proof;
   const consequence = "nothing was changed";
@@ -64,9 +65,9 @@ export async function check(
   };
 }
 
-function storedToken(world: Clock, { entry, record }: Stored): Secret {
+async function storedToken(world: Clock, { entry, record }: Stored): Promise<Secret> {
   const { place } = entry;
-  if (record?.accessToken === undefined) throw noAccessToken(place);
+  if (record?.accessToken === undefined) throw await noAccessToken(entry);
   const { expiresAt } = record.notes;
   if (expiresAt !== undefined && expiresAt <= world.now()) {
     // A failed login would count against the mailbox.

@@ -1,8 +1,8 @@
 import { type Account, resolveAccount } from "../account/account.ts";
 import type { Stored } from "../account/peek.ts";
-import { readStored } from "../account/stored.ts";
+import { orElsewhere, readStored } from "../account/stored.ts";
 import { isAppOnly } from "../catalog/provider-row.ts";
-import { MxtokenError, signInHint } from "../errors.ts";
+import { MxtokenError, signInHintOf } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { issueAndProve, refuseRefreshToken } from "../life/application.ts";
 import { acceptBrought } from "../life/brought.ts";
@@ -71,9 +71,10 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
   const renewed = await renewStored(life, stored);
   if (!("why" in renewed)) return renewed;
   const { why } = renewed;
+  tellOfOthers(renewed, tell);
   const input = new LineInput(world);
   try {
-    await requireSomebody(world, input, request, why);
+    await requireSomebody(world, input, request, renewed);
     return obtained(life, "signed in", await signIn(life, request, { input, redirect, why }));
   } finally {
     input.close();
@@ -129,14 +130,21 @@ async function refresh(life: Life, seen: TokenRecord): Promise<Obtained | undefi
   return obtained(life, source, { token: record.notes, proof });
 }
 
+/** Why only a person can help. */
+interface PersonNeeded {
+  readonly why: string;
+  /** there are no tokens here */
+  readonly missing?: MxtokenError;
+}
+
 /** @returns what came of the stored tokens, or why only a person can help */
-async function renewStored(
-  life: Life,
-  { record }: Stored,
-): Promise<Obtained | { readonly why: string }> {
+async function renewStored(life: Life, { record }: Stored): Promise<Obtained | PersonNeeded> {
   const { place } = life.entry;
   if (life.startover) return { why: "--startover ignores the stored tokens" };
-  if (record === undefined) return { why: `there are no tokens yet in ${place}` };
+  if (record === undefined) {
+    const missing = await orElsewhere(nothingYet(place), life.entry);
+    return { why: missing.message, missing };
+  }
   await proveStored(life, record);
   try {
     return (await refresh(life, record)) ?? { why: `there is no refresh token in ${place}` };
@@ -167,15 +175,28 @@ async function requireSomebody(
   world: Terminal,
   input: LineInput,
   { timeout, mayAsk, signInCommand }: GetRequest,
-  why: string,
+  { why, missing }: PersonNeeded,
 ): Promise<void> {
   const isSomebodyThere = isTerminal(world) || timeout !== undefined;
   if (mayAsk && (isSomebodyThere || !(await input.isAtEnd()))) return;
   const nobody = mayAsk ? ", and nobody is there" : "";
   throw new MxtokenError("signInNeeded", `a person must sign in${nobody}: ${why}`, {
-    hint: signInHint,
+    ...{ causeId: missing?.causeId, facts: missing?.facts },
+    hint: signInHintOf(missing),
     commands: [signInCommand()],
   });
+}
+
+/** Before somebody signs in for nothing. */
+function tellOfOthers({ missing }: PersonNeeded, tell: Tell): void {
+  const { option, elsewhere } = missing?.facts ?? {};
+  if (option !== undefined && elsewhere !== undefined) {
+    tell({ is: "tokensElsewhere", tokenFile: elsewhere, option });
+  }
+}
+
+function nothingYet(place: string): MxtokenError {
+  return new MxtokenError("signInNeeded", `there are no tokens yet in ${place}`);
 }
 
 function isTerminal({ stdin, stderr }: Terminal): boolean {

@@ -1,12 +1,12 @@
 import { type Account, resolveAccount } from "../account/account.ts";
 import type { Stored } from "../account/peek.ts";
-import { readStored } from "../account/stored.ts";
+import { noRefreshToken, nothingStored, readStored } from "../account/stored.ts";
 import { isAppOnly } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { issueAndProve } from "../life/application.ts";
 import { type Life, lifeOf, prove, recordOf } from "../life/life.ts";
-import { noRefreshToken, nothingStored, type Renewal, renew } from "../life/renew.ts";
+import { type Renewal, renew } from "../life/renew.ts";
 import type { Finding } from "../mail-server.ts";
 import { requireAccepted, resultOf } from "../proof/proof.ts";
 import { flowWanted } from "../settings/provider.ts";
@@ -117,14 +117,14 @@ async function work(world: World, request: TurnRequest, begun: Begun, tell: Tell
   begun.stored = first;
   const isNamed = settings.provider !== undefined || settings.flow !== undefined;
   // Nobody has to be asked for the provider of nothing.
-  if (!isNamed && first.record === undefined) throw nothingStored(first.entry);
+  if (!isNamed && first.record === undefined) throw await nothingStored(first.entry);
   const accountRequest = { settings, purpose: "refresh" } as const;
   const { account, stored } = await resolveAccount(world, accountRequest, first, tell);
   begun.stored = stored;
   begun.account = account;
   const life = lifeOf(world, account, stored, tell);
   const { record, entry } = stored;
-  if (record === undefined && !isAppOnly(account.client.flow)) throw nothingStored(entry);
+  if (record === undefined && !isAppOnly(account.client.flow)) throw await nothingStored(entry);
   const renewing = () => {
     begun.isRenewing = true;
     return renewStored(life, request, record);
@@ -160,7 +160,7 @@ async function renewStored(
     const record = recordOf(life, token, proof, undefined);
     return { record, isRenewed: true, findings: proof.findings };
   }
-  if (seen === undefined && !isForApplication) throw nothingStored(entry);
+  if (seen === undefined && !isForApplication) throw await nothingStored(entry);
   const how: Renewal =
     proves && seen !== undefined
       ? {
@@ -185,7 +185,7 @@ async function renewStored(
         };
   const renewed = await renew(life, how);
   if (renewed.is === "nothingToRenew") {
-    throw renewed.record === undefined ? nothingStored(entry) : noRefreshToken(entry);
+    throw renewed.record === undefined ? await nothingStored(entry) : noRefreshToken(entry);
   }
   const { record, proof } = renewed;
   if (renewed.is === "byOther" && proof === undefined) tell({ is: "otherRefreshed" });
