@@ -177,12 +177,14 @@ export async function orElsewhere(error: MxtokenError, entry: Entry): Promise<Mx
 /** Nobody has signed in yet, as far as is known here. */
 export function nothingStored(entry: Entry): Promise<MxtokenError> {
   const message = `there are no tokens in ${entry.place}`;
-  return orElsewhere(new MxtokenError("signInNeeded", message), entry);
+  const known = explained("nothing-stored", { path: entry.place });
+  return orElsewhere(new MxtokenError("signInNeeded", message, known), entry);
 }
 
 /** What there is cannot be refreshed. */
 export function noRefreshToken({ place }: Entry): MxtokenError {
-  return new MxtokenError("signInNeeded", `there is no refresh token in ${place}`);
+  const known = explained("no-refresh-token", { path: place });
+  return new MxtokenError("signInNeeded", `there is no refresh token in ${place}`, known);
 }
 
 /** There is nothing to prove. */
