@@ -45,6 +45,10 @@ export interface Facts {
   readonly elsewhere?: string | undefined;
   /** the option that leads there */
   readonly option?: string | undefined;
+  /** the server has taken the token, and refuses what comes after it */
+  readonly isLoggedIn?: boolean | undefined;
+  /** nobody has said when the token ends, and it does not say so itself */
+  readonly isEndUnknown?: boolean | undefined;
   /** nothing proves that the application is who it says */
   readonly isWithoutCredentials?: boolean | undefined;
   /** nobody knows whether what was asked for was done all the same */

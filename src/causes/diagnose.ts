@@ -1,7 +1,7 @@
 import { authorizationRows } from "./authorization-rows.ts";
 import type { CauseRow, Facts, Step } from "./cause.ts";
-import { certificateRows, networkRows } from "./connection-rows.ts";
-import { applicationRows, localRows, loginRows } from "./refusal-rows.ts";
+import { certificateRows, localRows, networkRows } from "./connection-rows.ts";
+import { applicationRows, loginRows } from "./refusal-rows.ts";
 
 /** Known failures; the more special stand before the more general. */
 export const causeRows = [

@@ -16,6 +16,40 @@ export const loginRows = [
     source: microsoft,
   },
   {
+    id: "smtp-switched-off-for-tenant",
+    matches: [{ said: /SmtpClientAuthentication is disabled for the Tenant/i }],
+    examples: [
+      "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled",
+    ],
+    who: "administrator",
+    cause: "SMTP AUTH is switched off for the whole organisation",
+    remedy: (facts) => [
+      `an administrator must switch SMTP AUTH on: ${switchedOnFor(facts)}, or for everybody Set-TransportConfig -SmtpClientAuthenticationDisabled $false`,
+    ],
+    source: "https://aka.ms/smtp_auth_disabled",
+  },
+  {
+    id: "smtp-switched-off-for-mailbox",
+    matches: [{ said: /SmtpClientAuthentication is disabled for the Mailbox/i }],
+    examples: [
+      "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.",
+    ],
+    who: "administrator",
+    cause: "SMTP AUTH is switched off for the mailbox",
+    remedy: (facts) => [`an administrator must switch SMTP AUTH on: ${switchedOnFor(facts)}`],
+    source: "https://aka.ms/smtp_auth_disabled",
+  },
+  {
+    id: "token-perhaps-expired",
+    matches: [{ isEndUnknown: true, protocol: /./ }],
+    examples: [{ isEndUnknown: true, protocol: "imap", said: "AUTHENTICATE failed." }],
+    who: "you",
+    cause: "the token may simply have ended: nothing says how long it is good",
+    remedy:
+      "nothing says when this token ends, and it may simply have expired: get a fresh one, by mxtoken with the same address and options",
+    source: "RFC 6749 section 5.1",
+  },
+  {
     id: "imap-login-refused",
     matches: [{ protocol: "imap", said: /\[AUTHENTICATIONFAILED\]|AUTHENTICATE failed/i }],
     examples: [
@@ -40,30 +74,6 @@ export const loginRows = [
     remedy:
       "did another account sign in than this mailbox's (a private browser window helps), is POP switched on for the mailbox, and was access by POP asked for (--access pop)?",
     source: "RFC 3206 section 4",
-  },
-  {
-    id: "smtp-switched-off-for-tenant",
-    matches: [{ said: /SmtpClientAuthentication is disabled for the Tenant/i }],
-    examples: [
-      "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled",
-    ],
-    who: "administrator",
-    cause: "SMTP AUTH is switched off for the whole organisation",
-    remedy: (facts) => [
-      `an administrator must switch SMTP AUTH on: ${switchedOnFor(facts)}, or for everybody Set-TransportConfig -SmtpClientAuthenticationDisabled $false`,
-    ],
-    source: "https://aka.ms/smtp_auth_disabled",
-  },
-  {
-    id: "smtp-switched-off-for-mailbox",
-    matches: [{ said: /SmtpClientAuthentication is disabled for the Mailbox/i }],
-    examples: [
-      "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.",
-    ],
-    who: "administrator",
-    cause: "SMTP AUTH is switched off for the mailbox",
-    remedy: (facts) => [`an administrator must switch SMTP AUTH on: ${switchedOnFor(facts)}`],
-    source: "https://aka.ms/smtp_auth_disabled",
   },
   {
     id: "smtp-login-refused",
@@ -114,31 +124,6 @@ function switchedOnFor({ login = "" }: Facts): string {
   const identity = `'${login.replaceAll("'", "''")}'`;
   return `Set-CASMailbox -Identity ${identity} -SmtpClientAuthenticationDisabled $false`;
 }
-
-/** What is wrong here, and with nobody else. */
-export const localRows = [
-  {
-    id: "nothing-stored",
-    who: "you",
-    cause: "nobody has signed in here, or what was stored is gone",
-    remedy: "somebody must sign in",
-    source: "RFC 6749 section 4.1",
-  },
-  {
-    id: "no-refresh-token",
-    who: "you",
-    cause: "no refresh token is stored, so a token that has ended has no successor",
-    remedy: "somebody must sign in again",
-    source: "RFC 6749 section 1.5",
-  },
-  {
-    id: "tokens-elsewhere",
-    who: "you",
-    cause: ({ elsewhere }) => `the tokens are in ${elsewhere}, and are looked for in another place`,
-    remedy: ({ option }) => [`pass ${option}`],
-    source: "https://specifications.freedesktop.org/basedir-spec/latest/",
-  },
-] as const satisfies readonly CauseRow[];
 
 const google = "https://developers.google.com/identity/protocols/oauth2/service-account";
 

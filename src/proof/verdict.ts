@@ -37,7 +37,8 @@ export function verdictOn(answer: ServerAnswer, { facts, isLoggedIn, refusal }: 
   const meaning = meaningOf(answer);
   if (meaning === "refusal") {
     const what = isLoggedIn ? "accepted the token but not the mailbox" : "refused the token";
-    const explanation = refusal === undefined ? diagnosed(facts) : explained(refusal, facts);
+    const known = { ...facts, isLoggedIn };
+    const explanation = refusal === undefined ? diagnosed(known) : explained(refusal, known);
     return refused(`${where} ${what}: ${said}`, explanation);
   }
   const what =

@@ -9,6 +9,7 @@ import { acceptBrought } from "../life/brought.ts";
 import { type Life, lifeOf } from "../life/life.ts";
 import { renew } from "../life/renew.ts";
 import type { Finding } from "../mail-server.ts";
+import { knownEndOf } from "../proof/identity.ts";
 import { type Proof, proveByEvery, serversToAsk } from "../proof/proof.ts";
 import type { Settings } from "../settings/settings.ts";
 import { LineInput } from "../sign-in/line-input.ts";
@@ -156,12 +157,13 @@ async function renewStored(life: Life, { record }: Stored): Promise<Obtained | P
 
 /** Only to tell the person: whatever comes out, a fresh token has the longest life before it. */
 async function proveStored({ world, account, tell }: Life, record: TokenRecord): Promise<void> {
-  const { accessToken, notes } = record;
+  const { accessToken } = record;
   const { mailbox } = account;
   if (accessToken === undefined) return;
-  if (notes.expiresAt !== undefined && notes.expiresAt <= world.now()) {
+  const expiresAt = knownEndOf(record);
+  if (expiresAt !== undefined && expiresAt <= world.now()) {
     // A failed login would count against the mailbox.
-    tell({ is: "storedExpired", expiresAt: notes.expiresAt });
+    tell({ is: "storedExpired", expiresAt });
     return;
   }
   if (mailbox.verify.length === 0) return;

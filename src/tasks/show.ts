@@ -9,6 +9,7 @@ import { refreshBrought } from "../life/brought.ts";
 import { type Freshness, fresh, isFresh, type ShownToken, shownToken } from "../life/fresh.ts";
 import { type Life, lifeOf, recordOf } from "../life/life.ts";
 import { renew } from "../life/renew.ts";
+import { knownEndOf } from "../proof/identity.ts";
 import { explicitProvider, flowWanted } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { TokenRecord } from "../token.ts";
@@ -120,7 +121,9 @@ async function refreshAndShow(
   const { expiresAt } = record.notes;
   if (renewed.is === "nothingToRenew") {
     // Nobody knows when it ends, and there is no other.
-    const isAllThereIs = record.accessToken !== undefined && expiresAt === undefined;
+    const end = knownEndOf(record);
+    const isOver = end !== undefined && end <= world.now();
+    const isAllThereIs = record.accessToken !== undefined && expiresAt === undefined && !isOver;
     if (isAllThereIs && !isInAnyCase) return record;
     throw noRefreshToken(entry);
   }

@@ -8,6 +8,7 @@ import { issueAndProve } from "../life/application.ts";
 import { type Life, lifeOf, prove, recordOf } from "../life/life.ts";
 import { type Renewal, renew } from "../life/renew.ts";
 import type { Finding } from "../mail-server.ts";
+import { knownEndOf } from "../proof/identity.ts";
 import { requireAccepted, resultOf } from "../proof/proof.ts";
 import { flowWanted } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
@@ -85,7 +86,7 @@ export async function takeTurn(world: World, request: TurnRequest, tell: Tell): 
     provider: account?.mailbox.provider,
     server: account === undefined ? undefined : new URL(account.client.tokenEndpoint).host,
     isLookedAt: after.error === undefined,
-    life: tokenLifeOf(after.record),
+    life: lifeOfStored(after.record),
     identity,
     isAskable: identity !== undefined || isAppOnly(flow),
     isRenewed: step.isRenewed || (begun.isRenewing === true && failed !== undefined),
@@ -129,7 +130,7 @@ async function work(world: World, request: TurnRequest, begun: Begun, tell: Tell
     begun.isRenewing = true;
     return renewStored(life, request, record);
   };
-  const tokenLife = tokenLifeOf(record);
+  const tokenLife = lifeOfStored(record);
   if (request.isDue(tokenLife) || record?.accessToken === undefined) return renewing();
   const nothing = { record, isRenewed: false, findings: undefined };
   // A failed login would count against the mailbox.
@@ -177,7 +178,7 @@ async function renewStored(
           unless: (record) =>
             !isForApplication &&
             record.accessToken !== undefined &&
-            !request.isDue(tokenLifeOf(record)),
+            !request.isDue(lifeOfStored(record)),
           lineOne: "replaced",
           isPlaceKnown,
           isRefusalHeeded,
@@ -202,4 +203,11 @@ async function lookAfter(
     const isAway = error instanceof MxtokenError && error.code === "unreachable";
     return isAway ? { record: undefined, error } : { record: undefined };
   }
+}
+
+/** Where no note says when it ends, the token itself may. */
+function lifeOfStored(record: TokenRecord | undefined): TokenLife | undefined {
+  if (record === undefined) return undefined;
+  const notes = { ...record.notes, expiresAt: knownEndOf(record) };
+  return tokenLifeOf({ ...record, notes });
 }
