@@ -49,6 +49,8 @@ export interface Facts {
   readonly isLoggedIn?: boolean | undefined;
   /** nobody has said when the token ends, and it does not say so itself */
   readonly isEndUnknown?: boolean | undefined;
+  /** as an authorization server's metadata name it */
+  readonly namedIssuer?: string | undefined;
   /** nothing proves that the application is who it says */
   readonly isWithoutCredentials?: boolean | undefined;
   /** nobody knows whether what was asked for was done all the same */
