@@ -114,16 +114,19 @@ async function takeOver(life: Life, { record }: Stored): Promise<Obtained> {
   const { foundRow } = account;
   const brought = await tokenFromInput(world, tell, { what: "refresh token", foundRow });
   if (!startover && record !== undefined && brought.equals(record.refreshToken)) {
-    const refreshed = await refresh(life, record);
+    // Whoever brings the token wants it to be tried.
+    const refreshed = await refresh(life, record, false);
     if (refreshed !== undefined) return refreshed;
   }
   return obtained(life, "refreshed", await acceptBrought(life, brought));
 }
 
 /** @returns undefined where there is no refresh token */
-async function refresh(life: Life, seen: TokenRecord): Promise<Obtained | undefined> {
-  // Who sits there has perhaps seen to it, and would else have to sign in for nothing.
-  const isRefusalHeeded = !isTerminal(life.world);
+async function refresh(
+  life: Life,
+  seen: TokenRecord,
+  isRefusalHeeded: boolean,
+): Promise<Obtained | undefined> {
   const renewed = await renew(life, { proof: "before it is shown", seen, isRefusalHeeded });
   if (renewed.is === "nothingToRenew") return undefined;
   const { record, proof = { findings: [] } } = renewed;
@@ -148,7 +151,11 @@ async function renewStored(life: Life, { record }: Stored): Promise<Obtained | P
   }
   await proveStored(life, record);
   try {
-    return (await refresh(life, record)) ?? { why: `there is no refresh token in ${place}` };
+    // Who sits there has perhaps seen to it, and would else have to sign in for nothing.
+    const isHeeded = !isTerminal(life.world);
+    return (
+      (await refresh(life, record, isHeeded)) ?? { why: `there is no refresh token in ${place}` }
+    );
   } catch (error) {
     if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
     return { why: error.message };

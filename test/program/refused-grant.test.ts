@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, statSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { readTokenText } from "../../src/store/token-file.ts";
 import { type Result, runMain, type Scene, setScene, tokenFileText, user } from "../scene/scene.ts";
@@ -155,6 +156,8 @@ describe("a refresh token that the server has refused", () => {
     const args = ["show", user, ...scene.options, "--refresh-token-stdin"];
     assert.equal((await at(minute, args, "old-refresh\n")).status, 77);
     assert.equal(asked(), 2);
+    await at(minute, [user, ...scene.options, "--refresh-token-stdin"], "old-refresh\n");
+    assert.ok(asked() > 2);
   });
 
   test("the sign-in is not held up: a person is asked at once, and the server once more", async () => {
@@ -173,6 +176,32 @@ describe("a refresh token that the server has refused", () => {
     assert.match(result.stderr, /nobody is there: localhost:\d+ wanted a new sign-in at/);
     assert.equal(asked(), 1);
   });
+});
+
+describe("where it cannot be remembered, the refusal is told all the same", () => {
+  for (const [what, change] of [
+    ["removed", () => undefined],
+    ["a directory", () => mkdirSync(scene.tokenFile)],
+    ["a link", () => symlinkSync("elsewhere", scene.tokenFile)],
+    ["replaced by other tokens", () => writeFileSync(scene.tokenFile, "other\ntokens\n")],
+    ["replaced by something else", () => writeFileSync(scene.tokenFile, "Dear diary,\n")],
+  ] as const) {
+    test(`the file is ${what} meanwhile`, async () => {
+      let left: string | undefined;
+      scene.endpoint.answer = () => {
+        unlinkSync(scene.tokenFile);
+        change();
+        left = scene.read();
+        return refused;
+      };
+      const result = await show();
+      assert.equal(result.status, 77, result.stderr);
+      assert.match(result.stderr, /wants a new sign-in: invalid_grant/);
+      assert.equal(scene.read(), left);
+      const names = readdirSync(dirname(scene.tokenFile)).filter((name) => !name.endsWith(".lock"));
+      assert.ok(names.length <= 1, names.join());
+    });
+  }
 });
 
 describe("what is not remembered", () => {
