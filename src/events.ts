@@ -47,6 +47,8 @@ export type Event =
       tokenFile: string;
     }
   | { is: "otherProvidersFile"; tokenFile: string; provider: string }
+  /** of this account, in another place than the one where they are looked for */
+  | { is: "tokensElsewhere"; tokenFile: string; option: string }
   /** a file with secrets in it */
   | { is: "readableByEverybody"; path: string }
   | { is: "proving"; servers: readonly { host: string; port: number }[] }

@@ -17,7 +17,7 @@ import { isCertificate } from "../world/builtins.ts";
 import { whyNot } from "../world/read-bounded.ts";
 import type { Host, World } from "../world/world.ts";
 import { ownerNamedBy, type Stored } from "./peek.ts";
-import { type Chosen, chooseStored, readStored } from "./stored.ts";
+import { type Chosen, chooseStored, noAccessToken, readStored } from "./stored.ts";
 
 /**
  * Completes the mailbox from the options and the provider's row.
@@ -150,7 +150,7 @@ async function choose(
   }
   // Nobody has to be asked for the provider of nothing.
   if (!isTokenBrought && record === undefined && settings.provider === undefined) {
-    throw noAccessToken(entry.place);
+    throw await noAccessToken(entry);
   }
   return chooseStored(world, { settings, purpose: "newToken" }, stored, tell);
 }
@@ -166,14 +166,3 @@ function toProve(
   for (const protocol of settings.verify) serverOf(mailbox, protocol);
   return mailbox;
 }
-
-/** There is nothing to prove. */
-export function noAccessToken(place: string): MxtokenError {
-  return new MxtokenError("signInNeeded", `there is no access token in ${place}`, {
-    hint: getFreshOne,
-  });
-}
-
-/** What to do about a stored token that is not there, or too old. */
-export const getFreshOne =
-  "get a fresh one: mxtoken with the same address and options, without `check`";

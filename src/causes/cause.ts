@@ -51,6 +51,16 @@ export interface Facts {
   readonly access?: readonly Protocol[] | undefined;
   /** the file that it is about */
   readonly path?: string | undefined;
+  /** where it is instead */
+  readonly elsewhere?: string | undefined;
+  /** the option that leads there */
+  readonly option?: string | undefined;
+  /** the server has taken the token, and refuses what comes after it */
+  readonly isLoggedIn?: boolean | undefined;
+  /** nobody has said when the token ends, and it does not say so itself */
+  readonly isEndUnknown?: boolean | undefined;
+  /** as an authorization server's metadata name it */
+  readonly namedIssuer?: string | undefined;
   /** nothing proves that the application, or whoever asks a proxy, is who it says */
   readonly isWithoutCredentials?: boolean | undefined;
   /** nobody knows whether what was asked for was done all the same */

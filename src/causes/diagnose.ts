@@ -1,6 +1,6 @@
 import { authorizationRows } from "./authorization-rows.ts";
 import type { CauseRow, Facts, Step } from "./cause.ts";
-import { certificateRows, networkRows } from "./connection-rows.ts";
+import { certificateRows, localRows, networkRows } from "./connection-rows.ts";
 import { mailServerRows } from "./mail-server-rows.ts";
 import { proxyRows } from "./proxy-rows.ts";
 import { applicationRows, loginRows } from "./refusal-rows.ts";
@@ -12,6 +12,7 @@ export const causeRows = [
   ...authorizationRows,
   ...loginRows,
   ...mailServerRows,
+  ...localRows,
   ...certificateRows,
   ...networkRows,
 ] as const;

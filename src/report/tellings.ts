@@ -20,6 +20,9 @@ export const tellings = {
   otherProvidersFile: step(
     ({ tokenFile, provider }) => `${tokenFile} belongs to ${provider} and is left alone`,
   ),
+  tokensElsewhere: note(
+    ({ tokenFile, option }) => `there are tokens of this address in ${tokenFile}: pass ${option}`,
+  ),
   readableByEverybody: warning(({ path }) => `${path} can be read by everybody on this machine`),
 
   proving: step(({ servers }) => `logging in to ${servers.map(showEndpoint).join(" and ")}`),

@@ -147,3 +147,8 @@ export function tokenFileText(
   const comments = Object.entries(all).map(([title, value]) => `# ${title}: ${value}`);
   return `${[accessToken, refreshToken, "# Line 1 is the access token.", ...comments].join("\n")}\n`;
 }
+
+/** The text of a token file as it was before a refusal was remembered in it. */
+export function withoutRefusal(text: string | undefined): string | undefined {
+  return text?.replace(/^# Refused: .*\n/m, "");
+}
