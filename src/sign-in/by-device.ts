@@ -77,7 +77,7 @@ export async function signInByDevice(request: DeviceSignInRequest): Promise<Toke
   );
 }
 
-/** How many kinds of what came in the place of an answer are told again at the end. */
+/** So many kinds of what came in the place of an answer are told again at the end, beside errors. */
 const retold = 3;
 
 /**
@@ -88,14 +88,16 @@ export function nobodySignedIn(
   timeout: number,
   missed: readonly UselessAnswer[] = [],
 ): MxtokenError {
-  const told = missed.slice(-retold);
-  const last = told.at(-1);
+  const last = missed.at(-1);
   if (last === undefined) {
     return new MxtokenError("signInNeeded", `nobody signed in within ${timeout} seconds`, {
       hint: "run the command again; --timeout gives more time",
     });
   }
-  const known = told.find((one) => one.known !== undefined)?.known;
+  const errors = missed.filter(({ known }) => known !== undefined);
+  const others = missed.filter(({ known }) => known === undefined);
+  const told = [...errors, ...others.slice(-retold)];
+  const known = errors[0]?.known;
   const what = told.map(({ reason }) => reason).join("; ");
   return new MxtokenError(
     "signInNeeded",

@@ -102,7 +102,8 @@ const statuses = { otherHost: 421, otherMethod: 405, otherPath: 404 } as const s
 /** What came where no answer comes; most of it is none. */
 function misdirected(request: CallbackRequest, refusal: Refusal, reason: string): Callback<never> {
   const status = statuses[refusal];
-  if (!holdsAnswer(request)) return { is: "other", status, refusal };
+  const isPosted = request.method === "POST" && request.headers["sec-fetch-mode"] === "navigate";
+  if (!holdsAnswer(request) && !isPosted) return { is: "other", status, refusal };
   return useless(request, { kind: refusal, reason, status });
 }
 

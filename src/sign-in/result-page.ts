@@ -73,7 +73,7 @@ const toBegin = "sign in at the address that mxtoken shows";
 const remedies = {
   otherScheme: toPaste,
   otherHost: toPaste,
-  otherMethod: toPaste,
+  otherMethod: `${toBegin}, or ${toPaste}`,
   otherPath: toPaste,
   tooLong: toPaste,
   changed: toPaste,

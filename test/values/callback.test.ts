@@ -234,6 +234,12 @@ describe("what is of no use, told to a person", () => {
       { kind: "otherMethod", status: 405 },
     ],
     [
+      "a form of another type, from a browser's window",
+      "/",
+      { method: "POST", headers: { ...navigation, "content-type": "text/plain" } },
+      { kind: "otherMethod", status: 405 },
+    ],
+    [
       "a form without a state",
       "/",
       { method: "POST", headers: formType, form: "code=CODE" },
