@@ -133,6 +133,17 @@ export type Event =
   | { is: "cameBack" }
   | { is: "tokenWanted"; what: string }
   | { is: "answerRefused"; reason: string }
+  /** a browser has come back with something that is no answer, as none has before in this sign-in */
+  | {
+      is: "uselessAnswer";
+      reason: string;
+      /** what is known of an error that the browser was told */
+      hint: string | undefined;
+      /** what to do, beginning with a verb */
+      remedy: string;
+      /** most browsers bring this at first, and it was announced */
+      isExpected: boolean;
+    }
   | { is: "stateUnchecked" }
   | { is: "exchanging" }
   | { is: "keptUntilProven"; path: string }

@@ -1,4 +1,3 @@
-import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { ProviderRow } from "../catalog/provider-row.ts";
 import { providerByName } from "../catalog/providers.ts";
@@ -14,7 +13,7 @@ import { checkSameOwner } from "../store/entry.ts";
 import { mayBeReadLater, systemReason } from "../system-error.ts";
 import type { Remembered } from "../token.ts";
 import { isCertificate } from "../world/builtins.ts";
-import { whyNot } from "../world/read-bounded.ts";
+import { readTextNow } from "../world/read-bounded.ts";
 import type { Host, World } from "../world/world.ts";
 import { ownerNamedBy, type Stored } from "./peek.ts";
 import { type Chosen, chooseStored, noAccessToken, readStored } from "./stored.ts";
@@ -72,15 +71,12 @@ const caLimit = 4 * 1024 * 1024;
 function readCa(path: string): string {
   let pem: string;
   try {
-    // With bigint: see patient-output.ts.
-    const found = statSync(path, { bigint: true });
-    if (!found.isFile() || found.size > BigInt(caLimit)) {
-      throw new MxtokenError(
-        "unreadable",
-        `--ca-file: ${path} ${whyNot(found.isFile() ? "tooLarge" : "noFile")}`,
-      );
+    const found = readTextNow(path, caLimit);
+    if (found.is !== "read") {
+      const { why, hint } = found;
+      throw new MxtokenError("unreadable", `--ca-file: ${path} ${why}`, { hint });
     }
-    pem = readFileSync(path, "utf8");
+    pem = found.text;
   } catch (error) {
     if (error instanceof MxtokenError) throw error;
     throw new MxtokenError(

@@ -5,6 +5,7 @@ import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { Secret } from "../secret.ts";
 import type { RefusedGrant, TokenRecord } from "../token.ts";
+import { textOf } from "../world/text.ts";
 import type { Clock, Host, World } from "../world/world.ts";
 import { contentOf, markTrouble, replaceByItself } from "./atomic.ts";
 import { checkTarget, syncDirectory, unwritable } from "./disk.ts";
@@ -184,7 +185,7 @@ function isReadable(record: TokenRecord | undefined): boolean {
 }
 
 function digestIn(path: string, lock: HeldLock): string {
-  return digestOfText(contentOf(path, lock)?.toString("utf8") ?? "");
+  return digestOfText(textOf(contentOf(path, lock)));
 }
 
 function isStill(path: string, expected: string, lock: HeldLock): boolean {

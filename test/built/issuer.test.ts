@@ -504,7 +504,7 @@ describe("--issuer alone, at a server that says what it is told to", () => {
     places = { [first]: metadata({ authorization_response_iss_parameter_supported: true }) };
     const result = await enter();
     assert.equal(result.status, 77);
-    assert.match(result.stderr, /from another authorization server/);
+    assert.match(result.stderr, /does not say which authorization server it is from/);
     assert.equal(asked.length, 0);
   });
 
