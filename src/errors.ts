@@ -123,8 +123,12 @@ export class MxtokenError extends Error {
   }
 }
 
-/** The hint of a `signInNeeded` with its command. */
-export const signInHint = "somebody must sign in, by this command in a terminal:";
+const signInHint = "somebody must sign in, by this command in a terminal:";
+
+/** The hint of a `signInNeeded` with its command; and before it what may do without a sign-in. */
+export function signInHintOf({ causeId, hint }: Partial<MxtokenError> = {}): string {
+  return causeId === "tokens-elsewhere" ? `${hint}; or else ${signInHint}` : signInHint;
+}
 
 /** Exit status of a process that a signal asked to end: 128 and the signal's number; and the word for it. */
 const endingSignals = {

@@ -47,6 +47,8 @@ export type Event =
       tokenFile: string;
     }
   | { is: "otherProvidersFile"; tokenFile: string; provider: string }
+  /** of this account, in another place than the one where they are looked for */
+  | { is: "tokensElsewhere"; tokenFile: string; option: string }
   /** a file with secrets in it */
   | { is: "readableByEverybody"; path: string }
   | { is: "proving"; servers: readonly { host: string; port: number }[] }
@@ -131,6 +133,17 @@ export type Event =
   | { is: "cameBack" }
   | { is: "tokenWanted"; what: string }
   | { is: "answerRefused"; reason: string }
+  /** a browser has come back with something that is no answer, as none has before in this sign-in */
+  | {
+      is: "uselessAnswer";
+      reason: string;
+      /** what is known of an error that the browser was told */
+      hint: string | undefined;
+      /** what to do, beginning with a verb */
+      remedy: string;
+      /** most browsers bring this at first, and it was announced */
+      isExpected: boolean;
+    }
   | { is: "stateUnchecked" }
   | { is: "exchanging" }
   | { is: "keptUntilProven"; path: string }

@@ -1,6 +1,7 @@
 import { domainToASCII } from "node:url";
 import { MxtokenError } from "./errors.ts";
 import type { Endpoint, Mechanism, Protocol } from "./mail-server.ts";
+import type { ProxyServer } from "./proxy.ts";
 
 /** Where the mailbox is and how to log in to it. */
 export interface Mailbox {
@@ -22,7 +23,7 @@ export interface Mailbox {
   readonly ca: string | undefined;
   /** where it came from, absolute */
   readonly caFile: string | undefined;
-  readonly proxy: string | undefined;
+  readonly proxy: ProxyServer | undefined;
 }
 
 /**

@@ -15,11 +15,11 @@ declare module "node:sqlite" {
   }
 }
 
-// The parts of undici that send a request, and ask a proxy for a tunnel. Its index loads all the others as well, fetch,
-// WebSocket and cache among them, which takes twice the time and the memory.
+// The parts of undici that send a request. Its index loads all the others as well, fetch, WebSocket and cache among
+// them, which takes twice the time and the memory.
 
-declare module "undici/lib/dispatcher/env-http-proxy-agent.js" {
-  export { EnvHttpProxyAgent as default } from "undici";
+declare module "undici/lib/dispatcher/agent.js" {
+  export { Agent as default } from "undici";
 }
 
 declare module "undici/lib/api/api-request.js" {
@@ -30,22 +30,6 @@ declare module "undici/lib/api/api-request.js" {
   ): Promise<Dispatcher.ResponseData>;
 }
 
-declare module "undici/lib/dispatcher/dispatcher.js" {
-  export { Dispatcher as default } from "undici";
-}
-
-declare module "undici/lib/dispatcher/pool.js" {
-  export { Pool as default } from "undici";
-}
-
 declare module "undici/lib/core/connect.js" {
   export { buildConnector as default } from "undici";
-}
-
-declare module "undici/lib/api/api-connect.js" {
-  import type { Dispatcher } from "undici";
-  export default function connect(
-    this: Dispatcher,
-    options: Dispatcher.ConnectOptions,
-  ): Promise<Dispatcher.ConnectData>;
 }

@@ -1,3 +1,4 @@
+import type { Facts } from "./causes/cause.ts";
 import { MxtokenError } from "./errors.ts";
 import { Secret } from "./secret.ts";
 
@@ -92,8 +93,20 @@ export interface TokenRecord {
   readonly accessToken: Secret | undefined;
   readonly refreshToken: Secret | undefined;
   readonly notes: TokenNotes;
+  /** that the refresh token was refused, where that is remembered */
+  readonly refusal?: RefusedGrant | undefined;
   /** when it was written down, ms since 1970; undefined for one that is not stored */
   readonly writtenAt?: number;
+}
+
+/** A refusal of a refresh token that only a new sign-in helps against. */
+export interface RefusedGrant {
+  /** milliseconds since 1970 */
+  readonly at: number;
+  /** digest of what was asked, and of whom: another request may be granted */
+  readonly request: string;
+  /** what the server has said */
+  readonly facts: Facts;
 }
 
 /** The comments of a token file. */
@@ -150,7 +163,7 @@ export function endOf({ notes: { issuedAt, expiresAt } }: TokenRecord, now: numb
 }
 
 /** Clocks that are set right all the time differ by less; ms. */
-const clockTolerance = 60_000;
+export const clockTolerance = 60_000;
 
 /**
  * How far ahead the end of a token may lie whose issue is not noted, in ms: nearly all live for an hour,

@@ -6,10 +6,10 @@ import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { CredentialsSource, OAuthClient } from "../oauth/client.ts";
 import type { ServerMetadata } from "../oauth/metadata.ts";
 import { customProvider } from "../settings/provider.ts";
+import { parseIssuer } from "../settings/servers.ts";
 import { checkSameOwner, hostOf, type Owner } from "../store/entry.ts";
 import type { Clock, Net, Stop, World } from "../world/world.ts";
 import { resolveClient } from "./client.ts";
-import { checkIssuer } from "./endpoints.ts";
 import { resolveMailbox } from "./mailbox.ts";
 
 import type { Stored } from "./peek.ts";
@@ -98,9 +98,10 @@ async function metadataFor(
   const isEndpointGiven = [authorizeUri, deviceUri, tokenUri].some((uri) => uri !== undefined);
   const isRowNamed = evidence.by === "name" || evidence.by === "tokenFile";
   if (issuer === undefined || isEndpointGiven || isRowNamed) return undefined;
-  tell({ is: "askingIssuer", issuer: checkIssuer(issuer) });
+  const named = parseIssuer(issuer);
+  tell({ is: "askingIssuer", issuer: named.issuer });
   const { fetchMetadata } = await import("../oauth/metadata.ts");
-  return fetchMetadata(world, issuer, mailbox.ca);
+  return fetchMetadata(world, named, mailbox.ca);
 }
 
 /** Whose tokens an account's are. */

@@ -4,7 +4,7 @@ import { Secret } from "../secret.ts";
 import type { ClientSecretSource } from "../settings/settings.ts";
 import { mayBeReadLater, systemReason } from "../system-error.ts";
 import { secretsIn } from "../world/builtins.ts";
-import { readBounded, whyNot } from "../world/read-bounded.ts";
+import { readText } from "../world/read-bounded.ts";
 import { runWithin, within } from "../world/waiting.ts";
 import type { Clock, Host, Stop } from "../world/world.ts";
 
@@ -71,8 +71,7 @@ async function readClientSecret(
 }
 
 async function readSecretFile(world: Clock & Host & Stop, name: string): Promise<Secret> {
-  const read = (stop: AbortSignal) =>
-    readBounded(path, { limit: sizeLimit, mayBePipe: true, stop });
+  const read = (stop: AbortSignal) => readText(path, { limit: sizeLimit, mayBePipe: true, stop });
   const path = resolve(world.cwd, name);
   const what = `the client secret file ${path}`;
   try {
@@ -80,8 +79,8 @@ async function readSecretFile(world: Clock & Host & Stop, name: string): Promise
     if (found === undefined) {
       throw new MxtokenError("unreachable", `nothing came from ${what} within 5 minutes`);
     }
-    if (found.is === "read") return secretFrom(found.bytes.toString("utf8"), what);
-    throw new MxtokenError("configuration", `${what} ${whyNot(found.is)}`);
+    if (found.is === "read") return secretFrom(found.text, what);
+    throw new MxtokenError("configuration", `${what} ${found.why}`, { hint: found.hint });
   } catch (error) {
     world.interrupted.throwIfAborted();
     if (error instanceof MxtokenError) throw error;
@@ -122,12 +121,7 @@ async function runSecretCommand(world: Clock & Host & Stop, command: string): Pr
 }
 
 function secretFrom(text: string, what: string): Secret {
-  const line =
-    text
-      .replace(/^\uFEFF/, "")
-      .trim()
-      .split(/\r?\n/, 1)[0]
-      ?.trim() ?? "";
+  const line = text.trim().split(/\r?\n/, 1)[0]?.trim() ?? "";
   if (line === "") throw new MxtokenError("configuration", `${what} is empty`);
   if (!/^[\x20-\x7e]+$/.test(line)) {
     throw new MxtokenError("configuration", `${what} holds characters that no client secret has`);

@@ -3,6 +3,7 @@ import { MxtokenError } from "../errors.ts";
 import type { ServerEndpoints } from "../oauth/client.ts";
 import type { ServerMetadata } from "../oauth/metadata.ts";
 import type { Purpose } from "../settings/provider.ts";
+import { parseIssuer } from "../settings/servers.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Remembered } from "../token.ts";
 
@@ -102,25 +103,9 @@ export function resolveIssuer(
   metadata: ServerMetadata | undefined,
 ): string | undefined {
   if (metadata !== undefined) return metadata.issuer;
-  if (settings.issuer !== undefined) return checkIssuer(settings.issuer);
+  if (settings.issuer !== undefined) return parseIssuer(settings.issuer).issuer;
   const overridden = settings.authorizeUri !== undefined || settings.tokenUri !== undefined;
   return overridden ? undefined : row?.issuer;
-}
-
-/**
- * RFC 8414 section 2: an issuer has no query and no fragment.
- *
- * @throws MxtokenError `usage`
- */
-export function checkIssuer(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isBare =
-    url?.search === "" && url.hash === "" && url.username === "" && url.password === "";
-  if (url?.protocol === "https:" && isBare) return text;
-  throw new MxtokenError(
-    "usage",
-    `--issuer: ${JSON.stringify(text)} must begin with https:// and have no query, no fragment and no user`,
-  );
 }
 
 /** What tells the endpoints. */

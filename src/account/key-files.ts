@@ -5,7 +5,7 @@ import type { ClientCertificate, ServiceAccount } from "../oauth/client.ts";
 import { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
 import { mayBeReadLater, systemReason } from "../system-error.ts";
-import { readBounded, whyNot } from "../world/read-bounded.ts";
+import { readText } from "../world/read-bounded.ts";
 import type { Clock, Host, Stop } from "../world/world.ts";
 
 /**
@@ -116,7 +116,7 @@ export async function readServiceAccount(
 
 function parse(path: string, text: string): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ""));
+    const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null) return { ...value };
   } catch {
     // Told below: the parser's own words quote the file.
@@ -154,19 +154,20 @@ interface GivenFile {
  * Reads a file that an option names.
  *
  * @param option the option's name, for the error
- * @throws MxtokenError `configuration` where it cannot be read
+ * @throws MxtokenError `configuration` where it cannot be read, `unreadable` where it is no text
  */
 async function readGivenFile(world: Host & Stop, option: string, name: string): Promise<GivenFile> {
   const path = resolve(world.cwd, name);
   try {
     const how = { limit: sizeLimit, mayBePipe: false, stop: world.interrupted };
-    const found = await readBounded(path, how);
+    const found = await readText(path, how);
     if (found.is !== "read") {
-      throw new MxtokenError("configuration", `--${option}: ${path} ${whyNot(found.is)}`);
+      const code = found.is === "noText" ? "unreadable" : "configuration";
+      throw new MxtokenError(code, `--${option}: ${path} ${found.why}`, { hint: found.hint });
     }
     return {
       path,
-      text: found.bytes.toString("utf8"),
+      text: found.text,
       // Windows protects by access lists, and its file modes tell nothing of them.
       isReadableByEverybody: world.user !== undefined && (found.mode & 0o004) !== 0,
     };

@@ -1,4 +1,3 @@
-import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { ProviderRow } from "../catalog/provider-row.ts";
 import { providerByName } from "../catalog/providers.ts";
@@ -6,6 +5,7 @@ import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import type { Endpoint, Protocol } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
+import { parseProxy } from "../proxy.ts";
 import { customProvider, explicitProvider } from "../settings/provider.ts";
 import { parseEndpoint } from "../settings/servers.ts";
 import type { Settings } from "../settings/settings.ts";
@@ -13,10 +13,10 @@ import { checkSameOwner } from "../store/entry.ts";
 import { mayBeReadLater, systemReason } from "../system-error.ts";
 import type { Remembered } from "../token.ts";
 import { isCertificate } from "../world/builtins.ts";
-import { whyNot } from "../world/read-bounded.ts";
+import { readTextNow } from "../world/read-bounded.ts";
 import type { Host, World } from "../world/world.ts";
 import { ownerNamedBy, type Stored } from "./peek.ts";
-import { type Chosen, chooseStored, readStored } from "./stored.ts";
+import { type Chosen, chooseStored, noAccessToken, readStored } from "./stored.ts";
 
 /**
  * Completes the mailbox from the options and the provider's row.
@@ -44,7 +44,8 @@ export function resolveMailbox(
     mechanisms: row?.mechanisms ?? ["OAUTHBEARER", "XOAUTH2"],
     ca: caFile === undefined ? undefined : readCa(caFile),
     caFile,
-    proxy: settings.proxy === undefined ? undefined : checkProxy(settings.proxy),
+    proxy:
+      settings.proxy === undefined ? undefined : parseProxy(settings.proxy, "--proxy", "usage"),
   };
 }
 
@@ -70,15 +71,12 @@ const caLimit = 4 * 1024 * 1024;
 function readCa(path: string): string {
   let pem: string;
   try {
-    // With bigint: see patient-output.ts.
-    const found = statSync(path, { bigint: true });
-    if (!found.isFile() || found.size > BigInt(caLimit)) {
-      throw new MxtokenError(
-        "unreadable",
-        `--ca-file: ${path} ${whyNot(found.isFile() ? "tooLarge" : "noFile")}`,
-      );
+    const found = readTextNow(path, caLimit);
+    if (found.is !== "read") {
+      const { why, hint } = found;
+      throw new MxtokenError("unreadable", `--ca-file: ${path} ${why}`, { hint });
     }
-    pem = readFileSync(path, "utf8");
+    pem = found.text;
   } catch (error) {
     if (error instanceof MxtokenError) throw error;
     throw new MxtokenError(
@@ -93,18 +91,6 @@ function readCa(path: string): string {
     pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   if (certificates.length > 0 && certificates.every(isCertificate)) return pem;
   throw new MxtokenError("unreadable", `--ca-file: ${path} holds no certificate in PEM form`);
-}
-
-function checkProxy(text: string): string {
-  const allowed = ["http:", "https:", "socks:", "socks4:", "socks4a:", "socks5:"];
-  if (!URL.canParse(text) || !allowed.includes(new URL(text).protocol)) {
-    // The text is not shown: it may hold a password.
-    throw new MxtokenError(
-      "usage",
-      "--proxy takes an address like http://host:3128 or socks5://host:1080",
-    );
-  }
-  return text;
 }
 
 /** A mailbox to log in to, and what is stored for it. */
@@ -160,7 +146,7 @@ async function choose(
   }
   // Nobody has to be asked for the provider of nothing.
   if (!isTokenBrought && record === undefined && settings.provider === undefined) {
-    throw noAccessToken(entry.place);
+    throw await noAccessToken(entry);
   }
   return chooseStored(world, { settings, purpose: "newToken" }, stored, tell);
 }
@@ -176,14 +162,3 @@ function toProve(
   for (const protocol of settings.verify) serverOf(mailbox, protocol);
   return mailbox;
 }
-
-/** There is nothing to prove. */
-export function noAccessToken(place: string): MxtokenError {
-  return new MxtokenError("signInNeeded", `there is no access token in ${place}`, {
-    hint: getFreshOne,
-  });
-}
-
-/** What to do about a stored token that is not there, or too old. */
-export const getFreshOne =
-  "get a fresh one: mxtoken with the same address and options, without `check`";

@@ -1,13 +1,14 @@
 import type { ProviderRow } from "../catalog/provider-row.ts";
 import { providers } from "../catalog/providers.ts";
 import type { Facts } from "../causes/cause.ts";
+import { explained } from "../causes/diagnose.ts";
 import { discover, requireOAuth } from "../discover/discover.ts";
 import { MxtokenError } from "../errors.ts";
 import type { ProviderEvidence, Tell } from "../events.ts";
 import type { Secret } from "../secret.ts";
 import { customProvider, explicitProvider, type Purpose } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
-import { belongsTo } from "../store/entry.ts";
+import { belongsTo, type Entry } from "../store/entry.ts";
 import { tokenFiles } from "../store/token-file-store.ts";
 import type { TokenRecord } from "../token.ts";
 import type { Clock, Net, Stop, World } from "../world/world.ts";
@@ -160,3 +161,38 @@ function sentNowhere(what: string, row: ProviderRow, facts: Facts): MxtokenError
     },
   );
 }
+
+// What was to be there is not, and somebody who has signed in wants to know why.
+
+/** The same error; where tokens of this account are stored in another place, it says where. */
+export async function orElsewhere(error: MxtokenError, entry: Entry): Promise<MxtokenError> {
+  const other = await entry.elsewhere();
+  if (other === undefined) return error;
+  const { place, option } = other;
+  const message = `${error.message}; those of this address were last stored in ${place}`;
+  const facts = { ...error.facts, path: entry.place, elsewhere: place, option };
+  return error.with({ message, ...explained("tokens-elsewhere", facts) });
+}
+
+/** Nobody has signed in yet, as far as is known here. */
+export function nothingStored(entry: Entry): Promise<MxtokenError> {
+  const message = `there are no tokens in ${entry.place}`;
+  const known = explained("nothing-stored", { path: entry.place });
+  return orElsewhere(new MxtokenError("signInNeeded", message, known), entry);
+}
+
+/** What there is cannot be refreshed. */
+export function noRefreshToken({ place }: Entry): MxtokenError {
+  const known = explained("no-refresh-token", { path: place });
+  return new MxtokenError("signInNeeded", `there is no refresh token in ${place}`, known);
+}
+
+/** There is nothing to prove. */
+export function noAccessToken(entry: Entry): Promise<MxtokenError> {
+  const message = `there is no access token in ${entry.place}`;
+  return orElsewhere(new MxtokenError("signInNeeded", message, { hint: getFreshOne }), entry);
+}
+
+/** What to do about a stored token that is not there, or too old. */
+export const getFreshOne =
+  "get a fresh one: mxtoken with the same address and options, without `check`";

@@ -43,6 +43,28 @@ export const authorizationRows = [
     source: "RFC 6749 section 5.2",
   },
   {
+    id: "issuer-of-many-tenants",
+    matches: [{ namedIssuer: /\{\w+\}/ }],
+    examples: [{ namedIssuer: "https://login.microsoftonline.com/{tenantid}/v2.0" }],
+    who: "you",
+    cause: "the metadata are for many tenants, and name the issuer of none",
+    remedy: ({ namedIssuer }) => [
+      `pass --issuer ${namedIssuer}, with your tenant's id in the place of the braces; at Microsoft, --provider office365 knows its endpoints without --issuer, and --tenant names the tenant`,
+    ],
+    source: "https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc",
+  },
+  {
+    id: "issuer-of-another-name",
+    matches: [{ namedIssuer: /^https:/i }],
+    examples: [{ namedIssuer: "https://login.example.org/" }],
+    who: "you",
+    cause: "the metadata are of another issuer than the one that was named",
+    remedy: ({ namedIssuer }) => [
+      `the issuer is compared letter by letter, also the slash at its end: if this is the server that you mean, pass --issuer ${namedIssuer}`,
+    ],
+    source: "RFC 8414 section 3.3",
+  },
+  {
     id: "page-instead-of-answer",
     who: "you",
     cause: ({ endpoint }) => `a page for people came, and no ${endpoint} has one`,

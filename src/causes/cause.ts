@@ -11,6 +11,14 @@ export interface Facts {
   readonly protocol?: Protocol | undefined;
   /** where servers of this protocol usually begin with TLS at once */
   readonly port?: number | undefined;
+  /** the proxy on the way to it, as `host:port` */
+  readonly proxy?: string | undefined;
+  /** the option or the variable that names the proxy */
+  readonly setting?: string | undefined;
+  /** how a proxy lets somebody log in (RFC 9110 section 11.1) */
+  readonly schemes?: readonly string[] | undefined;
+  /** of a SOCKS proxy (RFC 1928 sections 3 and 6) */
+  readonly socksReply?: number | undefined;
   /** of HTTP */
   readonly status?: number | undefined;
   /** seconds that the server asks us to wait */
@@ -43,7 +51,17 @@ export interface Facts {
   readonly access?: readonly Protocol[] | undefined;
   /** the file that it is about */
   readonly path?: string | undefined;
-  /** nothing proves that the application is who it says */
+  /** where it is instead */
+  readonly elsewhere?: string | undefined;
+  /** the option that leads there */
+  readonly option?: string | undefined;
+  /** the server has taken the token, and refuses what comes after it */
+  readonly isLoggedIn?: boolean | undefined;
+  /** nobody has said when the token ends, and it does not say so itself */
+  readonly isEndUnknown?: boolean | undefined;
+  /** as an authorization server's metadata name it */
+  readonly namedIssuer?: string | undefined;
+  /** nothing proves that the application, or whoever asks a proxy, is who it says */
   readonly isWithoutCredentials?: boolean | undefined;
   /** nobody knows whether what was asked for was done all the same */
   readonly isInDoubt?: boolean | undefined;

@@ -80,10 +80,6 @@ export const networkRows = [
     "the server does not speak TLS on this port",
     { source: "RFC 8446 section 5.1" },
   ),
-  coded("proxy-refused", ["EPROXY"], "the proxy refused", { source: "RFC 9110 section 9.3.6" }),
-  coded("proxy-not-usable", ["ProxyError"], "the proxy could not be used", {
-    source: "RFC 1928 section 6",
-  }),
   coded("not-http", ["HTTPParserError"], "what it answered is not HTTP", {
     source: "RFC 9112 section 2.1",
   }),
@@ -107,3 +103,28 @@ function doubt({ isInDoubt }: Facts): readonly string[] {
     "the request may have arrived all the same: if the server has replaced the refresh token, the next run will ask for a sign-in",
   ];
 }
+
+/** What is wrong here, and with nobody else. */
+export const localRows = [
+  {
+    id: "nothing-stored",
+    who: "you",
+    cause: "nobody has signed in here, or what was stored is gone",
+    remedy: "somebody must sign in",
+    source: "RFC 6749 section 4.1",
+  },
+  {
+    id: "no-refresh-token",
+    who: "you",
+    cause: "no refresh token is stored, so a token that has ended has no successor",
+    remedy: "somebody must sign in again",
+    source: "RFC 6749 section 1.5",
+  },
+  {
+    id: "tokens-elsewhere",
+    who: "you",
+    cause: ({ elsewhere }) => `the tokens are in ${elsewhere}, and are looked for in another place`,
+    remedy: ({ option }) => [`pass ${option}`],
+    source: "https://specifications.freedesktop.org/basedir-spec/latest/",
+  },
+] as const satisfies readonly CauseRow[];

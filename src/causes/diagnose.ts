@@ -1,15 +1,18 @@
 import { authorizationRows } from "./authorization-rows.ts";
 import type { CauseRow, Facts, Step } from "./cause.ts";
-import { certificateRows, networkRows } from "./connection-rows.ts";
+import { certificateRows, localRows, networkRows } from "./connection-rows.ts";
 import { mailServerRows } from "./mail-server-rows.ts";
+import { proxyRows } from "./proxy-rows.ts";
 import { applicationRows, loginRows } from "./refusal-rows.ts";
 
 /** Known failures; the more special stand before the more general. */
 export const causeRows = [
+  ...proxyRows,
   ...applicationRows,
   ...authorizationRows,
   ...loginRows,
   ...mailServerRows,
+  ...localRows,
   ...certificateRows,
   ...networkRows,
 ] as const;

@@ -16,6 +16,40 @@ export const loginRows = [
     source: microsoft,
   },
   {
+    id: "smtp-switched-off-for-tenant",
+    matches: [{ said: /SmtpClientAuthentication is disabled for the Tenant/i }],
+    examples: [
+      "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled",
+    ],
+    who: "administrator",
+    cause: "SMTP AUTH is switched off for the whole organisation",
+    remedy: (facts) => [
+      `an administrator must switch SMTP AUTH on: ${switchedOnFor(facts)}, or for everybody Set-TransportConfig -SmtpClientAuthenticationDisabled $false`,
+    ],
+    source: "https://aka.ms/smtp_auth_disabled",
+  },
+  {
+    id: "smtp-switched-off-for-mailbox",
+    matches: [{ said: /SmtpClientAuthentication is disabled for the Mailbox/i }],
+    examples: [
+      "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.",
+    ],
+    who: "administrator",
+    cause: "SMTP AUTH is switched off for the mailbox",
+    remedy: (facts) => [`an administrator must switch SMTP AUTH on: ${switchedOnFor(facts)}`],
+    source: "https://aka.ms/smtp_auth_disabled",
+  },
+  {
+    id: "token-perhaps-expired",
+    matches: [{ isEndUnknown: true, protocol: /./ }],
+    examples: [{ isEndUnknown: true, protocol: "imap", said: "AUTHENTICATE failed." }],
+    who: "you",
+    cause: "the token may simply have ended: nothing says how long it is good",
+    remedy:
+      "nothing says when this token ends, and it may simply have expired: get a fresh one, by mxtoken with the same address and options",
+    source: "RFC 6749 section 5.1",
+  },
+  {
     id: "imap-login-refused",
     matches: [{ protocol: "imap", said: /\[AUTHENTICATIONFAILED\]|AUTHENTICATE failed/i }],
     examples: [
@@ -40,30 +74,6 @@ export const loginRows = [
     remedy:
       "did another account sign in than this mailbox's (a private browser window helps), is POP switched on for the mailbox, and was access by POP asked for (--access pop)?",
     source: "RFC 3206 section 4",
-  },
-  {
-    id: "smtp-switched-off-for-tenant",
-    matches: [{ said: /SmtpClientAuthentication is disabled for the Tenant/i }],
-    examples: [
-      "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled",
-    ],
-    who: "administrator",
-    cause: "SMTP AUTH is switched off for the whole organisation",
-    remedy: (facts) => [
-      `an administrator must switch SMTP AUTH on: ${switchedOnFor(facts)}, or for everybody Set-TransportConfig -SmtpClientAuthenticationDisabled $false`,
-    ],
-    source: "https://aka.ms/smtp_auth_disabled",
-  },
-  {
-    id: "smtp-switched-off-for-mailbox",
-    matches: [{ said: /SmtpClientAuthentication is disabled for the Mailbox/i }],
-    examples: [
-      "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.",
-    ],
-    who: "administrator",
-    cause: "SMTP AUTH is switched off for the mailbox",
-    remedy: (facts) => [`an administrator must switch SMTP AUTH on: ${switchedOnFor(facts)}`],
-    source: "https://aka.ms/smtp_auth_disabled",
   },
   {
     id: "smtp-login-refused",

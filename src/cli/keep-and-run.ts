@@ -42,7 +42,7 @@ export const keepCommand: Command = {
       statusFile: given.text("status-file"),
       onEvent: given.text("on-event"),
     };
-    await keep(world, request, report.keeping(false));
+    await keep(world, request, report.keeping(false, request.statusFile));
   },
 };
 

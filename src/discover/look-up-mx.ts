@@ -100,6 +100,8 @@ const reasons: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: "the network is unreachable",
   EACCES: "permission denied",
   EPERM: "permission denied",
+  // RFC 4007 section 6
+  EINVAL: "a link-local address needs an interface of this machine, as in fe80::1%eth0",
 };
 
 function describe(reply: MxReply): string {

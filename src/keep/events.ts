@@ -1,4 +1,4 @@
-import { MxtokenError, signInHint } from "../errors.ts";
+import { MxtokenError, signInHintOf } from "../errors.ts";
 import type { Finding } from "../mail-server.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { TokenLife } from "../token.ts";
@@ -30,6 +30,10 @@ export interface Trouble {
   readonly reason: string;
   /** the same for failures that differ only in the times and serial numbers of a server's words */
   readonly kind: string;
+  /** the same for what many accounts may have in common */
+  readonly family: string;
+  /** whether a server has answered so, and it is not found out here */
+  readonly isAnswer: boolean;
   readonly hint: string | undefined;
   /** command lines, ready to be copied */
   readonly commands: readonly string[];
@@ -46,12 +50,21 @@ export function troubleOf(error: unknown, signInCommand: () => string): Trouble 
     // The message of an unexpected error may quote anything, also a secret.
     const reason = `this is a defect of mxtoken (${name})`;
     const hint = "please report it, with what --verbose prints";
-    return { code: "defect", reason, kind: `defect ${name}`, hint, commands: [] };
+    const kind = `defect ${name}`;
+    return { code: "defect", reason, kind, family: kind, isAnswer: false, hint, commands: [] };
   }
-  const { code, message: reason, hint, commands } = error;
-  const trouble = { code, reason, kind: kindOf(error) };
+  const { code, message: reason, hint, commands, facts } = error;
+  const isAnswer = facts.host !== undefined;
+  const trouble = { code, reason, kind: kindOf(error), family: familyOf(error), isAnswer };
   if (code !== "signInNeeded" || commands.length > 0) return { ...trouble, hint, commands };
-  return { ...trouble, hint: signInHint, commands: [signInCommand()] };
+  return { ...trouble, hint: signInHintOf(error), commands: [signInCommand()] };
+}
+
+/** The same whatever stands in it of one account alone: its address, its file. */
+function familyOf({ code, causeId, facts, reason, hint }: MxtokenError): string {
+  const said = facts.said?.replace(/\S+@\S+/g, "@").replace(/[\da-f-]*\d[\da-f-]*/gi, "0");
+  const what = causeId ?? `${reason ?? hint}`;
+  return [code, what, facts.host, said ?? facts.code].join(" ");
 }
 
 /** What a server has said, or how it failed, tells more than what we make of it. */

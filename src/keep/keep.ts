@@ -25,6 +25,8 @@ export interface KeepReport {
   detail(told: Told): void;
   /** what all of them are like now, where it is shown */
   show(pictures: () => readonly AccountPicture[]): void;
+  /** tells what was kept back, to be told of many accounts at once */
+  flush(): void;
   /** ms after which it wants to be shown again; undefined where nothing is */
   readonly interval: number | undefined;
 }
@@ -96,6 +98,7 @@ class KeepRun {
     } finally {
       release();
       interrupted.removeEventListener("abort", onStop);
+      this.#report.flush();
       await this.#statusFile?.write(this.#keeper.pictures(), false).catch(() => undefined);
       await this.#command?.finished();
       this.#service.stopping();

@@ -1,11 +1,12 @@
 import { Interrupted, MxtokenError } from "../errors.ts";
 import { afterProof, isWorthStoring, type Proof, requireAccepted } from "../proof/proof.ts";
-import type { Entry, OpenEntry } from "../store/entry.ts";
+import type { OpenEntry } from "../store/entry.ts";
 import { identityOf } from "../store/token-file.ts";
 import type { TokenRecord } from "../token.ts";
 import { requestForApplication } from "./application.ts";
 import { type Life, prove, recordOf, requestRefresh } from "./life.ts";
 import { type Grant, renewedLineOne, sameLine, waitForOther } from "./other-renewal.ts";
+import { refusalOf, rememberingRefusal } from "./refusal.ts";
 
 /** The occasion for a new token. */
 export type Renewal = RenewalWithoutProof | RenewalWithProof;
@@ -19,6 +20,8 @@ interface RenewalWithoutProof {
   readonly lineOne: "replaced" | "left";
   /** whether this process has replaced what is stored before, so that it need not be tried out */
   readonly isPlaceKnown?: boolean;
+  /** whether the server is not asked again shortly after it has refused the same request */
+  readonly isRefusalHeeded: boolean;
   /** told when the server has answered for the last time, and what is left is to be stored */
   onLastAnswer?(): void;
 }
@@ -28,6 +31,7 @@ interface RenewalWithProof {
   /** what is to be refreshed, as it was read before the lock */
   readonly seen: TokenRecord;
   readonly isPlaceKnown?: boolean;
+  readonly isRefusalHeeded: boolean;
   /** whether the new token takes line 1 unproven where a signal leaves no time for its proof */
   readonly isStoredWithoutProof?: boolean;
 }
@@ -99,8 +103,12 @@ function renewUnderLock(
     if (how.proof === "none" && how.by === "application") return issueUnderLock(life, open);
     if (former?.refreshToken === undefined) return { is: "nothingToRenew", record: former };
     const { refreshToken } = former;
+    const refusal = how.isRefusalHeeded ? refusalOf(life, former) : undefined;
+    if (refusal !== undefined) throw refusal;
     await open.reserve({ isKnown: how.isPlaceKnown === true });
-    const token = await requestRefresh(life, refreshToken, former.notes.scope);
+    const token = await rememberingRefusal(life, open, () =>
+      requestRefresh(life, refreshToken, former.notes.scope),
+    );
     if (how.proof === "none") how.onLastAnswer?.();
     const isNew = !refreshToken.equals(token.refreshToken);
     const record = recordOf(life, token, undefined, former.notes);
@@ -109,7 +117,8 @@ function renewUnderLock(
     const isLineOneLeft =
       former.accessToken !== undefined && (how.proof !== "none" || how.lineOne === "left");
     const next = isLineOneLeft ? { ...former, refreshToken: token.refreshToken } : record;
-    if (isNew || (how.proof === "none" && !isLineOneLeft)) await open.commit(next);
+    const isOther = isNew || (how.proof === "none" && !isLineOneLeft);
+    if (isOther || former.refusal !== undefined) await open.commit(next);
     tell({ is: "refreshed", newRefreshToken: isNew });
     return { is: "renewed", record, grant: { token, former } };
   });
@@ -192,14 +201,4 @@ async function useResultOfOther(life: Life, record: TokenRecord): Promise<Renewe
   const consequence = "this is the token that another process has just stored";
   requireAccepted(life.account.mailbox, proof, { refused: consequence, unreachable: consequence });
   return { is: "byOther", record, proof };
-}
-
-/** Nobody has signed in yet. */
-export function nothingStored({ place }: Entry): MxtokenError {
-  return new MxtokenError("signInNeeded", `there are no tokens in ${place}`);
-}
-
-/** What there is cannot be refreshed. */
-export function noRefreshToken({ place }: Entry): MxtokenError {
-  return new MxtokenError("signInNeeded", `there is no refresh token in ${place}`);
 }

@@ -1,7 +1,9 @@
 import * as oauth from "oauth4webapi";
 import type { Flow } from "../catalog/provider-row.ts";
+import { diagnosed } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { harmless } from "../secret.ts";
+import { isBareHttps, type NamedIssuer } from "../settings/servers.ts";
 import { jsonObject } from "../world/http-answers.ts";
 import type { Clock, HttpRequest, Net, Stop } from "../world/world.ts";
 import type { ServerEndpoints } from "./client.ts";
@@ -92,35 +94,37 @@ const timeout = 30_000;
 const places = ["oauth2", "oidc"] as const;
 
 /**
- * Fetches what an authorization server says of itself, from the well-known places below its issuer.
- * The issuer in it must be exactly the one that was asked for (RFC 8414 section 3.3), and no
- * redirect is followed.
+ * Fetches what an authorization server says of itself, from the well-known places below its issuer, or
+ * from the one that is named. The issuer in it must be exactly the one that was asked for (RFC 8414 section
+ * 3.3), or one that has its metadata at this very address; and no redirect is followed.
  *
  * @throws MxtokenError `unreachable`, `notUnderstood`; `configuration` where there is none
  */
 export async function fetchMetadata(
   world: Clock & Net & Stop,
-  issuer: string,
+  named: NamedIssuer,
   ca: string | undefined,
 ): Promise<ServerMetadata> {
+  const { issuer, document } = named;
   const signal = AbortSignal.any([world.deadline(timeout), world.interrupted]);
+  const headers = { accept: "application/json" };
+  const ask = (url: string) => get(world, { method: "GET", url, headers, ca, signal });
+  const askAt = (algorithm: (typeof places)[number]) =>
+    oauth.discoveryRequest(new URL(issuer), { algorithm, signal, [oauth.customFetch]: ask });
   let problem: MxtokenError | undefined;
-  for (const algorithm of places) {
-    const response = await oauth.discoveryRequest(new URL(issuer), {
-      algorithm,
-      signal,
-      [oauth.customFetch]: (url, { headers }) =>
-        get(world, { method: "GET", url, headers, ca, signal }),
-    });
+  for (const place of document === undefined ? places : [undefined]) {
+    const response = await (place === undefined ? ask(document ?? issuer) : askAt(place));
     const members = response.status === 200 ? jsonObject(await response.text()) : undefined;
-    if (members !== undefined) return metadataOf(issuer, members);
+    if (members !== undefined) return metadataOf(named, members);
     // What is wrong with one place may be right at the other.
     problem ??= problemWith(new URL(issuer).host, response.status);
   }
   if (problem !== undefined) throw problem;
-  throw new MxtokenError("configuration", `${issuer} has no metadata (RFC 8414, OpenID Connect)`, {
-    hint: "is --issuer right? Else give its endpoints: --authorize-uri --token-uri",
-  });
+  throw new MxtokenError(
+    "configuration",
+    `${document ?? issuer} has no metadata (RFC 8414, OpenID Connect)`,
+    { hint: "is --issuer right? Else give its endpoints: --authorize-uri --token-uri" },
+  );
 }
 
 async function get(world: Net, request: HttpRequest): Promise<Response> {
@@ -142,16 +146,33 @@ function problemWith(host: string, status: number): MxtokenError | undefined {
   return notMetadata(host, status === 200 ? "not a JSON object" : `status ${status}`);
 }
 
-function metadataOf(issuer: string, members: Record<string, unknown>): ServerMetadata {
-  const { issuer: named } = members;
-  if (named !== issuer) {
-    const other = typeof named === "string" ? harmless(named, 200) : "nobody";
-    throw new MxtokenError(
-      "notUnderstood",
-      `the metadata of ${issuer} is of another issuer: ${other}`,
-      { hint: "the issuer is compared letter by letter, also the slash at its end" },
-    );
-  }
+/**
+ * The issuer as its document names it.
+ *
+ * @throws MxtokenError `notUnderstood` where that is another one
+ */
+function issuerIn({ issuer, document }: NamedIssuer, value: unknown): string {
+  if (value === issuer) return issuer;
+  // A slash at the end is left out of the address of the document (RFC 8414 section 3.1).
+  if (document !== undefined && value === `${issuer}/`) return value;
+  const other = typeof value === "string" ? harmless(value, 200) : "nobody";
+  const isNameable = other === value && (isBareHttps(other) || /\{\w+\}/.test(other));
+  const { hint, ...known } = diagnosed({
+    host: new URL(issuer).host,
+    namedIssuer: isNameable ? other : undefined,
+  });
+  throw new MxtokenError(
+    "notUnderstood",
+    `the metadata of ${issuer} is of another issuer: ${other}`,
+    {
+      ...known,
+      hint: hint ?? "the issuer is compared letter by letter, also the slash at its end",
+    },
+  );
+}
+
+function metadataOf(asked: NamedIssuer, members: Record<string, unknown>): ServerMetadata {
+  const issuer = issuerIn(asked, members["issuer"]);
   const text = (name: string) => {
     const value = members[name];
     return typeof value === "string" ? harmless(value, 2000) : undefined;

@@ -1,6 +1,7 @@
 import { domainToASCII } from "node:url";
 import { isAddressLike } from "../mailbox.ts";
 import { harmless, type Secret } from "../secret.ts";
+import type { TokenRecord } from "../token.ts";
 import { jsonObject } from "../world/http-answers.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
 
@@ -16,6 +17,28 @@ export function readClaims(token: Secret | undefined): Claims | undefined {
   const [, payload = ""] = token?.reveal().split(".") ?? [];
   if (payload === "" || payload.length > sizeLimit) return undefined;
   return jsonObject(Buffer.from(payload, "base64url").toString("utf8"));
+}
+
+/** The last second of the year 9999; what is later is no time. */
+const latest = 253_402_300_799;
+
+/**
+ * When a token says of itself that it ends (the claim `exp`, RFC 7519 section 4.1.4), ms since 1970.
+ *
+ * @returns undefined where it does not say, or is opaque
+ */
+export function expiryIn(token: Secret | undefined): number | undefined {
+  const seconds = readClaims(token)?.["exp"];
+  const isTime = typeof seconds === "number" && seconds > 0 && seconds <= latest;
+  return isTime ? Math.floor(seconds) * 1000 : undefined;
+}
+
+/** When a stored token ends, ms since 1970: as its notes say, else as it says itself. */
+export function knownEndOf({
+  accessToken,
+  notes,
+}: Pick<TokenRecord, "accessToken" | "notes">): number | undefined {
+  return notes.expiresAt ?? expiryIn(accessToken);
 }
 
 /** Claims in which servers name the account, the surest first (OpenID Connect Core section 5.1; Microsoft's). */

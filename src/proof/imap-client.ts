@@ -1,9 +1,12 @@
+import type { Socket } from "node:net";
 import { MxtokenError } from "../errors.ts";
 import type { Mechanism } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
+import { beginTls } from "../world/connecting.ts";
+import { connectionError } from "../world/network-error.ts";
 import type { Net } from "../world/world.ts";
-import { connectionError, connectTimeout, tlsOptions } from "./connection.ts";
+import { greetingTimeout, trustOf } from "./connection.ts";
 import { Answered } from "./judge.ts";
 import { chooseMechanism } from "./login.ts";
 import { read } from "./reading.ts";
@@ -44,6 +47,8 @@ async function provingClient(mailbox: Mailbox, transcript: Transcript) {
 
   return class ProvingClient extends ImapFlow {
     mechanism: Mechanism | undefined;
+    /** to the server, with TLS where that begins at once */
+    connection: Socket | undefined;
     /** why the connection was given up from here */
     trouble: unknown;
     /** ends the wait for {@link givenUp} */
@@ -83,6 +88,28 @@ async function provingClient(mailbox: Mailbox, transcript: Transcript) {
   };
 }
 
+/** What follows from what imapflow logs. */
+function heed(
+  entry: Entry,
+  client: { stats(): { received: number }; giveUpFor(trouble: unknown): void },
+  transcript: Transcript,
+): void {
+  const { where, lines } = transcript;
+  if (entry.src === "c") transcript.sent(entry.msg ?? "");
+  if (entry.src === "s") {
+    transcript.heard(entry.msg ?? "");
+    // imapflow waits for a greeting that it knows.
+    const isUnwelcome = lines.length === 1 && read(transcript).greeting?.is !== "welcome";
+    if (isUnwelcome) client.giveUpFor(connectionError("ECONNRESET"));
+  }
+  if (client.stats().received > maxReceived) client.giveUpFor(errorOf(endless(where, "IMAP")));
+  if (entry.throttleDelay === undefined) return;
+  const retryAfter = Math.ceil(entry.throttleDelay / 1000);
+  const facts = { host: where, code: "ETHROTTLE", retryAfter };
+  const words = `${where} is throttling: it asks to wait ${retryAfter} seconds`;
+  client.giveUpFor(new MxtokenError("unreachable", words, { retryAfter, facts }));
+}
+
 /**
  * A client that is not connected yet. It does not sit out a throttled server's waiting time, and lets no
  * server talk without an end, which imapflow by itself does.
@@ -95,25 +122,9 @@ export async function imapClient(
 ) {
   const ProvingClient = await provingClient(mailbox, transcript);
   const imap = serverOf(mailbox, "imap");
-  const { where } = transcript;
-  const heed = (entry: Entry) => {
-    if (entry.src === "c") transcript.sent(entry.msg ?? "");
-    if (entry.src === "s") {
-      transcript.heard(entry.msg ?? "");
-      // imapflow waits for a greeting that it knows.
-      const isWelcome = read(transcript).greeting?.is === "welcome";
-      if (!isWelcome) client.giveUpFor(connectionError("ECONNRESET"));
-    }
-    if (client.stats().received > maxReceived) client.giveUpFor(errorOf(endless(where, "IMAP")));
-    if (entry.throttleDelay === undefined) return;
-    const retryAfter = Math.ceil(entry.throttleDelay / 1000);
-    const facts = { host: where, code: "ETHROTTLE", retryAfter };
-    const words = `${where} is throttling: it asks to wait ${retryAfter} seconds`;
-    client.giveUpFor(new MxtokenError("unreachable", words, { retryAfter, facts }));
-  };
   const note = (entry: Entry) => {
     try {
-      heed(entry);
+      heed(entry, client, transcript);
     } catch (error) {
       // imapflow would take it for the server's.
       client.giveUpFor(error);
@@ -126,10 +137,20 @@ export async function imapClient(
     secure: imap.tls === "implicit",
     ...(imap.tls === "starttls" ? { doSTARTTLS: true } : {}),
     auth: { user: mailbox.address.text, accessToken: accessToken.reveal() },
-    tls: tlsOptions(world, mailbox),
-    ...(mailbox.proxy === undefined ? {} : { proxy: mailbox.proxy }),
-    connectionTimeout: connectTimeout,
-    greetingTimeout: connectTimeout,
+    transport: {
+      connect(_options, onConnect) {
+        if (client.connection === undefined) throw new MxtokenError("defect", "not connected");
+        // Before the next event of the socket, and after imapflow knows it.
+        queueMicrotask(onConnect);
+        return client.connection;
+      },
+      upgrade: (plain, _options, onSecure) =>
+        beginTls(plain, { ...trustOf(world, mailbox), host: imap.host }).once(
+          "secureConnect",
+          onSecure,
+        ),
+    },
+    greetingTimeout,
     ...limits,
     disableAutoIdle: true,
     disableCompression: true,

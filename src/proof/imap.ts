@@ -4,6 +4,7 @@ import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
 import { whenAborted } from "../world/waiting.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
+import { openConnection } from "./connection.ts";
 import { fromImapflow, imapClient } from "./imap-client.ts";
 import { goodbyeTimeout, transcriptOf, withinTime } from "./login.ts";
 
@@ -27,7 +28,7 @@ export async function proveByImap(
   world.interrupted.throwIfAborted();
   const client = await imapClient(world, mailbox, accessToken, transcript);
   const prove = async (stop: AbortSignal) => {
-    // close() does not end a connect that is still with the proxy.
+    client.connection = await openConnection(world, mailbox, imap, stop);
     const stopped = whenAborted(stop).then(() => client.close());
     const orEnd = async <T>(step: Promise<T>): Promise<T> => {
       step.catch(() => undefined);
@@ -59,5 +60,6 @@ export async function proveByImap(
   } finally {
     // imapflow leaves its socket open when connect() rejects.
     client.close();
+    client.connection?.destroy();
   }
 }

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { connectionError } from "./connection.ts";
+import { connectionError } from "../world/network-error.ts";
 import type { Transcript } from "./transcript.ts";
 import { endless, errorOf } from "./verdict.ts";
 

@@ -1,15 +1,11 @@
 import type { Finding, Mechanism } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
+import { startTls } from "../world/connecting.ts";
+import { connectionError } from "../world/network-error.ts";
 import { whenAborted } from "../world/waiting.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
-import {
-  connectionError,
-  connectTimeout,
-  openConnection,
-  startTls,
-  tlsOptions,
-} from "./connection.ts";
+import { greetingTimeout, openConnection, trustOf } from "./connection.ts";
 import { Answered } from "./judge.ts";
 import { chooseMechanism, goodbyeTimeout, type Login, transcriptOf, withinTime } from "./login.ts";
 import { PopClient } from "./pop-client.ts";
@@ -72,7 +68,7 @@ async function logIn(login: PopLogin) {
 
 async function greeting({ world, client, stop }: PopLogin): Promise<string> {
   const heard = new AbortController();
-  const late = world.deadline(connectTimeout, AbortSignal.any([heard.signal, stop]));
+  const late = world.deadline(greetingTimeout, AbortSignal.any([heard.signal, stop]));
   void whenAborted(late).then(() => {
     if (!heard.signal.aborted) client.fail(connectionError("GREETING_TIMEOUT"));
   });
@@ -85,7 +81,7 @@ async function greeting({ world, client, stop }: PopLogin): Promise<string> {
 
 async function upgrade({ world, mailbox, server, stop, client }: PopLogin): Promise<void> {
   if (!isOk(await client.ask("STLS"))) throw new Answered();
-  const options = { ...tlsOptions(world, mailbox), host: server.host };
+  const options = { ...trustOf(world, mailbox), host: server.host };
   await client.upgrade((plain) => startTls(plain, options, stop));
 }
 

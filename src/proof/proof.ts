@@ -1,5 +1,5 @@
 import { isAppOnly } from "../catalog/provider-row.ts";
-import { explained } from "../causes/diagnose.ts";
+import { diagnosed, explained } from "../causes/diagnose.ts";
 import { Interrupted, MxtokenError } from "../errors.ts";
 import type { Endpoint, Finding, Protocol } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
@@ -109,8 +109,9 @@ export function requireAccepted(
   const waits = failed.flatMap(({ retryAfter }) => (retryAfter === undefined ? [] : [retryAfter]));
   const { login } = mailbox;
   const said = failed.flatMap(({ facts }) => facts?.said ?? []).join("; ") || undefined;
-  const isDelegateRefused = isBoxRefused && login !== mailbox.address.text;
   const known = failed.find(({ hint }) => hint !== undefined) ?? failed[0];
+  const isPerhapsExpired = known?.causeId === "token-perhaps-expired";
+  const isDelegateRefused = isBoxRefused && login !== mailbox.address.text && !isPerhapsExpired;
   const { causeId, facts, hint } = isDelegateRefused
     ? explained("no-right-to-mailbox", { ...known?.facts, login, mailbox: mailbox.address.text })
     : { ...known };
@@ -119,6 +120,22 @@ export function requireAccepted(
     retryAfter: waits.length === 0 ? undefined : Math.max(...waits),
     ...{ causeId, facts: { ...facts, said }, hint },
   });
+}
+
+/**
+ * The same proof of a token of which nobody knows when it ends: before anything else is looked for, it may
+ * simply have expired.
+ */
+export function ofUnknownEnd(proof: Proof): Proof {
+  const findings = proof.findings.map((finding) => {
+    const isTaken = finding.result !== "refused" || finding.facts?.isLoggedIn === true;
+    if (isTaken) return finding;
+    const { causeId, facts, hint } = diagnosed({ ...finding.facts, isEndUnknown: true });
+    if (causeId !== "token-perhaps-expired") return finding;
+    const words = [hint, finding.hint].filter((each) => each !== undefined);
+    return { ...finding, causeId, facts, hint: words.join("; if that is refused as well: ") };
+  });
+  return { ...proof, findings };
 }
 
 /** Does what follows a proof: whatever goes wrong there tells what the logins have shown. */

@@ -6,9 +6,11 @@ import type {
 import type { Endpoint, Finding, Mechanism } from "../mail-server.ts";
 import { type Mailbox, serverOf } from "../mailbox.ts";
 import type { Secret } from "../secret.ts";
+import { tlsOptions } from "../world/connecting.ts";
+import { connectionError } from "../world/network-error.ts";
 import { whenAborted } from "../world/waiting.ts";
 import type { Clock, Net, Stop } from "../world/world.ts";
-import { connectionError, connectTimeout, openConnection, tlsOptions } from "./connection.ts";
+import { greetingTimeout, openConnection, trustOf } from "./connection.ts";
 import { Answered } from "./judge.ts";
 import { chooseMechanism, goodbyeTimeout, type Login, transcriptOf, withinTime } from "./login.ts";
 import { type Carrier, exchange, initialResponse } from "./sasl.ts";
@@ -83,7 +85,7 @@ function smtpClient(
   let run: ((send: Carrier["send"]) => Promise<void>) | undefined;
   const connection = new SMTPConnection({
     ...connectionOptions(server, socket),
-    tls: tlsOptions(world, mailbox),
+    tls: tlsOptions(trustOf(world, mailbox)),
     customAuth: { [ownMethod]: (context) => run?.((line) => sendBy(context, line)) },
     logger: logger(transcript),
   });
@@ -139,8 +141,8 @@ function connectionOptions(smtp: Endpoint, socket: Socket) {
     requireTLS: smtp.tls === "starttls",
     // The name of this machine is nobody's business (RFC 5321 section 4.1.4 allows an address).
     name: "[127.0.0.1]",
-    connectionTimeout: connectTimeout,
-    greetingTimeout: connectTimeout,
+    connectionTimeout: greetingTimeout,
+    greetingTimeout,
     socketCloseTimeout: 0,
     maxResponseSize: maxReply,
     transactionLog: true,

@@ -57,7 +57,10 @@ export function verdictOn(answer: ServerAnswer, { facts, isLoggedIn }: Circumsta
   const meaning = meaningOf(isKnownRefusal ? { ...answer, code: "refusal" } : answer);
   if (meaning === "refusal") {
     const what = isLoggedIn ? "accepted the token but not the mailbox" : "refused the token";
-    return refused(`${where} ${what}: ${said}`, explained(known ?? plain, facts));
+    return refused(
+      `${where} ${what}: ${said}`,
+      explained(known ?? plain, { ...facts, isLoggedIn }),
+    );
   }
   const what =
     meaning === "trouble"

@@ -4,10 +4,10 @@ import type { KeepReport } from "../keep/keep.ts";
 import type { Counts } from "../keep/status-file.ts";
 import { isoSeconds } from "../token.ts";
 import type { Clock, Host, Terminal } from "../world/world.ts";
-import { keepTellings } from "./keep-tellings.ts";
+import { familyOf, keepTellings, sentenceOfMany } from "./keep-tellings.ts";
 import { type Output, remedy, type Screen } from "./line.ts";
 import { tableOf } from "./live-table.ts";
-import { isTold, levelOf, linesOf, type ReportOptions, type Telling } from "./telling.ts";
+import { Families, isTold, levelOf, linesOf, type ReportOptions, type Telling } from "./telling.ts";
 import { tellings } from "./tellings.ts";
 import { summary, timeOf } from "./words.ts";
 
@@ -19,6 +19,13 @@ const drawnAtMostEvery = 250;
 const leastRows = 12;
 const leastColumns = 40;
 
+/** Who reads it, and what else there is to be read. */
+interface KeepReader {
+  readonly audience: "person" | "bystander";
+  /** as it was given */
+  readonly statusFile: string | undefined;
+}
+
 /** Tells of `mxtoken keep`: a line for every event, and a table where there is a terminal. */
 export class KeepReporter implements KeepReport {
   readonly #world: Clock & Terminal;
@@ -27,6 +34,9 @@ export class KeepReporter implements KeepReport {
   readonly #output: Output;
   readonly #audience: "person" | "bystander";
   readonly #isTable: boolean;
+  readonly #families: Families<KeepEvent>;
+  /** where all accounts are named */
+  readonly #whole: string;
   #drawnAt = Number.NEGATIVE_INFINITY;
   /** whether something has happened that the table does not show yet */
   #isBehind = false;
@@ -35,21 +45,28 @@ export class KeepReporter implements KeepReport {
     world: Clock & Host & Terminal,
     options: ReportOptions,
     { screen, output }: { screen: Screen; output: Output },
-    audience: "person" | "bystander",
+    { audience, statusFile }: KeepReader,
   ) {
     this.#world = world;
     this.#options = options;
     this.#screen = screen;
     this.#output = output;
     this.#audience = audience;
+    this.#families = new Families(() => world.now());
+    this.#whole =
+      statusFile === undefined
+        ? "--verbose tells of each, and --status-file FILE writes down all of them"
+        : `all of them are in ${statusFile}`;
     const { stderr, env } = world;
     const isTerminal = stderr.isTTY === true && env["TERM"] !== "dumb";
     this.#isTable = isTerminal && !options.json && !options.quiet && audience === "person";
   }
 
   get interval(): number | undefined {
-    if (!this.#isTable) return undefined;
-    return this.#isBehind ? drawnAtMostEvery : drawnEvery;
+    const drawing = this.#isBehind ? drawnAtMostEvery : drawnEvery;
+    const { wait } = this.#families;
+    if (!this.#isTable) return wait;
+    return Math.min(drawing, wait ?? drawing);
   }
 
   describe(event: KeepEvent): string {
@@ -67,9 +84,27 @@ export class KeepReporter implements KeepReport {
     if (this.#options.json) this.#output.line(this.#document(event, picture));
     const telling = tellingOf(event);
     if (!isTold(levelOf(telling, event, reader), this.#audience, this.#options)) return;
+    if (this.#isKeptBack(event)) return;
     const { hint, commands } = troubleOf(event) ?? {};
     const lines = linesOf(telling, event, reader, labelOf(event));
     this.#screen.say([...lines, ...remedy(hint, commands)]);
+  }
+
+  /** Whoever wants to hear of everything, does. */
+  #isKeptBack(event: KeepEvent): boolean {
+    const label = labelOf(event);
+    if (label === undefined || this.#options.verbose) return false;
+    // What is news by now comes after what was.
+    if (this.#families.holds(label)) this.flush();
+    const family = familyOf(event);
+    return family !== undefined && !this.#families.isAlone(family, event, label);
+  }
+
+  flush(isAll = true): void {
+    const lines = this.#families
+      .take(isAll)
+      .map((alike) => ({ say: sentenceOfMany(alike, this.#whole) }));
+    if (lines.length > 0) this.#screen.say(lines);
   }
 
   detail(told: Told): void {
@@ -79,6 +114,7 @@ export class KeepReporter implements KeepReport {
   }
 
   show(pictures: () => readonly AccountPicture[]): void {
+    this.flush(false);
     if (!this.#isTable) return;
     const now = this.#world.now();
     if (Math.abs(now - this.#drawnAt) < drawnAtMostEvery) return;

@@ -3,24 +3,24 @@ import type { KeepEvent } from "../keep/events.ts";
 import type { RunEvent } from "../keep/schedule.ts";
 import type { Finding } from "../mail-server.ts";
 import { isoSeconds } from "../token.ts";
-import { always, step, type Tellings } from "./telling.ts";
+import { type Alike, always, step, type Tellings } from "./telling.ts";
 import { count, duration, showFinding } from "./words.ts";
 
 /** What happens to accounts that are kept fresh, whose names stand before it, and to all of them. */
 export const keepTellings = {
   refreshed: step(
     ({ isAgain, life, findings }) =>
-      `${again(isAgain)}a new token, ${until(life?.expiresAt)}${proof(findings)}`,
+      `${again(isAgain)}a new token, ${newUntil(life)}${proof(findings)}`,
   ),
   refreshedElsewhere: step(
     ({ isAgain, life }) =>
-      `${again(isAgain)}another process has stored a new token, ${until(life?.expiresAt)}`,
+      `${again(isAgain)}another process has stored a new token, ${newUntil(life)}`,
   ),
   proven: step(
     ({ isAgain, life, findings }) =>
-      `${again(isAgain)}the stored token is ${until(life?.expiresAt)}${proof(findings)}`,
+      `${again(isAgain)}the stored token ${storedUntil(life)}${proof(findings)}`,
   ),
-  worksAgain: step(({ life }) => `that works again; the stored token is ${until(life?.expiresAt)}`),
+  worksAgain: step(({ life }) => `that works again; the stored token ${storedUntil(life)}`),
   unproven: always(
     ({ trouble, nextAt }) =>
       `not proven: ${withoutStop(trouble.reason)}; trying the login again at ${isoSeconds(nextAt)}`,
@@ -33,7 +33,7 @@ export const keepTellings = {
   ),
   refused: always(
     ({ trouble, life, nextAt }, { now }) =>
-      `refused: ${withoutStop(trouble.reason)}${old(life, now)}; ${nextAt === undefined ? "nothing is tried before its token file changes" : `trying again at ${isoSeconds(nextAt)}, and as soon as its token file changes`}`,
+      `${trouble.isAnswer ? "refused" : "needs somebody"}: ${withoutStop(trouble.reason)}${old(life, now)}; ${nextAt === undefined ? "nothing is tried before its token file changes" : `trying again at ${isoSeconds(nextAt)}, and as soon as its token file changes`}`,
   ),
   triedAgain: step("trying it again"),
 
@@ -41,7 +41,7 @@ export const keepTellings = {
   clockSet: step(({ ms }) =>
     ms < 0
       ? `the clock was set back by ${duration(-ms)}`
-      : `the machine slept, or the clock was set, for ${duration(ms)}`,
+      : `the machine slept for ${duration(ms)}, or the clock was set ahead by as much`,
   ),
   listRead: step(
     ({ accounts, added, removed }) =>
@@ -53,7 +53,8 @@ export const keepTellings = {
   // The error that it ends with says that.
   nothingAlive: {
     level: "never",
-    says: ({ accounts }) => `each of ${count(accounts, "account")} needs somebody`,
+    says: ({ accounts }) =>
+      accounts === 1 ? "the account needs somebody" : `each of ${accounts} accounts needs somebody`,
   },
   stopping: step(({ inFlight }) =>
     inFlight === 0
@@ -61,6 +62,40 @@ export const keepTellings = {
       : `stopping: finishing what is under way for ${count(inFlight, "account")} (up to 10 seconds)`,
   ),
 } as const satisfies Tellings<KeepEvent>;
+
+/** What is said of more accounts that the same has happened to; the first ones are told of one by one. */
+const ofMany = {
+  unproven: "not proven",
+  partlyRefused: "refused for something else than the mailbox",
+  unreachable: "without a new token",
+  failed: "without a new token",
+  expired: "with a token that has ended",
+  refused: "in need of somebody",
+  worksAgain: "all right again",
+  triedAgain: "tried again",
+} as const satisfies Partial<Record<KeepEvent["is"], string>>;
+
+/** What an account's event may have in common with those of others; undefined: it is its own. */
+export function familyOf(event: KeepEvent): string | undefined {
+  if (!(event.is in ofMany)) return undefined;
+  return "trouble" in event ? `${event.is} ${event.trouble.family}` : event.is;
+}
+
+/**
+ * What many accounts have in common, in one sentence.
+ *
+ * @param whole where all of them are named
+ */
+export function sentenceOfMany({ event, like, others }: Alike<KeepEvent>, whole: string): string {
+  const named = others.slice(0, namedAtMost);
+  const rest = others.length - named.length;
+  const names = rest > 0 ? `${named.join(", ")} and ${count(rest, "other")}` : named.join(", ");
+  const what = ofMany[event.is as keyof typeof ofMany];
+  const verb = others.length === 1 ? "is" : "are";
+  return `${count(others.length, "more account")} ${verb} ${what}, like ${like}: ${names}; ${whole}`;
+}
+
+const namedAtMost = 3;
 
 /** What happens to the command of `mxtoken run`. */
 export const runTellings = {
@@ -96,14 +131,22 @@ function withoutStop(text: string): string {
   return text.replace(/\.$/, "");
 }
 
-function until(expiresAt: number | undefined): string {
-  return expiresAt === undefined
-    ? "which does not say how long it is good"
-    : `good until ${isoSeconds(expiresAt)}`;
+type Life = NoNewToken["life"];
+
+function newUntil(life: Life): string {
+  return life?.expiresAt === undefined
+    ? "and the server does not say how long it is good"
+    : `good until ${isoSeconds(life.expiresAt)}`;
+}
+
+function storedUntil(life: Life): string {
+  return life?.expiresAt === undefined
+    ? "is kept, and how long it is good nobody has said"
+    : `is good until ${isoSeconds(life.expiresAt)}`;
 }
 
 /** What has become of the token before. */
-function old(life: NoNewToken["life"], now: number): string {
+function old(life: Life, now: number): string {
   if (life === undefined) return "";
   const { expiresAt } = life;
   if (expiresAt === undefined) return "; the old token is kept";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { SignInPages, SignInResult } from "../sign-in/result-page.ts";
+import type { SignInPages, SignInResult, UselessAnswer } from "../sign-in/result-page.ts";
 
 const style = `
 :root { color-scheme: light dark; --ink: #1c2733; --paper: #f5f7f9; --card: #ffffff; --line: #d5dce3; --good: #14683c; --bad: #a11d2b; --wait: #2a5a8c; }
@@ -36,12 +36,12 @@ export const signInPages: SignInPages = {
       "You are back. The token is being fetched, and proven by opening the mailbox with it.",
     ]),
   result: (result) => resultSection(result) + end,
-  noAnswer: (reason) => beginning + noAnswerSection(reason) + end,
-  ended: () =>
+  useless: ({ kind, reason, remedy, known }) =>
     beginning +
-    section("bad", "This sign-in has ended", [
-      "Nobody waits for this page any more, and what came with it was not used: begin anew at the address that mxtoken shows.",
-      closing,
+    section("bad", titles.get(kind) ?? "Not an answer", [
+      sentence(`What this browser came back with is of no use: ${reason}`),
+      ...(known?.hint === undefined ? [] : [sentence(known.hint)]),
+      sentence(remedy),
     ]) +
     end,
   refusal: (refusal) => refusals[refusal],
@@ -49,7 +49,7 @@ export const signInPages: SignInPages = {
 
 const refusals = {
   otherHost: "this host is not served here",
-  otherMethod: "only GET is served here",
+  otherMethod: "only GET is served here, and forms that are posted",
   otherPath: "there is nothing here",
 } as const;
 
@@ -73,13 +73,11 @@ const end = `</main>
 </html>
 `;
 
-function noAnswerSection(reason: string | undefined): string {
-  if (reason !== undefined) return section("bad", "Not an answer", [sentence(reason)]);
-  return section("bad", "Another sign-in's page", [
-    "This page does not belong to the sign-in that is waited for here: begin at the address that mxtoken shows in the terminal.",
-    "Where another mxtoken waits for this very page, copy its address and paste it there.",
-  ]);
-}
+const titles: ReadonlyMap<UselessAnswer["kind"], string> = new Map([
+  ["otherState", "Another sign-in's page"],
+  ["endedSignIn", "This sign-in has ended"],
+  ["errorWithoutState", "Not signed in"],
+] as const);
 
 function resultSection(result: SignInResult): string {
   if (result.is === "signedIn") {

@@ -52,13 +52,14 @@ export class Report {
    * Who tells of accounts that are kept fresh.
    *
    * @param isTroubleOnly the terminal is another program's, and only what goes wrong is told
+   * @param statusFile where all accounts are to be found, if anywhere
    */
-  keeping(isTroubleOnly: boolean): KeepReporter {
+  keeping(isTroubleOnly: boolean, statusFile?: string): KeepReporter {
     this.#isOfLines = !isTroubleOnly;
     const options = isTroubleOnly ? { ...this.#options, json: false } : this.#options;
     const audience = isTroubleOnly ? "bystander" : "person";
     const streams = { screen: this.#screen, output: this.#output };
-    return new KeepReporter(this.#world, options, streams, audience);
+    return new KeepReporter(this.#world, options, streams, { audience, statusFile });
   }
 
   /** What happens to the command of `mxtoken run`. */

@@ -99,3 +99,93 @@ export function linesOf<E>(
     return "say" in line ? { ...line, of: account } : line;
   });
 }
+
+/** So many accounts that have something in common are told of one by one. */
+const toldAlone = 3;
+/** All others are told of together, after so many ms, and then more rarely. */
+const firstWait = 1000;
+const longestWait = 60_000;
+/** What has not happened to anybody for so long begins anew; ms. */
+const memory = 5 * 60_000;
+
+/** What has happened to many accounts, of which some have not been told of yet. */
+export interface Alike<E> {
+  /** of the first one that it has happened to */
+  readonly event: E;
+  /** the last one that it was told of */
+  readonly like: string;
+  readonly others: readonly string[];
+}
+
+interface Family<E> {
+  readonly event: E;
+  readonly told: Set<string>;
+  readonly held: Set<string>;
+  like: string;
+  wait: number;
+  toldAt: number;
+  lastAt: number;
+}
+
+/** Keeps back what is the same for many accounts, so that it is told of all of them at once. */
+export class Families<E> {
+  readonly #now: () => number;
+  readonly #families = new Map<string, Family<E>>();
+
+  /** @param now the clock, ms since 1970 */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /**
+   * Whether an event is told by itself; else it is kept back.
+   *
+   * @param family the same for events that many accounts may have in common
+   */
+  isAlone(family: string, event: E, account: string): boolean {
+    const now = this.#now();
+    const former = this.#families.get(family);
+    const isOver = former === undefined || (now - former.lastAt > memory && former.held.size === 0);
+    const known = isOver
+      ? { event, told: new Set<string>(), held: new Set<string>(), like: account }
+      : former;
+    const { told, held } = known;
+    const isAlone = told.size < toldAlone || told.has(account);
+    if (isAlone) told.add(account);
+    else held.add(account);
+    const { wait = firstWait, toldAt = now } = isOver ? {} : former;
+    const like = isAlone ? account : known.like;
+    this.#families.set(family, { ...known, like, wait, toldAt, lastAt: now });
+    return isAlone;
+  }
+
+  /** Whether something of this account is kept back. */
+  holds(account: string): boolean {
+    return [...this.#families.values()].some(({ held }) => held.has(account));
+  }
+
+  /** ms until something is to be told; undefined where nothing is kept back */
+  get wait(): number | undefined {
+    const now = this.#now();
+    const waits = [...this.#families.values()]
+      .filter(({ held }) => held.size > 0)
+      .map(({ toldAt, wait }) => Math.min(wait, Math.max(0, toldAt + wait - now)));
+    return waits.length === 0 ? undefined : Math.min(...waits);
+  }
+
+  /** What is to be told by now, or all that is kept back. */
+  take(isAll = false): readonly Alike<E>[] {
+    const now = this.#now();
+    const taken: Alike<E>[] = [];
+    for (const family of this.#families.values()) {
+      const { event, held, like, toldAt, wait } = family;
+      const isDue = isAll || Math.abs(now - toldAt) >= wait;
+      if (held.size === 0 || !isDue) continue;
+      taken.push({ event, like, others: [...held] });
+      held.clear();
+      family.toldAt = now;
+      family.wait = Math.min(wait * 10, longestWait);
+    }
+    return taken;
+  }
+}

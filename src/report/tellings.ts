@@ -20,6 +20,9 @@ export const tellings = {
   otherProvidersFile: step(
     ({ tokenFile, provider }) => `${tokenFile} belongs to ${provider} and is left alone`,
   ),
+  tokensElsewhere: note(
+    ({ tokenFile, option }) => `there are tokens of this address in ${tokenFile}: pass ${option}`,
+  ),
   readableByEverybody: warning(({ path }) => `${path} can be read by everybody on this machine`),
 
   proving: step(({ servers }) => `logging in to ${servers.map(showEndpoint).join(" and ")}`),
@@ -123,6 +126,14 @@ export const tellings = {
   cameBack: step("the browser came back"),
   tokenWanted: always(({ what }) => `paste the ${what} and press Enter (the text is not shown):`),
   answerRefused: always(({ reason }) => [`not usable: ${reason}`, "still waiting; paste again:"]),
+  uselessAnswer: {
+    level: ({ isExpected }) => (isExpected ? "step" : "always"),
+    says: ({ reason, hint, remedy }) => [
+      `the browser came back with something that is of no use: ${reason}`,
+      ...(hint === undefined ? [] : [hint]),
+      `still waiting; ${remedy}`,
+    ],
+  },
   stateUnchecked: step(
     "a bare code carries no state, so whether it answers this very sign-in cannot be checked",
   ),

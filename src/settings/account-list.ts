@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { MxtokenError } from "../errors.ts";
 import { mayBeReadLater, systemReason } from "../system-error.ts";
-import { readBounded, whyNot } from "../world/read-bounded.ts";
+import { readText } from "../world/read-bounded.ts";
 import { pause } from "../world/waiting.ts";
 import type { Host, Stop } from "../world/world.ts";
 import type { Arguments } from "./given.ts";
@@ -29,14 +29,15 @@ const rowsBySpelling = bySpelling(accountRows);
  */
 export async function readAccountList(world: Host & Stop, file: string): Promise<ListedAccount[]> {
   const path = resolve(world.cwd, file);
-  let bytes: Buffer;
+  let text: string;
   try {
     const how = { limit: sizeLimit, mayBePipe: true, stop: world.interrupted };
-    const found = await readBounded(path, how);
+    const found = await readText(path, how);
     if (found.is !== "read") {
-      throw new MxtokenError("unreadable", `--list: ${path} ${whyNot(found.is)}`);
+      const { why, hint } = found;
+      throw new MxtokenError("unreadable", `--list: ${path} ${why}`, { hint });
     }
-    bytes = found.bytes;
+    text = found.text;
   } catch (error) {
     world.interrupted.throwIfAborted();
     if (error instanceof MxtokenError) throw error;
@@ -46,13 +47,8 @@ export async function readAccountList(world: Host & Stop, file: string): Promise
       { cause: error },
     );
   }
-  if (/^(?:fffe|feff)/.test(bytes.toString("hex", 0, 2))) {
-    throw new MxtokenError("unreadable", `--list: ${path} is in UTF-16, and UTF-8 is wanted`, {
-      hint: "PowerShell writes it by: Set-Content -Encoding utf8",
-    });
-  }
   const listed: ListedAccount[] = [];
-  for (const account of parseAccountList(bytes.toString("utf8"), path)) {
+  for (const account of parseAccountList(text, path)) {
     if (listed.push(account) % pauseEvery === 0) await pause();
   }
   return listed;
@@ -66,7 +62,7 @@ const pauseEvery = 500;
  * @throws MxtokenError `unreadable`, with the line
  */
 export function* parseAccountList(text: string, path: string): Generator<ListedAccount> {
-  const lines = text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/);
+  const lines = text.split(/\r\n|\n|\r/);
   for (const [index, line] of lines.entries()) {
     const place = `${path}:${index + 1}`;
     const [address, ...words] = inPlace(place, () => wordsIn(line));

@@ -1,5 +1,7 @@
 import { MxtokenError } from "../errors.ts";
 import type { Endpoint } from "../mail-server.ts";
+import { strangeCharacterIn } from "../mailbox.ts";
+import { hostAndPort } from "../proxy.ts";
 import { isIP } from "../world/builtins.ts";
 import type { Net } from "../world/world.ts";
 
@@ -36,9 +38,8 @@ export function parseEndpoint(
 }
 
 /** `host:port`, with brackets where the host is an IPv6 address. */
-export function showEndpoint(endpoint: { host: string; port: number }): string {
-  const host = isIP(endpoint.host) === 6 ? `[${endpoint.host}]` : endpoint.host;
-  return `${host}:${endpoint.port}`;
+export function showEndpoint(endpoint: Pick<Endpoint, "host" | "port">): string {
+  return hostAndPort(endpoint);
 }
 
 /** A recursive resolver of the domain name system. */
@@ -82,4 +83,59 @@ function parseResolver(text: string): Resolver | undefined {
   if (host === undefined || isIP(host) !== (groups?.["v6"] === undefined ? 4 : 6)) return undefined;
   const port = Number(groups?.["port"] ?? 53);
   return port < 1 || port > 65_535 ? undefined : { host, port };
+}
+
+/** An authorization server as somebody has named it. */
+export interface NamedIssuer {
+  /** its issuer identifier (RFC 8414 section 2) */
+  readonly issuer: string;
+  /**
+   * the address of its metadata, where that is what was given: the identifier may then have a slash at its
+   * end that does not show in it
+   */
+  readonly document: string | undefined;
+}
+
+/** Where metadata stand: RFC 8414 section 3, OpenID Connect Discovery section 4. */
+const wellKnown = /\/\.well-known\/(?:openid-configuration|oauth-authorization-server)(?=\/|$)/;
+
+/**
+ * Reads `--issuer`: an issuer identifier, which has no query and no fragment (RFC 8414 section 2), or the
+ * address of the metadata that it has.
+ *
+ * @throws MxtokenError `usage`
+ */
+export function parseIssuer(given: string): NamedIssuer {
+  const text = given.trim();
+  if (isBareHttps(text)) {
+    if (!wellKnown.test(text)) return { issuer: text, document: undefined };
+    const document = text.replace(/\/+$/, "");
+    return { issuer: document.replace(wellKnown, ""), document };
+  }
+  const strange = strangeCharacterIn(text);
+  // Where there is a user, there is perhaps a password.
+  const shown = text.includes("@") ? "it" : JSON.stringify(text);
+  const better = betterIssuer(text);
+  throw new MxtokenError(
+    "usage",
+    `--issuer: ${shown} must begin with https:// and have no query, no fragment and no user${strange === undefined ? "" : `; ${strange}`}`,
+    { hint: better === undefined ? undefined : `pass --issuer ${better}` },
+  );
+}
+
+/** Whether a text is an address by https, and nothing beside host and path. */
+export function isBareHttps(text: string): boolean {
+  if (!/^https:\/\/[\x21-\x7e]+$/i.test(text) || /[?#\\]/.test(text) || !URL.canParse(text))
+    return false;
+  const { username, password } = new URL(text);
+  return username === "" && password === "";
+}
+
+/** What was probably meant: without the marks around it, its query and `http`, which many leave to a browser. */
+function betterIssuer(text: string): string | undefined {
+  const bare = text.replace(/^[<"'`(]+|[>"'`),;]+$/g, "").replace(/[?#].*$/s, "");
+  const rest = bare.replace(/^(?:https?:)?\/\//i, "");
+  const better = `https://${rest}`;
+  const isHost = /^(?:localhost|[\w-]+(?:\.[\w-]+)+)(?::\d+)?(?:\/|$)/.test(rest);
+  return isHost && isBareHttps(better) ? better : undefined;
 }

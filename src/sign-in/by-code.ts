@@ -43,7 +43,10 @@ export async function signInByCode<T extends { readonly proof: Proof }>(
   if (authorizationEndpoint === undefined) throw new MxtokenError("defect", "nowhere to sign in");
   const signIn = await desk.begin({
     client: { ...client, authorizationEndpoint },
-    tell,
+    tell: (event) => {
+      input.hideProgress();
+      tell(event);
+    },
     redirectUri: redirect?.uri ?? client.redirectUri,
     listenAt: wantsListener(browser) ? redirect : undefined,
   });
@@ -127,7 +130,7 @@ async function waitForToken(
     }
   } catch (error) {
     if (!deadline.aborted || !Object.is(error, deadline.reason)) throw error;
-    throw nobodySignedIn(timeout);
+    throw nobodySignedIn(timeout, [...signIn.missed.values()]);
   } finally {
     over.abort("over");
   }

@@ -4,6 +4,7 @@ import type { OAuthClient, TokenRequestContext } from "../oauth/client.ts";
 import { type DeviceAuthorization, pollDeviceCode, requestDeviceCode } from "../oauth/device.ts";
 import { type Token, tokenFrom } from "../token.ts";
 import type { World } from "../world/world.ts";
+import type { UselessAnswer } from "./result-page.ts";
 
 /** For which client a person is asked to sign in, and why. */
 export interface SignInRequest {
@@ -76,11 +77,33 @@ export async function signInByDevice(request: DeviceSignInRequest): Promise<Toke
   );
 }
 
-/** @param timeout how long was waited, seconds */
-export function nobodySignedIn(timeout: number): MxtokenError {
-  return new MxtokenError("signInNeeded", `nobody signed in within ${timeout} seconds`, {
-    hint: "run the command again; --timeout gives more time",
-  });
+/** So many kinds of what came in the place of an answer are told again at the end, beside errors. */
+const retold = 3;
+
+/**
+ * @param timeout how long was waited, seconds
+ * @param missed what came in the place of an answer
+ */
+export function nobodySignedIn(
+  timeout: number,
+  missed: readonly UselessAnswer[] = [],
+): MxtokenError {
+  const last = missed.at(-1);
+  if (last === undefined) {
+    return new MxtokenError("signInNeeded", `nobody signed in within ${timeout} seconds`, {
+      hint: "run the command again; --timeout gives more time",
+    });
+  }
+  const errors = missed.filter(({ known }) => known !== undefined);
+  const others = missed.filter(({ known }) => known === undefined);
+  const told = [...errors, ...others.slice(-retold)];
+  const known = errors[0]?.known;
+  const what = told.map(({ reason }) => reason).join("; ");
+  return new MxtokenError(
+    "signInNeeded",
+    `nothing usable came back within ${timeout} seconds: ${what}`,
+    { ...known, hint: known?.hint ?? `run the command again, and ${last.remedy}` },
+  );
 }
 
 /** @returns undefined where another one could not be had, which is no end of the wait */

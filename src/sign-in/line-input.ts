@@ -1,5 +1,6 @@
 import { ReadStream } from "node:fs";
 import { MxtokenError } from "../errors.ts";
+import { TextPieces } from "../world/text.ts";
 import { Changes } from "../world/waiting.ts";
 import type { Stop, Terminal } from "../world/world.ts";
 
@@ -26,6 +27,7 @@ export class LineInput {
   #tooLong = false;
   #ended = false;
   #started = false;
+  readonly #pieces = new TextPieces();
   readonly #changes = new Changes();
 
   constructor(world: Terminal & Stop) {
@@ -110,7 +112,8 @@ export class LineInput {
     this.#started = true;
     const { stdin } = this.#world;
     if (this.#isTerminal) stdin.setRawMode?.(true);
-    stdin.setEncoding("utf8");
+    // A terminal's first key may be one byte, and is waited for.
+    if (this.#isTerminal) stdin.setEncoding("utf8");
     stdin.on("data", this.#onData);
     stdin.on("end", this.#onEnd);
     stdin.on("error", this.#onEnd);
@@ -118,13 +121,15 @@ export class LineInput {
     else stdin.resume();
   }
 
-  readonly #onData = (chunk: string): void => {
-    if (this.#isTerminal) this.#type(chunk);
-    else this.#append(chunk);
+  readonly #onData = (piece: Buffer | string): void => {
+    const text = this.#pieces.decode(piece);
+    if (this.#isTerminal) this.#type(text);
+    else this.#append(text);
     this.#changes.tell();
   };
 
   readonly #onEnd = (): void => {
+    if (!this.#ended) this.#append(this.#pieces.end());
     if (this.#current !== "") this.#endLine();
     this.#ended = true;
     this.#changes.tell();

@@ -1,26 +1,25 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { hasState } from "../oauth/authorization-response.ts";
+import type { Tell } from "../events.ts";
 import type { Clock, Net } from "../world/world.ts";
-import { type LoopbackOptions, type LoopbackServer, listenOnLoopback } from "./loopback-server.ts";
+import { type Callback, type CallbackRequest, mayBeForm, readCallback } from "./callback.ts";
 import {
-  type Callback,
-  type LoopbackRedirect,
-  placeOf,
-  type Refusal,
-  readCallback,
-} from "./redirect.ts";
-import type { ResultPage, SignInPages } from "./result-page.ts";
+  type LoopbackOptions,
+  type LoopbackServer,
+  listenOnLoopback,
+  readBody,
+} from "./loopback-server.ts";
+import type { LoopbackRedirect } from "./redirect.ts";
+import {
+  headersFor,
+  type ResultPage,
+  type SignInPages,
+  type Trouble,
+  troubleAnswer,
+  type UselessAnswer,
+  uselessAnswer,
+} from "./result-page.ts";
 import type { SignIn } from "./sign-in.ts";
-
-type FoundCallback = Extract<Callback, { is: "callback" }>;
-
-/** HTTP status for what is no callback at all. */
-const refusalStatus: Readonly<Record<Refusal, number>> = {
-  otherHost: 421,
-  otherMethod: 405,
-  otherPath: 404,
-};
 
 /** So many of the sign-ins that have ended are known again. */
 const endedLimit = 1000;
@@ -40,11 +39,20 @@ export async function startListener(
   options: ListenerOptions,
 ): Promise<Listener> {
   let listener: Listener | undefined;
-  const server = await listenOnLoopback(world, options, (request, response) =>
-    listener?.handle(request, response),
-  );
-  listener = new Listener(world, options.pages, server);
+  const server = await listenOnLoopback(world, options, {
+    onRequest: (request, response) => listener?.handle(request, response),
+    onTrouble: (trouble) => listener?.meet(trouble) ?? "",
+  });
+  listener = new Listener(world, options, server);
   return listener;
+}
+
+/** A sign-in that is waited for. */
+interface Pending {
+  readonly signIn: SignIn;
+  /** of its redirect URI */
+  readonly path: string;
+  readonly tell: Tell;
 }
 
 /** The listener that sign-ins come back to. */
@@ -52,24 +60,30 @@ export class Listener {
   readonly server: LoopbackServer;
   readonly #world: Net;
   readonly #pages: SignInPages;
+  readonly #scheme: "http" | "https";
   /** by the digest of the state: how long a search takes tells nothing of a state */
-  readonly #expected = new Map<string, { signIn: SignIn; place: string }>();
+  readonly #expected = new Map<string, Pending>();
   /** digests of states, the oldest first */
   readonly #ended = new Set<string>();
   readonly #redirects = new Map<string, LoopbackRedirect>();
   readonly #open = new Map<string, ResultPage>();
 
-  constructor(world: Net, pages: SignInPages, server: LoopbackServer) {
+  constructor(world: Net, { pages, keyPair }: ListenerOptions, server: LoopbackServer) {
     this.#world = world;
     this.#pages = pages;
+    this.#scheme = keyPair === undefined ? "http" : "https";
     this.server = server;
   }
 
-  /** From now on an answer to this sign-in is taken. */
-  expect(signIn: SignIn, redirect: LoopbackRedirect): void {
-    const place = placeOf(redirect);
-    this.#redirects.set(place, redirect);
-    this.#expected.set(digestOf(signIn.request.expected.state), { signIn, place });
+  /**
+   * From now on an answer to this sign-in is taken.
+   *
+   * @param tell told of what comes in the place of an answer
+   */
+  expect(signIn: SignIn, redirect: LoopbackRedirect, tell: Tell): void {
+    const { host, path } = redirect;
+    this.#redirects.set(host + path, redirect);
+    this.#expected.set(digestOf(signIn.request.expected.state), { signIn, path, tell });
   }
 
   /** From now on whoever comes back from this sign-in is told that it has ended. */
@@ -88,40 +102,59 @@ export class Listener {
 
   /** Answers one request; only a valid answer to a pending sign-in goes further than this. */
   handle(request: IncomingMessage, response: ServerResponse): void {
-    const callback = readCallback(request, this.#redirects.values(), this.server.port);
-    if (callback.is === "callback") {
-      this.#answer(callback, response);
+    const { method, url, headers, socket } = request;
+    const isUnencrypted = this.#scheme === "https" && !("encrypted" in socket);
+    const found = { method, url, headers, isUnencrypted };
+    if (isUnencrypted || !mayBeForm(found)) {
+      this.#answer(found, response);
       return;
     }
-    const page = callback.is === "otherPath" ? this.#open.get(request.url ?? "") : undefined;
-    if (page !== undefined) {
-      this.server.hold(request.socket);
-      response.writeHead(200, this.#headers("text/html"));
-      page.open(response, this.#pages.waiting());
-      return;
-    }
-    this.#world.trace(`the listener refused a request: ${callback.is}`);
-    if (callback.is === "otherMethod") response.setHeader("allow", "GET");
-    response
-      .writeHead(refusalStatus[callback.is], this.#headers("text/plain"))
-      .end(`${this.#pages.refusal(callback.is)}\n`);
+    readBody(request, formLimit).then((form) => this.#answer({ ...found, form }, response));
   }
 
-  #answer({ place, state, parameters }: FoundCallback, response: ServerResponse): void {
-    const digest = digestOf(state ?? "");
-    const expected = this.#expected.get(digest);
-    if (expected?.place !== place || !hasState(parameters, expected.signIn.request.expected)) {
-      const hasEnded = this.#ended.has(digest);
-      this.#world.trace(`the listener refused ${hasEnded ? "a late" : "another sign-in's"} answer`);
-      response
-        .writeHead(hasEnded ? 410 : 400, this.#headers("text/html"))
-        .end(hasEnded ? this.#pages.ended() : this.#pages.noAnswer(undefined));
-      return;
+  /**
+   * Tells those that are waited for of what came in the place of a request.
+   *
+   * @returns the same in plain text
+   */
+  meet(trouble: Trouble): string {
+    const what = troubleAnswer(trouble);
+    this.#miss(what, this.#expected.values());
+    return `${what.reason}; ${what.remedy}\n`;
+  }
+
+  #answer(request: CallbackRequest, response: ServerResponse): void {
+    const callback = readCallback(request, {
+      scheme: this.#scheme,
+      port: this.server.port,
+      redirects: [...this.#redirects.values()],
+      signInOf: (state) => {
+        const digest = digestOf(state);
+        return this.#expected.get(digest) ?? (this.#ended.has(digest) ? "ended" : undefined);
+      },
+    });
+    switch (callback.is) {
+      case "answer":
+        this.#take(callback, response);
+        return;
+      case "useless":
+        this.#refuse(callback, response);
+        return;
+      case "redirect":
+        response.writeHead(307, { ...this.#headers("text/plain"), location: callback.location });
+        response.end();
+        return;
+      case "other":
+        this.#show(request.url ?? "", callback, response);
     }
-    const took = expected.signIn.take(parameters);
+  }
+
+  #take(callback: Extract<Callback<Pending>, { is: "answer" }>, response: ServerResponse): void {
+    const { signIn: pending, parameters } = callback;
+    const took = pending.signIn.take(parameters);
     if (took.is === "rubbish") {
-      this.#world.trace("the listener refused an answer that is none");
-      response.writeHead(400, this.#headers("text/html")).end(this.#pages.noAnswer(took.reason));
+      const what = uselessAnswer(took.kind, took.reason);
+      this.#refuse({ is: "useless", status: 400, what, signIn: pending, isTold: true }, response);
       return;
     }
     const { page } = took;
@@ -130,19 +163,53 @@ export class Listener {
     response.writeHead(303, { ...this.#headers("text/plain"), location: page.path }).end();
   }
 
-  #headers(type: "text/html" | "text/plain"): Record<string, string> {
-    return {
-      "content-type": `${type}; charset=utf-8`,
-      "content-security-policy": this.#pages.policy,
-      "cache-control": "no-store",
-      "referrer-policy": "no-referrer",
-      "x-content-type-options": "nosniff",
-      "cross-origin-opener-policy": "same-origin",
-      "cross-origin-resource-policy": "same-origin",
-      connection: "close",
-    };
+  #refuse(callback: Extract<Callback<Pending>, { is: "useless" }>, response: ServerResponse): void {
+    const { status, what, signIn, isTold } = callback;
+    if (isTold) this.#miss(what, signIn === undefined ? this.#expected.values() : [signIn]);
+    this.#world.trace(`the listener refused a request: ${what.kind}`);
+    if (status === 405) response.setHeader("allow", allowed);
+    response.writeHead(status, this.#headers("text/html")).end(this.#pages.useless(what));
+  }
+
+  /** A page of the listener's, or nothing. */
+  #show(
+    path: string,
+    { status, refusal }: Extract<Callback<Pending>, { is: "other" }>,
+    response: ServerResponse,
+  ): void {
+    const page = refusal === "otherPath" ? this.#open.get(path) : undefined;
+    if (page !== undefined && response.socket !== null) {
+      this.server.hold(response.socket);
+      response.writeHead(200, this.#headers("text/html"));
+      page.open(response, this.#pages.waiting());
+      return;
+    }
+    this.#world.trace(`the listener refused a request: ${refusal}`);
+    if (status === 405) response.setHeader("allow", allowed);
+    response
+      .writeHead(status, this.#headers("text/plain"))
+      .end(`${this.#pages.refusal(refusal)}\n`);
+  }
+
+  /** What is of no use to anybody is told to all that wait, to each of them once. */
+  #miss(what: UselessAnswer, pending: Iterable<Pending>): void {
+    const { kind, reason, remedy, known } = what;
+    const isExpected = kind === "distrust";
+    const tells = [...pending].filter(({ signIn }) => signIn.miss(what)).map(({ tell }) => tell);
+    for (const tell of new Set(tells)) {
+      tell({ is: "uselessAnswer", reason, hint: known?.hint, remedy, isExpected });
+    }
+  }
+
+  #headers(type: "text/html" | "text/plain") {
+    return headersFor(this.#pages.policy, type);
   }
 }
+
+const allowed = "GET, POST";
+
+/** No answer is longer, with a code of several kilobytes; bytes. */
+const formLimit = 64 * 1024;
 
 function digestOf(state: string): string {
   return createHash("sha256").update(state).digest("base64");

@@ -1,10 +1,17 @@
-import { createServer as createHttpServer, type RequestListener, type Server } from "node:http";
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+} from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { MxtokenError } from "../errors.ts";
 import type { KeyPair } from "../store/certificate-files.ts";
 import { systemCode, systemReason } from "../system-error.ts";
 import type { Clock } from "../world/world.ts";
+import { Connections } from "./loopback-connections.ts";
+import type { Trouble } from "./result-page.ts";
 
 /** A server on 127.0.0.1 and, where there is IPv6, on ::1, with one port on both. */
 export interface LoopbackServer {
@@ -24,6 +31,13 @@ export interface LoopbackOptions {
   readonly port: number | undefined;
 }
 
+interface LoopbackUse {
+  /** also of requests that came by plain HTTP where TLS is spoken */
+  readonly onRequest: RequestListener;
+  /** returns what whoever came is told, in plain text */
+  onTrouble(trouble: Trouble): string;
+}
+
 /** Room for codes of several kilobytes; Node's own limit is 16 KiB for all headers together. */
 const maxHeaderSize = 32 * 1024;
 const attempts = 20;
@@ -36,15 +50,14 @@ const attempts = 20;
 export async function listenOnLoopback(
   world: Clock,
   { keyPair, port }: LoopbackOptions,
-  onRequest: RequestListener,
+  use: LoopbackUse,
 ): Promise<LoopbackServer> {
   const connections = new Connections(world);
+  const speak = speaker(keyPair, use);
   const start = async (address: string, wanted: number) => {
-    const server = createServer(keyPair, onRequest);
-    server.on("connection", (socket) => connections.add(socket));
-    // Without this, Node closes the connection of a CONNECT without an answer.
-    server.on("connect", (_request, socket) => {
-      socket.end("HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\nConnection: close\r\n\r\n");
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      connections.add(socket);
+      speak(socket);
     });
     await listen(server, address, wanted);
     return server;
@@ -78,15 +91,92 @@ export async function listenOnLoopback(
   }
 }
 
-function createServer(keyPair: KeyPair | undefined, onRequest: RequestListener): Server {
-  if (keyPair === undefined) return createHttpServer({ maxHeaderSize }, onRequest);
-  const options = {
-    maxHeaderSize,
-    key: keyPair.key.reveal(),
-    cert: keyPair.certificate,
-    minVersion: "TLSv1.2",
-  } as const;
-  return createHttpsServer(options, onRequest);
+/** RFC 8446 section 5.1: a TLS connection begins with a record of this type. */
+const handshakeRecord = 0x16;
+
+/** What to do with a new connection: TLS and plain HTTP are told apart by its first byte. */
+function speaker(keyPair: KeyPair | undefined, use: LoopbackUse): (socket: Socket) => void {
+  const http = createHttpServer({ maxHeaderSize }, use.onRequest);
+  const https =
+    keyPair &&
+    createHttpsServer(
+      {
+        maxHeaderSize,
+        key: keyPair.key.reveal(),
+        cert: keyPair.certificate,
+        minVersion: "TLSv1.2",
+      },
+      use.onRequest,
+    );
+  for (const server of [http, https]) {
+    // Without these, Node closes the connection without a word.
+    server?.on("connect", (_request, socket) => {
+      socket.end("HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\nConnection: close\r\n\r\n");
+    });
+    server?.on("clientError", (error, socket) => answerError(error, socket, use));
+  }
+  return (socket) => {
+    const goAway = () => socket.destroy();
+    socket.once("end", goAway);
+    socket.once("data", (first: Buffer) => {
+      socket.off("end", goAway);
+      socket.pause();
+      if (first[0] === handshakeRecord && https === undefined) {
+        use.onTrouble("otherScheme");
+        socket.destroy();
+        return;
+      }
+      socket.unshift(first);
+      (first[0] === handshakeRecord ? https : http)?.emit("connection", socket);
+      queueMicrotask(() => socket.resume());
+    });
+  };
+}
+
+/** The alerts of RFC 8446 section 6.2 that are about a certificate, in OpenSSL's words. */
+const distrust = /_ALERT_(?:BAD_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA|UNSUPPORTED_CERTIFICATE)$/;
+
+function answerError(error: Error, socket: Duplex, { onTrouble }: LoopbackUse): void {
+  const code = systemCode(error) ?? "";
+  if (distrust.test(code)) onTrouble("distrust");
+  if (!code.startsWith("HPE_") || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const isTooLong = code === "HPE_HEADER_OVERFLOW";
+  const text = isTooLong ? onTrouble("tooLong") : "";
+  socket.end(
+    [
+      `HTTP/1.1 ${isTooLong ? "431 Request Header Fields Too Large" : "400 Bad Request"}`,
+      "Content-Type: text/plain; charset=utf-8",
+      "X-Content-Type-Options: nosniff",
+      "Connection: close",
+      `Content-Length: ${Buffer.byteLength(text)}`,
+      `\r\n${text}`,
+    ].join("\r\n"),
+  );
+  // What is still on its way would have the answer dropped.
+  socket.resume();
+}
+
+/**
+ * The body of a request, which is read to its end in any case.
+ *
+ * @param limit bytes
+ * @returns undefined for a longer one
+ */
+export function readBody(request: IncomingMessage, limit: number): Promise<string | undefined> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  request.on("data", (piece: Buffer) => {
+    size += piece.length;
+    if (size <= limit) pieces.push(piece);
+  });
+  return new Promise((resolve) => {
+    request.once("end", () =>
+      resolve(size > limit ? undefined : Buffer.concat(pieces).toString("utf8")),
+    );
+  });
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {
@@ -119,67 +209,4 @@ async function closeAll(servers: readonly Server[], connections: Connections): P
   const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
   connections.closeAll();
   await Promise.all(closed);
-}
-
-/** A browser is done within a second, also through a tunnel. */
-const connectionPatience = 15_000;
-const connectionLimit = 200;
-
-/**
- * The open connections of a listener. None of them can keep others out: one that does not come to
- * its point is cut off after 15 s, and when there are too many, the oldest makes room.
- */
-class Connections {
-  readonly #world: Clock;
-  /** the oldest first */
-  readonly #open = new Map<string, Socket>();
-  readonly #held = new Set<string>();
-
-  constructor(world: Clock) {
-    this.#world = world;
-  }
-
-  /** @param socket as it was accepted, before any TLS */
-  add(socket: Socket): void {
-    const name = nameOf(socket);
-    const closed = new AbortController();
-    this.#open.set(name, socket);
-    // A peer that goes away in the middle is nobody's trouble.
-    socket.on("error", () => undefined);
-    socket.once("close", () => {
-      closed.abort();
-      // The peer may be back from the same port already.
-      if (this.#open.get(name) !== socket) return;
-      this.#open.delete(name);
-      this.#held.delete(name);
-    });
-    const cutOff = () => {
-      if (!this.#held.has(name)) socket.destroy();
-    };
-    this.#world.deadline(connectionPatience, closed.signal).addEventListener("abort", cutOff);
-    this.#makeRoom();
-  }
-
-  /** Keeps a connection whose answer takes its time. */
-  hold(socket: Socket): void {
-    this.#held.add(nameOf(socket));
-  }
-
-  closeAll(): void {
-    for (const socket of this.#open.values()) socket.destroy();
-  }
-
-  #makeRoom(): void {
-    for (const [name, socket] of this.#open) {
-      if (this.#open.size <= connectionLimit) return;
-      if (this.#held.has(name)) continue;
-      this.#open.delete(name);
-      socket.destroy();
-    }
-  }
-}
-
-/** The same for a connection and for the TLS connection inside it, while they are open. */
-function nameOf(socket: Socket): string {
-  return `${socket.remoteAddress} ${socket.remotePort}`;
 }

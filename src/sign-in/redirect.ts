@@ -1,4 +1,3 @@
-import type { IncomingMessage } from "node:http";
 import { MxtokenError } from "../errors.ts";
 
 /** A redirect URI on this machine (RFC 8252 section 7.3), where a listener can wait for the answer. */
@@ -87,64 +86,4 @@ function wishOf({ port, scheme }: ListenerSettings): string | undefined {
   if (port !== undefined) return `--port ${port}`;
   if (scheme === undefined) return undefined;
   return scheme === "http" ? "--local" : "--localssl";
-}
-
-/** Why a request gets no more than a few words. */
-export type Refusal = "otherHost" | "otherMethod" | "otherPath";
-
-/** What comes to a listener, as far as that can be said without knowing of any sign-in. */
-export type Callback =
-  /** `place` is the one of {@link placeOf}, and `state` is undefined where there is not just one */
-  | {
-      readonly is: "callback";
-      readonly place: string;
-      readonly state: string | undefined;
-      readonly parameters: URLSearchParams;
-    }
-  | { readonly is: Refusal };
-
-/** Where the answer to a redirect URI comes to, on a listener of its scheme and port. */
-export function placeOf({ host, path }: Pick<LoopbackRedirect, "host" | "path">): string {
-  return host + path;
-}
-
-/**
- * Reads one request: only GET on a redirect URI's path, on its host, is a callback (RFC 6749 section
- * 4.1.2). Whoever else comes, a program of this machine or a web page of another origin, learns
- * nothing and changes nothing.
- *
- * @param redirects those that are served here
- */
-export function readCallback(
-  request: Pick<IncomingMessage, "method" | "url" | "headers">,
-  redirects: Iterable<LoopbackRedirect>,
-  port: number,
-): Callback {
-  const here = [...redirects].filter((redirect) => isHost(request.headers.host, redirect, port));
-  if (here.length === 0) return { is: "otherHost" };
-  if (request.method !== "GET") return { is: "otherMethod" };
-  const [path = "", ...query] = (request.url ?? "").split("?");
-  const redirect = here.find((one) => one.path === path);
-  if (redirect === undefined) return { is: "otherPath" };
-  const parameters = new URLSearchParams(query.join("?"));
-  const [state, ...more] = parameters.getAll("state");
-  return {
-    is: "callback",
-    place: placeOf(redirect),
-    state: more.length === 0 ? state : undefined,
-    parameters,
-  };
-}
-
-/** Against names of other hosts that lead here (DNS rebinding). */
-function isHost(
-  host: string | undefined,
-  redirect: Pick<LoopbackRedirect, "scheme" | "host">,
-  port: number,
-): boolean {
-  const scheme = `${redirect.scheme}://`;
-  if (host === undefined || !URL.canParse(scheme + host)) return false;
-  const url = new URL(scheme + host);
-  const expected = new URL(`${scheme}${redirect.host}:${port}`);
-  return url.host === expected.host && url.pathname === "/" && url.username === "";
 }

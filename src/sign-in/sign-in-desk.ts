@@ -28,7 +28,7 @@ interface PendingSignIn {
   readonly redirectUri: string;
   /** undefined: nobody shall listen */
   readonly listenAt: LoopbackRedirect | undefined;
-  /** told of the listener's certificate, and of a listener that cannot be had */
+  /** told of the listener's certificate, of a listener that cannot be had, and of what is no answer */
   readonly tell: Tell;
 }
 
@@ -89,7 +89,7 @@ export class SignInDesk {
       },
     });
     this.#signIns.add(signIn);
-    held?.listener.expect(signIn, held.redirect);
+    held?.listener.expect(signIn, held.redirect, pending.tell);
     return signIn;
   }
 

@@ -9,7 +9,13 @@ import type { Secret } from "../secret.ts";
 import { Changes } from "../world/waiting.ts";
 import type { Clock } from "../world/world.ts";
 import { type PasteVerdict, readPaste } from "./paste.ts";
-import { ResultPage, type SignInPages, type SignInResult } from "./result-page.ts";
+import {
+  ResultPage,
+  type SignInPages,
+  type SignInResult,
+  type UselessAnswer,
+  uselessAnswer,
+} from "./result-page.ts";
 
 /** A code that came back, with what its exchange needs (RFC 6749 section 4.1.3, RFC 7636 section 4.5). */
 export interface CaughtCode {
@@ -66,6 +72,8 @@ const lineLimit = 1000;
 /** A sign-in that a person is asked for: its answers come back by its listener and by paste. */
 export class SignIn {
   readonly request: AuthorizationRequest;
+  /** what came in the place of an answer, the first of each kind */
+  readonly missed = new Map<string, UselessAnswer>();
   readonly #world: Clock;
   readonly #looks: SignInPages;
   readonly #owner: SignInOwner;
@@ -121,7 +129,10 @@ export class SignIn {
       throw new MxtokenError("signInNeeded", `nothing usable came in ${lineLimit} lines`);
     }
     const answer = orDeclined(() => readPaste(this.#lines, this.request.expected, ahead));
-    if (answer.is === "rubbish" || answer.is === "piece") return answer;
+    if (answer.is === "rubbish" || answer.is === "piece") {
+      this.missed.set("pasted", uselessAnswer("pasted", answer.reason));
+      return answer;
+    }
     this.#lines.length = 0;
     this.#push(answer);
     return { is: "taken", stateChecked: answer.is === "declined" || answer.stateChecked };
@@ -141,6 +152,13 @@ export class SignIn {
     this.#pages.push(page);
     this.#push({ ...answer, page });
     return { is: "taken", page };
+  }
+
+  /** Notes what came in the place of an answer; says whether it is the first of its kind, and still counts. */
+  miss(useless: UselessAnswer): boolean {
+    if (this.#end !== undefined || this.isWatched || this.missed.has(useless.kind)) return false;
+    this.missed.set(useless.kind, useless);
+    return true;
   }
 
   /**

@@ -3,7 +3,7 @@ import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { flowOf } from "../settings/provider.ts";
-import type { TokenNotes, TokenRecord } from "../token.ts";
+import type { RefusedGrant, TokenNotes, TokenRecord } from "../token.ts";
 import type { TokenIdentity } from "./token-file.ts";
 
 // What the tokens of an account are kept in, whatever that is. Nobody outside this room knows a path, a
@@ -71,8 +71,17 @@ export interface Entry {
    * @returns where, for sentences; undefined where nothing at all can be written
    */
   keepText(text: Secret): Promise<string | undefined>;
+  /** Where tokens of the same account were stored last, and still are, that is not here. */
+  elsewhere(): Promise<Elsewhere | undefined>;
   /** Where more tokens of this account are: such as were never proven, or could not be put in their place. */
   beside(): Promise<readonly string[]>;
+}
+
+/** Where tokens of an account are that are looked for in another place. */
+export interface Elsewhere {
+  readonly place: string;
+  /** that leads there, for sentences */
+  readonly option: string;
 }
 
 /** How a place is reserved. */
@@ -102,6 +111,11 @@ export interface OpenEntry {
    * stored, which stays as it is
    */
   commit(next: TokenRecord): Promise<void>;
+  /**
+   * Remembers, beside tokens that stay as they are, that the refresh token was refused; until others are
+   * stored. Never fails: what cannot be remembered is asked again.
+   */
+  noteRefusal(refusal: RefusedGrant): Promise<void>;
   /** Keeps it beside what is stored, for a person. @returns where, for sentences */
   keepBeside(next: TokenRecord): Promise<string>;
   /** Puts what is stored aside. @returns where it is now */

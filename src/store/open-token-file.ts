@@ -4,17 +4,20 @@ import { dirname } from "node:path";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { Secret } from "../secret.ts";
-import type { TokenRecord } from "../token.ts";
+import type { RefusedGrant, TokenRecord } from "../token.ts";
+import { textOf } from "../world/text.ts";
 import type { Clock, Host, World } from "../world/world.ts";
 import { contentOf, markTrouble, replaceByItself } from "./atomic.ts";
 import { checkTarget, syncDirectory, unwritable } from "./disk.ts";
 import type { OpenEntry, ReservedPlace } from "./entry.ts";
 import { keepElsewhere, keptPath } from "./kept-tokens.ts";
+import type { PlaceChange } from "./known-places.ts";
 import { type HeldLock, withLock } from "./lock.ts";
 import { temporaryPath } from "./places.ts";
 import { Reservation } from "./reservation.ts";
 import { digestOf, digestOfText, noTokens, ofNoPlace, restore, sealTokens } from "./restore.ts";
 import { groupId, makeDirectory } from "./rights.ts";
+import { withRefusal } from "./token-file.ts";
 
 /** A token file that is to be worked at. */
 export interface UsedTokenFile {
@@ -58,6 +61,8 @@ export async function withTokenFileLock<T>(
 export class OpenTokenFile implements OpenEntry {
   readonly record: TokenRecord | undefined;
   readonly isRestored: boolean;
+  /** what this has made of the place; undefined where it holds tokens as before, or none as before */
+  change: PlaceChange | undefined;
   readonly #world: Clock & Host;
   readonly #file: LockedFile;
   #reserved: Reservation | undefined;
@@ -79,6 +84,23 @@ export class OpenTokenFile implements OpenEntry {
     // What cannot be read is told from what may replace it by all of its text.
     const after = isReadable(this.record) ? digestOf(this.record) : digestIn(path, lock);
     await this.#put(path, next, after, after);
+    const { account, provider } = next.notes;
+    if (account === undefined) return;
+    this.change = { is: "stored", account: account.toLowerCase(), provider, place: path };
+  }
+
+  async noteRefusal(refusal: RefusedGrant): Promise<void> {
+    const { path, lock } = this.#file;
+    const reservation = this.#reserved;
+    if (reservation?.path !== path) return;
+    try {
+      const text = contentOf(path, lock)?.toString("utf8") ?? "";
+      if (digestOfText(text) !== digestOf(this.record)) return;
+      await reservation.fill(withRefusal(text, refusal));
+      await reservation.replace();
+    } catch {
+      await reservation.abandon();
+    }
   }
 
   async keepBeside(next: TokenRecord): Promise<string> {
@@ -93,6 +115,7 @@ export class OpenTokenFile implements OpenEntry {
   async moveBeside(): Promise<string> {
     const kept = keptPath(this.#world, this.#file.path);
     await rename(this.#file.path, kept);
+    this.change = { is: "removed", place: this.#file.path };
     return kept;
   }
 
@@ -109,6 +132,7 @@ export class OpenTokenFile implements OpenEntry {
     if ((await checkTarget(path)) === undefined) return;
     try {
       await unlink(path);
+      this.change = { is: "removed", place: path };
       await syncDirectory(this.#world, dirname(path));
     } catch (error) {
       throw unwritable(path, error);
@@ -161,7 +185,7 @@ function isReadable(record: TokenRecord | undefined): boolean {
 }
 
 function digestIn(path: string, lock: HeldLock): string {
-  return digestOfText(contentOf(path, lock)?.toString("utf8") ?? "");
+  return digestOfText(textOf(contentOf(path, lock)));
 }
 
 function isStill(path: string, expected: string, lock: HeldLock): boolean {

@@ -2,6 +2,7 @@ import { readFileSync, type Stats, statSync } from "node:fs";
 import { MxtokenError } from "../errors.ts";
 import { mayBeReadLater, systemCode, systemReason } from "../system-error.ts";
 import type { TokenRecord } from "../token.ts";
+import { decodeText, textOf } from "../world/text.ts";
 import type { Host } from "../world/world.ts";
 import type { HeldLock } from "./lock.ts";
 import { identityOf, notATokenFile, readTokenText, type TokenIdentity } from "./token-file.ts";
@@ -75,7 +76,12 @@ function readText(path: string, lock: HeldLock | undefined): FileRead | undefine
     const before = handedOn?.read;
     if (before !== undefined) handedOn = undefined;
     if (before?.path === path && before.signature === signature) return before;
-    const text = (lock?.fileOf(found)?.read() ?? readFileSync(path)).toString("utf8");
+    const bytes = lock?.fileOf(found)?.read() ?? readFileSync(path);
+    const text = textOf(bytes);
+    const decoded = decodeText(bytes);
+    if (decoded.is === "noText" && decoded.isKnown && isForeign(text)) {
+      throw other(`it ${decoded.why}`);
+    }
     const read = { path, text, writtenAt: found.mtimeMs, signature };
     if (handedOn !== undefined) handedOn.read = read;
     return read;
@@ -89,6 +95,12 @@ function readText(path: string, lock: HeldLock | undefined): FileRead | undefine
     const message = `cannot read ${path}${now}: ${systemReason(error)}`;
     throw new MxtokenError(kind, message, { facts: { path, code }, cause: error, hint });
   }
+}
+
+/** Whether it is no token file, also none that is damaged. */
+function isForeign(text: string): boolean {
+  const read = readTokenText(text);
+  return "is" in read && read.is === "other";
 }
 
 const notOurs = "whose file is it? run mxtoken as that user, or pass another --token-file";

@@ -85,6 +85,14 @@ export class Reservation {
     await syncDirectory(this.#world, dirname(path)).catch(() => undefined);
   }
 
+  /** Gives up what was put there and has not taken its place: it is no loss. */
+  async abandon(): Promise<void> {
+    await this.release();
+    if (this.#state !== "in use" || inodeOf(this.#temporary) !== this.#inode) return;
+    this.#state = "released";
+    await unlink(this.#temporary).catch(() => undefined);
+  }
+
   /** Gives the place back. Does nothing after something was put there. */
   async release(): Promise<void> {
     if (this.#state !== "empty") return;

@@ -2,6 +2,7 @@ import { constants, lstatSync, renameSync, type Stats, unlinkSync } from "node:f
 import type { Tell } from "../events.ts";
 import type { TokenRecord } from "../token.ts";
 import { sha256 } from "../world/builtins.ts";
+import { textOf } from "../world/text.ts";
 import type { Clock, Host } from "../world/world.ts";
 import { contentOf, markTrouble, putInPlace } from "./atomic.ts";
 import { checkTarget, OpenFile, unwritable } from "./disk.ts";
@@ -30,9 +31,9 @@ async function restoreNow(world: Clock & Host, path: string, tell: Tell): Promis
   // Whoever had to keep tokens elsewhere has left this one as well.
   if (left === undefined) return false;
   const target = await checkTarget(path);
-  const now = contentOf(path)?.toString("utf8") ?? "";
+  const now = textOf(contentOf(path));
   const current = digestOfText(now);
-  const text = isOurs(world, left, target) ? (contentOf(temporary)?.toString("utf8") ?? "") : "";
+  const text = isOurs(world, left, target) ? textOf(contentOf(temporary)) : "";
   const sealed = readSealedTokens(text);
   const kept = keptTexts(world, path).map((each) => readSealedTokens(each.text));
   const next = [sealed, ...kept].find((each) => each?.after === current);

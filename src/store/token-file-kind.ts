@@ -29,7 +29,7 @@ export const noteTitles = {
   verified: "Verified",
 } as const satisfies Record<keyof TokenNotes, string>;
 
-/** Titles of the comments that only a token file has, those of former versions among them. */
+/** Titles of the comments that only a token file has. */
 const titles: ReadonlySet<string> = new Set([...Object.values(noteTitles), "Refused", "Tokens"]);
 
 /** The first comment of ours, and of oauth2_imap's, whose blanks vary. */

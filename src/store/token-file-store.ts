@@ -1,11 +1,21 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { providerByName } from "../catalog/providers.ts";
 import type { Tell } from "../events.ts";
 import type { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
-import { believed, type TokenRecord } from "../token.ts";
+import { believed, type TokenNotes, type TokenRecord } from "../token.ts";
 import type { World } from "../world/world.ts";
-import { type Entry, type OpenEntry, type Owner, requireOwner, type TokenStore } from "./entry.ts";
+import {
+  belongsTo,
+  type Elsewhere,
+  type Entry,
+  type OpenEntry,
+  type Owner,
+  requireOwner,
+  type TokenStore,
+} from "./entry.ts";
+import type { PlaceChange } from "./known-places.ts";
 import type { HeldLock } from "./lock.ts";
 import type { UsedTokenFile } from "./open-token-file.ts";
 import { defaultTokenFile, temporaryPath } from "./places.ts";
@@ -14,7 +24,8 @@ import type { TokenIdentity } from "./token-file.ts";
 
 // Programs ask for a stored token every few minutes: what only a change needs is loaded when there is one.
 
-interface TokenFileSettings extends Pick<Settings, "address" | "home" | "tokenFile" | "group"> {
+interface TokenFileSettings
+  extends Pick<Settings, "address" | "home" | "tokenFile" | "group" | "provider"> {
   /** tokens that cannot be read may be replaced, and count as none */
   readonly startover?: boolean;
 }
@@ -84,7 +95,8 @@ class TokenFileEntry implements Entry {
     stop?: AbortSignal,
   ): Promise<T> {
     const { OpenTokenFile, withTokenFileLock } = await import("./open-token-file.ts");
-    return withTokenFileLock(this.#world, this.#used(stop), async (file) => {
+    let change: PlaceChange | undefined;
+    const edited = withTokenFileLock(this.#world, this.#used(stop), async (file) => {
       const record = await this.peek(file.lock);
       if (record !== undefined) requireOwner(this.place, record.notes, owner);
       const open = new OpenTokenFile(this.#world, file, record);
@@ -92,8 +104,39 @@ class TokenFileEntry implements Entry {
         return await work(open);
       } finally {
         await open.release();
+        change = open.change;
       }
     });
+    return edited.finally(async () => {
+      if (change === undefined) return;
+      const { notePlace } = await import("./known-places.ts");
+      await notePlace(this.#world, change);
+    });
+  }
+
+  async elsewhere(): Promise<Elsewhere | undefined> {
+    const { address, provider, tokenFile } = this.#settings;
+    const { knownPlaceOf } = await import("./known-places.ts");
+    const named = provider === undefined ? undefined : (providerByName(provider)?.name ?? provider);
+    const isWanted = (notes: TokenNotes) => named === undefined || belongsTo(notes, named);
+    const found = knownPlaceOf(this.#world, address.text, (known) => {
+      return known.place !== this.place && isWanted(known);
+    });
+    const place = found?.place ?? this.#usualPlace();
+    if (place === undefined) return undefined;
+    const home = dirname(dirname(place));
+    const isDefault = defaultTokenFile(this.#world, { address, home }) === place;
+    const instead = tokenFile === undefined ? "" : " instead of --token-file";
+    return { place, option: isDefault ? `--home ${home}${instead}` : `--token-file ${place}` };
+  }
+
+  /** What stands where everybody's tokens are by default, and was stored there before that was noted. */
+  #usualPlace(): string | undefined {
+    const { address, provider } = this.#settings;
+    const { dataDirectory: home } = this.#world;
+    if (home === undefined || provider !== undefined) return undefined;
+    const place = defaultTokenFile(this.#world, { address, home });
+    return place !== this.place && existsSync(place) ? place : undefined;
   }
 
   async keepText(text: Secret): Promise<string | undefined> {

@@ -1,7 +1,9 @@
+import type { Facts } from "../causes/cause.ts";
 import { MxtokenError } from "../errors.ts";
 import { harmless, Secret } from "../secret.ts";
-import { isoSeconds, type TokenNotes, type TokenRecord } from "../token.ts";
+import { isoSeconds, type RefusedGrant, type TokenNotes, type TokenRecord } from "../token.ts";
 import { sha256 } from "../world/builtins.ts";
+import { jsonObject } from "../world/http-answers.ts";
 import { judgeLines, type NoTokenFile, noteTitles, readComment } from "./token-file-kind.ts";
 
 /** What tells the tokens of a file from others, as digests: nobody has to keep a token for that. */
@@ -40,7 +42,10 @@ export function readTokenText(text: string): { readonly record: TokenRecord } | 
     const word = line.trim();
     return word === "" ? undefined : new Secret(word);
   });
-  return { record: { accessToken, refreshToken, notes: parseNotes(lines.slice(2)) } };
+  const comments = lines.slice(2);
+  const refusal = refusalIn(comments);
+  const record = { accessToken, refreshToken, notes: parseNotes(comments) };
+  return { record: refusal === undefined ? record : { ...record, refusal } };
 }
 
 /** What a person is told of a file that cannot be used as a token file. */
@@ -92,4 +97,53 @@ export function formatTokenFile(record: TokenRecord, seal?: string): string {
   const tokens = [record.accessToken.reveal(), record.refreshToken?.reveal() ?? ""];
   const sealed = seal === undefined ? [] : [seal];
   return `${[...tokens, explanation, ...sealed, ...comments].join("\n")}\n`;
+}
+
+// A refusal is remembered in a comment of the token file, `# Refused: TIME DIGEST {"host":…}`: whatever
+// reads the two lines passes it over, and whatever writes new ones leaves it out.
+
+const refusalTitle = "Refused";
+
+/** Of a server's words. */
+const wordLimit = 600;
+
+/** What is remembered of the facts. */
+const refusalTexts = ["host", "endpoint", "oauthError", "said"] as const;
+
+/** The comment that says it. */
+function formatRefusal({ at, request, facts }: RefusedGrant): string {
+  const { host, endpoint, status, oauthError, said } = facts;
+  const known = JSON.stringify({ host, endpoint, status, oauthError, said });
+  return `# ${refusalTitle}: ${isoSeconds(at)} ${request} ${known}`;
+}
+
+/**
+ * The refusal that the comments of a token file remember.
+ *
+ * @returns undefined where there is none that can be understood
+ */
+function refusalIn(lines: readonly string[]): RefusedGrant | undefined {
+  const comment = lines.map(readComment).findLast((each) => each?.title === refusalTitle);
+  const [, time = "", request = "", known = ""] =
+    /^(\S+) ([\da-f]{16}) (\{.*\})$/.exec(comment?.value ?? "") ?? [];
+  const at = Date.parse(time);
+  const members = jsonObject(known);
+  if (Number.isNaN(at) || members === undefined) return undefined;
+  const said = refusalTexts.flatMap((name) => {
+    const text = members[name];
+    return typeof text === "string" ? [[name, harmless(text, wordLimit)] as const] : [];
+  });
+  const { status } = members;
+  const facts: Facts = {
+    ...Object.fromEntries(said),
+    status: typeof status === "number" ? status : undefined,
+  };
+  return facts.host === undefined ? undefined : { at, request, facts };
+}
+
+/** The text of a token file, everything in it as it stands, with this refusal instead of another. */
+export function withRefusal(text: string, refusal: RefusedGrant): string {
+  const lines = text.split("\n").filter((line) => readComment(line)?.title !== refusalTitle);
+  while (lines.at(-1)?.trim() === "" && lines.length > 2) lines.pop();
+  return `${[...lines, formatRefusal(refusal)].join("\n")}\n`;
 }

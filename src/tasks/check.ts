@@ -1,11 +1,13 @@
-import { getFreshOne, noAccessToken, resolveMailboxToProve } from "../account/mailbox.ts";
+import { resolveMailboxToProve } from "../account/mailbox.ts";
 import type { Stored } from "../account/peek.ts";
+import { getFreshOne, noAccessToken } from "../account/stored.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { prove } from "../life/life.ts";
 import type { Finding } from "../mail-server.ts";
 import type { Mailbox } from "../mailbox.ts";
-import { opensMailbox, requireAccepted } from "../proof/proof.ts";
+import { knownEndOf } from "../proof/identity.ts";
+import { ofUnknownEnd, opensMailbox, requireAccepted } from "../proof/proof.ts";
 import type { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
 import { isoSeconds } from "../token.ts";
@@ -48,8 +50,12 @@ export async function check(
   const accessToken =
     used === undefined
       ? await tokenFromInput(world, tell, { what: "access token", foundRow })
-      : storedToken(world, used);
-  const proof = await prove({ world, account: { mailbox }, tell }, { accessToken });
+      : await storedToken(used);
+  const expiresAt = knownEndOf({ accessToken, notes: used?.record?.notes ?? {} });
+  const where = used === undefined ? "on standard input" : `in ${used.entry.place}`;
+  requireUnexpired(world, expiresAt, where);
+  const tried = await prove({ world, account: { mailbox }, tell }, { accessToken });
+  const proof = expiresAt === undefined ? ofUnknownEnd(tried) : tried;
   const { findings, otherAccount } = proof;
   const consequence = "nothing was changed";
   requireAccepted(mailbox, proof, { refused: consequence, unreachable: consequence });
@@ -59,19 +65,19 @@ export async function check(
   return {
     mailbox,
     tokenFile: used?.entry.place,
-    expiresAt: used?.record?.notes.expiresAt,
+    expiresAt,
     findings,
   };
 }
 
-function storedToken(world: Clock, { entry, record }: Stored): Secret {
-  const { place } = entry;
-  if (record?.accessToken === undefined) throw noAccessToken(place);
-  const { expiresAt } = record.notes;
-  if (expiresAt !== undefined && expiresAt <= world.now()) {
-    // A failed login would count against the mailbox.
-    const message = `the token in ${place} expired at ${isoSeconds(expiresAt)}`;
-    throw new MxtokenError("mailboxRefused", message, { hint: getFreshOne });
-  }
+async function storedToken({ entry, record }: Stored): Promise<Secret> {
+  if (record?.accessToken === undefined) throw await noAccessToken(entry);
   return record.accessToken;
+}
+
+/** A failed login would count against the mailbox. */
+function requireUnexpired(world: Clock, expiresAt: number | undefined, where: string): void {
+  if (expiresAt === undefined || expiresAt > world.now()) return;
+  const message = `the token ${where} expired at ${isoSeconds(expiresAt)}`;
+  throw new MxtokenError("mailboxRefused", message, { hint: getFreshOne });
 }

@@ -1,14 +1,15 @@
 import { type Account, resolveAccount } from "../account/account.ts";
 import type { Stored } from "../account/peek.ts";
-import { readStored } from "../account/stored.ts";
+import { orElsewhere, readStored } from "../account/stored.ts";
 import { isAppOnly } from "../catalog/provider-row.ts";
-import { MxtokenError, signInHint } from "../errors.ts";
+import { MxtokenError, signInHintOf } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { issueAndProve, refuseRefreshToken } from "../life/application.ts";
 import { acceptBrought } from "../life/brought.ts";
 import { type Life, lifeOf } from "../life/life.ts";
 import { renew } from "../life/renew.ts";
 import type { Finding } from "../mail-server.ts";
+import { knownEndOf } from "../proof/identity.ts";
 import { type Proof, proveByEvery, serversToAsk } from "../proof/proof.ts";
 import type { Settings } from "../settings/settings.ts";
 import { LineInput } from "../sign-in/line-input.ts";
@@ -71,9 +72,10 @@ export async function get(world: World, request: GetRequest, tell: Tell): Promis
   const renewed = await renewStored(life, stored);
   if (!("why" in renewed)) return renewed;
   const { why } = renewed;
+  tellOfOthers(renewed, tell);
   const input = new LineInput(world);
   try {
-    await requireSomebody(world, input, request, why);
+    await requireSomebody(world, input, request, renewed);
     return obtained(life, "signed in", await signIn(life, request, { input, redirect, why }));
   } finally {
     input.close();
@@ -112,32 +114,48 @@ async function takeOver(life: Life, { record }: Stored): Promise<Obtained> {
   const { foundRow } = account;
   const brought = await tokenFromInput(world, tell, { what: "refresh token", foundRow });
   if (!startover && record !== undefined && brought.equals(record.refreshToken)) {
-    const refreshed = await refresh(life, record);
+    // Whoever brings the token wants it to be tried.
+    const refreshed = await refresh(life, record, false);
     if (refreshed !== undefined) return refreshed;
   }
   return obtained(life, "refreshed", await acceptBrought(life, brought));
 }
 
 /** @returns undefined where there is no refresh token */
-async function refresh(life: Life, seen: TokenRecord): Promise<Obtained | undefined> {
-  const renewed = await renew(life, { proof: "before it is shown", seen });
+async function refresh(
+  life: Life,
+  seen: TokenRecord,
+  isRefusalHeeded: boolean,
+): Promise<Obtained | undefined> {
+  const renewed = await renew(life, { proof: "before it is shown", seen, isRefusalHeeded });
   if (renewed.is === "nothingToRenew") return undefined;
   const { record, proof = { findings: [] } } = renewed;
   const source = renewed.is === "byOther" ? "another process" : "refreshed";
   return obtained(life, source, { token: record.notes, proof });
 }
 
+/** Why only a person can help. */
+interface PersonNeeded {
+  readonly why: string;
+  /** there are no tokens here */
+  readonly missing?: MxtokenError;
+}
+
 /** @returns what came of the stored tokens, or why only a person can help */
-async function renewStored(
-  life: Life,
-  { record }: Stored,
-): Promise<Obtained | { readonly why: string }> {
+async function renewStored(life: Life, { record }: Stored): Promise<Obtained | PersonNeeded> {
   const { place } = life.entry;
   if (life.startover) return { why: "--startover ignores the stored tokens" };
-  if (record === undefined) return { why: `there are no tokens yet in ${place}` };
+  if (record === undefined) {
+    const missing = await orElsewhere(nothingYet(place), life.entry);
+    return { why: missing.message, missing };
+  }
   await proveStored(life, record);
   try {
-    return (await refresh(life, record)) ?? { why: `there is no refresh token in ${place}` };
+    // Who sits there has perhaps seen to it, and would else have to sign in for nothing.
+    const isHeeded = !isTerminal(life.world);
+    return (
+      (await refresh(life, record, isHeeded)) ?? { why: `there is no refresh token in ${place}` }
+    );
   } catch (error) {
     if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
     return { why: error.message };
@@ -146,12 +164,13 @@ async function renewStored(
 
 /** Only to tell the person: whatever comes out, a fresh token has the longest life before it. */
 async function proveStored({ world, account, tell }: Life, record: TokenRecord): Promise<void> {
-  const { accessToken, notes } = record;
+  const { accessToken } = record;
   const { mailbox } = account;
   if (accessToken === undefined) return;
-  if (notes.expiresAt !== undefined && notes.expiresAt <= world.now()) {
+  const expiresAt = knownEndOf(record);
+  if (expiresAt !== undefined && expiresAt <= world.now()) {
     // A failed login would count against the mailbox.
-    tell({ is: "storedExpired", expiresAt: notes.expiresAt });
+    tell({ is: "storedExpired", expiresAt });
     return;
   }
   if (mailbox.verify.length === 0) return;
@@ -165,14 +184,30 @@ async function requireSomebody(
   world: Terminal,
   input: LineInput,
   { timeout, mayAsk, signInCommand }: GetRequest,
-  why: string,
+  { why, missing }: PersonNeeded,
 ): Promise<void> {
-  const isTerminal = world.stdin.isTTY === true || world.stderr.isTTY === true;
-  const isSomebodyThere = isTerminal || timeout !== undefined;
+  const isSomebodyThere = isTerminal(world) || timeout !== undefined;
   if (mayAsk && (isSomebodyThere || !(await input.isAtEnd()))) return;
   const nobody = mayAsk ? ", and nobody is there" : "";
   throw new MxtokenError("signInNeeded", `a person must sign in${nobody}: ${why}`, {
-    hint: signInHint,
+    ...{ causeId: missing?.causeId, facts: missing?.facts },
+    hint: signInHintOf(missing),
     commands: [signInCommand()],
   });
+}
+
+/** Before somebody signs in for nothing. */
+function tellOfOthers({ missing }: PersonNeeded, tell: Tell): void {
+  const { option, elsewhere } = missing?.facts ?? {};
+  if (option !== undefined && elsewhere !== undefined) {
+    tell({ is: "tokensElsewhere", tokenFile: elsewhere, option });
+  }
+}
+
+function nothingYet(place: string): MxtokenError {
+  return new MxtokenError("signInNeeded", `there are no tokens yet in ${place}`);
+}
+
+function isTerminal({ stdin, stderr }: Terminal): boolean {
+  return stdin.isTTY === true || stderr.isTTY === true;
 }

@@ -89,12 +89,12 @@ export async function tokenFromInput(
     input.open();
     if (world.stdin.isTTY === true) tell({ is: "tokenWanted", what });
     const nothing = () => undefined;
-    const line = await within(world, patience, (stop) => input.next(stop), nothing);
-    if (line === undefined) throw new MxtokenError("usage", `no ${what} came on standard input`);
-    const text = line.replace(/^\uFEFF/, "");
+    const text = await within(world, patience, (stop) => input.next(stop), nothing);
+    if (text === undefined) throw new MxtokenError("usage", `no ${what} came on standard input`);
     const other = otherThanToken(text);
     if (!isTokenText(text) || other !== undefined) {
-      const why = other === undefined ? "" : `: it is ${other}`;
+      const seen = other ?? (text.includes("\0") ? "in UTF-32, or no text" : undefined);
+      const why = seen === undefined ? "" : `: it is ${seen}`;
       throw new MxtokenError("usage", `what came on standard input is no ${what}${why}`);
     }
     const token = new Secret(text);

@@ -1,6 +1,6 @@
 import { resolveAccount } from "../account/account.ts";
 import { ownerNamedBy, peekStored } from "../account/peek.ts";
-import { readStored } from "../account/stored.ts";
+import { orElsewhere, readStored } from "../account/stored.ts";
 import { isAppOnly } from "../catalog/provider-row.ts";
 import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
@@ -55,7 +55,7 @@ export async function revoke(world: World, request: RevokeRequest, tell: Tell): 
 async function revokeAndRemove(world: World, settings: Settings, tell: Tell): Promise<Removed> {
   const first = await readStored(world, { settings }, tell);
   if (first.record === undefined && settings.provider === undefined) {
-    throw nothingToRevoke(first.entry);
+    throw await nothingToRevoke(first.entry);
   }
   const request = { settings, purpose: "revoke" } as const;
   const { account, stored } = await resolveAccount(world, request, first, tell);
@@ -63,7 +63,7 @@ async function revokeAndRemove(world: World, settings: Settings, tell: Tell): Pr
   const life = lifeOf(world, account, stored, tell);
   return entry.edit(account.owner, async (open) => {
     const { record } = open;
-    if (record === undefined) throw nothingToRevoke(entry);
+    if (record === undefined) throw await nothingToRevoke(entry);
     // Before anything is revoked: what cannot be removed would hold tokens that are dead.
     await open.prepareRemoval();
     const isRevoked = await revokeAtProvider(life, record);
@@ -77,7 +77,7 @@ async function removeOnly(world: World, settings: Settings, tell: Tell): Promise
   const { entry } = await peekStored(world, settings, tell);
   return entry.edit(ownerNamedBy(settings), async (open) => {
     const { record } = open;
-    if (record === undefined || !isOfProvider(record, settings)) throw nothingToRevoke(entry);
+    if (record === undefined || !isOfProvider(record, settings)) throw await nothingToRevoke(entry);
     await open.remove();
     return { entry, record, isRevoked: false };
   });
@@ -141,8 +141,10 @@ function kept({ place }: Entry, error: unknown): unknown {
   });
 }
 
-function nothingToRevoke({ place }: Entry): MxtokenError {
+function nothingToRevoke(entry: Entry): Promise<MxtokenError> {
+  const { place } = entry;
   const message = `there are no tokens in ${place}, so nothing is revoked`;
   const hint = "is the address right, and --home or --token-file the one that it was stored with?";
-  return new MxtokenError("configuration", message, { facts: { path: place }, hint });
+  const details = { facts: { path: place }, hint };
+  return orElsewhere(new MxtokenError("configuration", message, details), entry);
 }

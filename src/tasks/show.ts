@@ -1,14 +1,15 @@
 import { resolveAccount } from "../account/account.ts";
 import { peekStored, type Stored } from "../account/peek.ts";
-import { readStored } from "../account/stored.ts";
+import { noRefreshToken, nothingStored, readStored } from "../account/stored.ts";
 import { isAppOnly } from "../catalog/provider-row.ts";
-import { MxtokenError, signInHint } from "../errors.ts";
+import { MxtokenError, signInHintOf } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { refuseRefreshToken, requestForApplication } from "../life/application.ts";
 import { refreshBrought } from "../life/brought.ts";
 import { type Freshness, fresh, isFresh, type ShownToken, shownToken } from "../life/fresh.ts";
 import { type Life, lifeOf, recordOf } from "../life/life.ts";
-import { noRefreshToken, nothingStored, renew } from "../life/renew.ts";
+import { renew } from "../life/renew.ts";
+import { knownEndOf } from "../proof/identity.ts";
 import { explicitProvider, flowWanted } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { TokenRecord } from "../token.ts";
@@ -52,7 +53,7 @@ export async function show(world: World, request: ShowRequest, tell: Tell): Prom
     return shownToken(settings, issued);
   } catch (error) {
     if (!(error instanceof MxtokenError) || error.code !== "signInNeeded") throw error;
-    throw error.with({ hint: signInHint, commands: [request.signInCommand] });
+    throw error.with({ hint: signInHintOf(error), commands: [request.signInCommand] });
   }
 }
 
@@ -79,12 +80,12 @@ async function freshlyIssued(
   const needsRecord = !isForApplication && !refreshTokenFromInput;
   // Nobody has to be asked for the provider of nothing; --provider may have an entry of its own.
   if (needsRecord && first.record === undefined && settings.provider === undefined) {
-    throw nothingStored(first.entry);
+    throw await nothingStored(first.entry);
   }
   const accountRequest = { settings, purpose: "refresh" } as const;
   const { account, stored } = await resolveAccount(world, accountRequest, first, tell);
   // Before a place for its lock is made.
-  if (needsRecord && stored.record === undefined) throw nothingStored(stored.entry);
+  if (needsRecord && stored.record === undefined) throw await nothingStored(stored.entry);
   const life = lifeOf(world, account, stored, tell);
   if (isAppOnly(account.client.flow)) {
     refuseRefreshToken(refreshTokenFromInput);
@@ -112,13 +113,17 @@ async function refreshAndShow(
     // Another process may have refreshed it while the lock was waited for.
     unless: (record) => !isInAnyCase && isFresh(world, record, minLife),
     lineOne: nocache ? "left" : "replaced",
+    // Whoever brings the token wants it to be tried.
+    isRefusalHeeded: nocache || !isInAnyCase,
   });
   const { record } = renewed;
-  if (record === undefined) throw nothingStored(entry);
+  if (record === undefined) throw await nothingStored(entry);
   const { expiresAt } = record.notes;
   if (renewed.is === "nothingToRenew") {
     // Nobody knows when it ends, and there is no other.
-    const isAllThereIs = record.accessToken !== undefined && expiresAt === undefined;
+    const end = knownEndOf(record);
+    const isOver = end !== undefined && end <= world.now();
+    const isAllThereIs = record.accessToken !== undefined && expiresAt === undefined && !isOver;
     if (isAllThereIs && !isInAnyCase) return record;
     throw noRefreshToken(entry);
   }
@@ -140,6 +145,7 @@ async function showForApplication(life: Life, request: ShowRequest): Promise<Tok
       proof: "none",
       unless: (record) => isFresh(life.world, record, request.minLife),
       lineOne: "replaced",
+      isRefusalHeeded: false,
     });
     if (renewed.is === "nothingToRenew") throw new MxtokenError("defect", "no token was issued");
     return renewed.record;

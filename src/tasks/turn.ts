@@ -1,13 +1,14 @@
 import { type Account, resolveAccount } from "../account/account.ts";
 import type { Stored } from "../account/peek.ts";
-import { readStored } from "../account/stored.ts";
+import { noRefreshToken, nothingStored, readStored } from "../account/stored.ts";
 import { isAppOnly } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import { issueAndProve } from "../life/application.ts";
 import { type Life, lifeOf, prove, recordOf } from "../life/life.ts";
-import { noRefreshToken, nothingStored, type Renewal, renew } from "../life/renew.ts";
+import { type Renewal, renew } from "../life/renew.ts";
 import type { Finding } from "../mail-server.ts";
+import { knownEndOf } from "../proof/identity.ts";
 import { requireAccepted, resultOf } from "../proof/proof.ts";
 import { flowWanted } from "../settings/provider.ts";
 import type { Settings } from "../settings/settings.ts";
@@ -26,6 +27,8 @@ export interface TurnRequest {
   readonly proves: boolean;
   /** whether this process has replaced the token file before */
   readonly isPlaceKnown: boolean;
+  /** whether the server is not asked again shortly after it has refused the refresh token */
+  readonly isRefusalHeeded: boolean;
   /** told when nobody at the provider is asked any more, and the rest is storing */
   onLastAnswer?(): void;
 }
@@ -83,7 +86,7 @@ export async function takeTurn(world: World, request: TurnRequest, tell: Tell): 
     provider: account?.mailbox.provider,
     server: account === undefined ? undefined : new URL(account.client.tokenEndpoint).host,
     isLookedAt: after.error === undefined,
-    life: tokenLifeOf(after.record),
+    life: lifeOfStored(after.record),
     identity,
     isAskable: identity !== undefined || isAppOnly(flow),
     isRenewed: step.isRenewed || (begun.isRenewing === true && failed !== undefined),
@@ -115,19 +118,19 @@ async function work(world: World, request: TurnRequest, begun: Begun, tell: Tell
   begun.stored = first;
   const isNamed = settings.provider !== undefined || settings.flow !== undefined;
   // Nobody has to be asked for the provider of nothing.
-  if (!isNamed && first.record === undefined) throw nothingStored(first.entry);
+  if (!isNamed && first.record === undefined) throw await nothingStored(first.entry);
   const accountRequest = { settings, purpose: "refresh" } as const;
   const { account, stored } = await resolveAccount(world, accountRequest, first, tell);
   begun.stored = stored;
   begun.account = account;
   const life = lifeOf(world, account, stored, tell);
   const { record, entry } = stored;
-  if (record === undefined && !isAppOnly(account.client.flow)) throw nothingStored(entry);
+  if (record === undefined && !isAppOnly(account.client.flow)) throw await nothingStored(entry);
   const renewing = () => {
     begun.isRenewing = true;
     return renewStored(life, request, record);
   };
-  const tokenLife = tokenLifeOf(record);
+  const tokenLife = lifeOfStored(record);
   if (request.isDue(tokenLife) || record?.accessToken === undefined) return renewing();
   const nothing = { record, isRenewed: false, findings: undefined };
   // A failed login would count against the mailbox.
@@ -149,7 +152,7 @@ async function renewStored(
   seen: TokenRecord | undefined,
 ): Promise<Step> {
   const { account, entry, tell } = life;
-  const { isPlaceKnown } = request;
+  const { isPlaceKnown, isRefusalHeeded } = request;
   const isForApplication = isAppOnly(account.client.flow);
   // Where nothing is proven, both lines are stored at once.
   const proves = request.proves && account.mailbox.verify.length > 0;
@@ -158,10 +161,16 @@ async function renewStored(
     const record = recordOf(life, token, proof, undefined);
     return { record, isRenewed: true, findings: proof.findings };
   }
-  if (seen === undefined && !isForApplication) throw nothingStored(entry);
+  if (seen === undefined && !isForApplication) throw await nothingStored(entry);
   const how: Renewal =
     proves && seen !== undefined
-      ? { proof: "before it is shown", seen, isPlaceKnown, isStoredWithoutProof: true }
+      ? {
+          proof: "before it is shown",
+          seen,
+          isPlaceKnown,
+          isRefusalHeeded,
+          isStoredWithoutProof: true,
+        }
       : {
           proof: "none",
           by: isForApplication ? "application" : "refresh",
@@ -169,14 +178,15 @@ async function renewStored(
           unless: (record) =>
             !isForApplication &&
             record.accessToken !== undefined &&
-            !request.isDue(tokenLifeOf(record)),
+            !request.isDue(lifeOfStored(record)),
           lineOne: "replaced",
           isPlaceKnown,
+          isRefusalHeeded,
           onLastAnswer: () => request.onLastAnswer?.(),
         };
   const renewed = await renew(life, how);
   if (renewed.is === "nothingToRenew") {
-    throw renewed.record === undefined ? nothingStored(entry) : noRefreshToken(entry);
+    throw renewed.record === undefined ? await nothingStored(entry) : noRefreshToken(entry);
   }
   const { record, proof } = renewed;
   if (renewed.is === "byOther" && proof === undefined) tell({ is: "otherRefreshed" });
@@ -193,4 +203,11 @@ async function lookAfter(
     const isAway = error instanceof MxtokenError && error.code === "unreachable";
     return isAway ? { record: undefined, error } : { record: undefined };
   }
+}
+
+/** Where no note says when it ends, the token itself may. */
+function lifeOfStored(record: TokenRecord | undefined): TokenLife | undefined {
+  if (record === undefined) return undefined;
+  const notes = { ...record.notes, expiresAt: knownEndOf(record) };
+  return tokenLifeOf({ ...record, notes });
 }

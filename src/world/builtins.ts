@@ -39,17 +39,56 @@ export async function systemResolvers(): Promise<readonly string[]> {
 }
 
 /**
- * Node leaves out the zone of a link-local resolver, without which it cannot be reached.
+ * Node leaves out the zone of a link-local resolver (RFC 4007), without which it cannot be reached, and
+ * names two of one address on two interfaces once. It knows better than resolv.conf which lines count.
  *
+ * @param servers as Node names them
  * @param configuration resolv.conf, where there is one
  */
 export function withZones(servers: readonly string[], configuration: string): string[] {
-  const zones = new Map(
-    [...configuration.matchAll(/^\s*nameserver\s+([^\s%]+)(%\S+)/gm)].map(
-      ([, address = "", zone = ""]) => [address.toLowerCase(), `${address}${zone}`],
-    ),
-  );
-  return servers.map((server) => zones.get(server) ?? server);
+  const named = servers.map(readServer);
+  const listed = nameserversIn(configuration)
+    .map(readServer)
+    .filter(({ place }) => named.some((each) => each.place === place));
+  const zonedOf = (server: Nameserver) => listed.filter(({ place }) => place === server.place);
+  // Not every system takes its resolvers from there.
+  const isSource = named.every((server) => zonedOf(server).length > 0);
+  const inOrder = named.flatMap((server) => {
+    const zoned = zonedOf(server);
+    return zoned.length > 0 ? zoned : [server];
+  });
+  return [...new Set((isSource ? listed : inOrder).map(({ text }) => text))];
+}
+
+/** A resolver with an address in canonical form (RFC 5952). */
+interface Nameserver {
+  /** address and port */
+  readonly place: string;
+  /** the same with the zone */
+  readonly text: string;
+}
+
+/** resolv.conf(5); c-ares takes several addresses in a line as well. */
+function nameserversIn(configuration: string): string[] {
+  const lines = configuration.matchAll(/^[ \t]*nameserver[ \t]+([^#;\n]*)/gm);
+  return [...lines].flatMap(([, rest = ""]) => rest.split(/[\s,]+/).filter(Boolean));
+}
+
+/** `IP`, `IP%ZONE`, `[IPV6%ZONE]:PORT`, or c-ares' `[IPV6]:PORT%ZONE`. */
+function readServer(server: string): Nameserver {
+  const pattern = /^(?:\[(?<inside>[^\]]+)\](?::(?<port>\d+))?(?<behind>%.+)?|(?<bare>.+))$/;
+  const { inside, port, behind = "", bare = "" } = pattern.exec(server)?.groups ?? {};
+  const [written = "", zone] = `${inside ?? bare}${behind}`.split("%");
+  const address = canonical(written);
+  const zoned = zone === undefined ? address : `${address}%${zone}`;
+  return port === undefined || port === "53"
+    ? { place: address, text: zoned }
+    : { place: `[${address}]:${port}`, text: `[${zoned}]:${port}` };
+}
+
+function canonical(address: string): string {
+  const url = `http://[${address}]/`;
+  return URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : address;
 }
 
 /** The contexts that were made, by what they trust beside Node's own list. */

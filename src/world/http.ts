@@ -1,9 +1,9 @@
 import { setFlagsFromString } from "node:v8";
-import type { Pool as UndiciPool } from "undici";
 import { explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
-import { trustAlso } from "./builtins.ts";
-import { decode, upTo, withoutInterim } from "./http-answers.ts";
+import { unlessStopped } from "./connecting.ts";
+import { decode, upTo } from "./http-answers.ts";
+import { connectorFor, placeOf } from "./http-connector.ts";
 import { networkError } from "./network-error.ts";
 import type { Environment, HttpPool, HttpReply, HttpRequest } from "./world.ts";
 
@@ -58,88 +58,54 @@ export function httpPool(env: Environment): HttpPool {
 }
 
 /**
- * undici's own client: it takes a certificate authority and a proxy on every Node version, follows no
- * redirect, and never sends a request again, which its fetch does after a status 421.
+ * undici's own client: it takes a certificate authority and connections of ours on every Node version,
+ * follows no redirect, and never sends a request again, which its fetch does after a status 421.
  */
 async function dispatcherFor(ca: string | undefined, env: Environment) {
-  const { default: EnvHttpProxyAgent } = await import(
-    "undici/lib/dispatcher/env-http-proxy-agent.js"
-  );
-  const secureContext = trustAlso(ca, env["NODE_EXTRA_CA_CERTS"]);
-  // Said aloud, because NODE_TLS_REJECT_UNAUTHORIZED=0 would switch it off.
-  const tls = {
-    rejectUnauthorized: true,
-    ...(secureContext === undefined ? {} : { secureContext }),
-  };
-  const proxy = proxyOf(env);
-  if (proxy !== undefined) await learnToConnect();
-  return new EnvHttpProxyAgent({
+  const { default: Agent } = await import("undici/lib/dispatcher/agent.js");
+  const { connect, end } = await connectorFor(ca, env);
+  const dispatcher = new Agent({
     // How long an answer may take, the request's signal says.
     headersTimeout: 0,
     bodyTimeout: 0,
     keepAliveTimeout: idleLimit,
     keepAliveMaxTimeout: idleLimit,
     maxHeaderSize: headerLimit,
-    factory: await poolFactory(),
-    connect: tls,
-    requestTls: tls,
-    proxyTls: tls,
-    // Empty strings switch the agent's own look into the environment off.
-    httpProxy: "",
-    httpsProxy: proxy ?? "",
-    noProxy: noProxyOf(env),
+    connect,
   });
-}
-
-/** Connections as undici makes them, without the interim responses that it does not take. */
-async function poolFactory() {
-  const { default: Pool } = await import("undici/lib/dispatcher/pool.js");
-  const { default: buildConnector } = await import("undici/lib/core/connect.js");
-  return (origin: string | URL, { connect, ...options }: UndiciPool.Options) => {
-    const make = typeof connect === "function" ? connect : buildConnector(connect ?? {});
-    return new Pool(origin, {
-      ...options,
-      connect: (target, callback) =>
-        make(target, (...[error, socket]) => {
-          if (error === null) callback(null, withoutInterim(socket));
-          else callback(error, null);
-        }),
-    });
+  return {
+    dispatcher,
+    async destroy() {
+      end();
+      await dispatcher.destroy();
+    },
   };
-}
-
-function noProxyOf(env: Environment): string {
-  return env["no_proxy"] ?? env["NO_PROXY"] ?? "";
 }
 
 /** Loaded once: even to find out that it is loaded already takes its time. */
 let sender: Promise<typeof import("undici/lib/api/api-request.js")> | undefined;
 
 async function sendThrough(
-  dispatcher: Awaited<ReturnType<typeof dispatcherFor>>,
+  { dispatcher }: Awaited<ReturnType<typeof dispatcherFor>>,
   request: HttpRequest,
   env: Environment,
 ): Promise<HttpReply> {
   sender ??= import("undici/lib/api/api-request.js");
   const { default: send } = await sender;
-  const { origin, host, hostname, pathname, search } = new URL(request.url);
-  const proxy = proxyOf(env);
-  const isDirect =
-    proxy === undefined ||
-    noProxyOf(env)
-      .split(/[,\s]+/)
-      .includes(hostname);
-  const where = isDirect ? host : `${host} (HTTPS_PROXY is ${new URL(proxy).host})`;
+  const url = new URL(request.url);
+  const where = placeOf(url, env);
   try {
-    const response = await send.call(dispatcher, {
-      origin,
-      path: `${pathname}${search}`,
+    // While it connects, undici does not look at the signal.
+    const sent = send.call(dispatcher, {
+      origin: url.origin,
+      path: `${url.pathname}${url.search}`,
       method: request.method,
       // RFC 9110 section 12.5.3; it is decoded all the same.
       headers: { "accept-encoding": "identity", ...request.headers },
       body: request.body ?? null,
       signal: request.signal,
     });
+    const response = await unlessStopped(sent, request.signal);
     const raw = await upTo(bodyLimit, response.body, request.signal);
     const headers = new Headers();
     for (const [name, value] of Object.entries(response.headers)) {
@@ -150,6 +116,7 @@ async function sendThrough(
     const body = bytes.toString(undecoded === undefined ? "utf8" : "base64");
     return { status: response.statusCode, headers, body, truncated, undecoded };
   } catch (error) {
+    if (error instanceof MxtokenError) throw error;
     if (request.signal.aborted) {
       const facts = { host: where, code: "ETIMEDOUT", isInDoubt: true };
       throw new MxtokenError("unreachable", `cannot reach ${where}: nobody answered in time`, {
@@ -159,27 +126,4 @@ async function sendThrough(
     }
     throw networkError(where, error);
   }
-}
-
-/** Its index would give every dispatcher this method, by which a proxy is asked for a tunnel. */
-async function learnToConnect(): Promise<void> {
-  const { default: Dispatcher } = await import("undici/lib/dispatcher/dispatcher.js");
-  const { default: connect } = await import("undici/lib/api/api-connect.js");
-  Object.assign(Dispatcher.prototype, { connect });
-}
-
-/**
- * The proxy that the environment names for HTTPS; `host:port` without a scheme is a common way to
- * write it.
- *
- * @throws MxtokenError `configuration`
- */
-export function proxyOf(env: Environment): string | undefined {
-  const text = (env["https_proxy"] ?? env["HTTPS_PROXY"])?.trim();
-  const isUnused = (env["no_proxy"] ?? env["NO_PROXY"])?.trim() === "*";
-  if (text === undefined || text === "" || isUnused) return undefined;
-  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`;
-  if (URL.canParse(url) && ["http:", "https:"].includes(new URL(url).protocol)) return url;
-  // The text is not shown: it may hold a password.
-  throw new MxtokenError("configuration", "HTTPS_PROXY must look like http://host:3128");
 }

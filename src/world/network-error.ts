@@ -1,8 +1,10 @@
 import { constants } from "node:os";
-import type { CauseRow } from "../causes/cause.ts";
+import type { CauseRow, Facts } from "../causes/cause.ts";
 import { certificateRows, networkRows } from "../causes/connection-rows.ts";
 import { causeOf, explained, fitting } from "../causes/diagnose.ts";
+import { proxyRows } from "../causes/proxy-rows.ts";
 import { MxtokenError } from "../errors.ts";
+import { hostAndPort, type ProxyServer } from "../proxy.ts";
 
 /** Codes of undici that say it was not asked as it wants to be. */
 const misuse: ReadonlySet<string> = new Set([
@@ -27,42 +29,73 @@ const systemCodes: ReadonlySet<string> = new Set([
   ...["ENOTFOUND", "ENODATA", "EREFUSED", "ESERVFAIL", "EBADRESP", "ECANCELLED"],
 ]);
 
+/** A failure in Node's form, for {@link networkError}. */
+export function connectionError(code: string, cause?: unknown): Error {
+  return Object.assign(new Error(code, { cause }), { code });
+}
+
+/** The way to a server ends at the proxy. */
+export class ProxyFailure extends Error {
+  readonly proxy: ProxyServer;
+  /** what the proxy answered; without a code, it was not reached, and the error's cause says why */
+  readonly facts: Facts;
+
+  constructor(proxy: ProxyServer, facts: Facts, cause?: unknown) {
+    super("the proxy opens no tunnel", { cause });
+    this.proxy = proxy;
+    this.facts = {
+      ...{ proxy: hostAndPort(proxy), setting: proxy.setting },
+      ...{ isWithoutCredentials: proxy.credentials === undefined, isInDoubt: false },
+      ...facts,
+    };
+  }
+}
+
 /**
  * Says why a connection to `where` (host or host:port) could not be made or broke off, from
  * Node's, undici's or imapflow's error. A certificate's failure is named as such: it is never
- * retried without verification.
+ * retried without verification. Where a proxy was not reached, it is the proxy's.
  *
  * @throws the error itself where its code is no network's: it is a defect of ours, and says nothing
  * about the server
  */
 export function networkError(where: string, error: unknown): MxtokenError {
-  const codes = [...codesOf(error)];
-  const certificate = firstKnown(certificateRows, codes);
+  const failure = error instanceof ProxyFailure ? error : undefined;
+  const known = { host: where, ...failure?.facts };
+  const isProxyReached = failure === undefined || failure.facts.code !== undefined;
+  const place = isProxyReached ? where : `the proxy ${known.proxy} (${known.setting})`;
+  const codes = failure?.facts.code === undefined ? [...codesOf(error)] : [failure.facts.code];
+  const certificate = firstKnown(certificateRows, codes, known);
   if (certificate !== undefined) {
-    const { code, row } = certificate;
-    const facts = { host: where, code };
-    const message = `the certificate of ${where} cannot be trusted: ${causeOf(row, facts)} (${code})`;
+    const { row, facts } = certificate;
+    const message = `the certificate of ${place} cannot be trusted: ${causeOf(row, facts)} (${facts.code})`;
     return new MxtokenError("unreachable", message, { cause: error, ...explained(row.id, facts) });
   }
-  const network = firstKnown(networkRows, codes);
+  const network = firstKnown([...networkRows, ...proxyRows], codes, known);
   if (network !== undefined) {
-    const { code, row } = network;
-    const facts = { host: where, code, isInDoubt: row.id === "connection-dropped" };
-    const message = `cannot reach ${where}: ${causeOf(row, facts)}`;
+    const { row } = network;
+    const isInDoubt = row.id === "connection-dropped" && failure === undefined;
+    const facts = { ...network.facts, isInDoubt };
+    const message = `cannot reach ${place}: ${causeOf(row, facts)}`;
     return new MxtokenError("unreachable", message, { cause: error, ...explained(row.id, facts) });
   }
   const code = codes.find(
     (each) => !misuse.has(each) && (systemCodes.has(each) || networkCode.test(each)),
   );
   if (code === undefined) throw error;
-  const message = `cannot reach ${where}: the connection failed (${code})`;
-  return new MxtokenError("unreachable", message, { cause: error, facts: { host: where, code } });
+  const message = `cannot reach ${place}: the connection failed (${code})`;
+  return new MxtokenError("unreachable", message, { cause: error, facts: { ...known, code } });
 }
 
-function firstKnown<Row extends CauseRow>(rows: readonly Row[], codes: readonly string[]) {
+function firstKnown<Row extends CauseRow>(
+  rows: readonly Row[],
+  codes: readonly string[],
+  known: Facts,
+) {
   for (const code of codes) {
-    const [row] = fitting(rows, { code });
-    if (row !== undefined) return { code, row };
+    const facts = { ...known, code };
+    const [row] = fitting(rows, facts);
+    if (row !== undefined) return { facts, row };
   }
   return undefined;
 }

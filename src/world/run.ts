@@ -3,6 +3,7 @@ import { access } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { systemCode, systemReason } from "../system-error.ts";
 import { withoutSecrets } from "./builtins.ts";
+import { textOf } from "./text.ts";
 import type { Child, CommandResult, Ending, Environment, Runnable, RunOptions } from "./world.ts";
 
 /** Runs a program without a shell, or a command line with one; its standard error is the user's. */
@@ -23,11 +24,12 @@ export function run(
       ? spawn(command.shell, { shell: true, ...options })
       : spawn(command.file, [...command.args], options);
   return new Promise((resolve, reject) => {
-    let stdout = "";
-    child.stdout.setEncoding("utf8");
-    child.stdout.on("data", (chunk: string) => {
-      stdout += chunk;
-      if (stdout.length > 1024 * 1024) giveUp();
+    const pieces: Buffer[] = [];
+    let size = 0;
+    child.stdout.on("data", (piece: Buffer) => {
+      pieces.push(piece);
+      size += piece.length;
+      if (size > 1024 * 1024) giveUp();
     });
     // A shell's own children live on after it; without a reader they end, or are not waited for.
     const giveUp = () => {
@@ -39,7 +41,7 @@ export function run(
     child.on("error", reject);
     child.on("close", (status) => {
       signal.removeEventListener("abort", giveUp);
-      resolve({ status, stdout });
+      resolve({ status, stdout: textOf(Buffer.concat(pieces)) });
     });
   });
 }

@@ -1,7 +1,7 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { keepSecrets, systemResolvers, trustAlso } from "./builtins.ts";
 import { standardOutputs } from "./patient-output.ts";
-import { leaveSignals, surviveBackgroundErrors, takeSignals } from "./waiting.ts";
+import { deadline, leaveSignals, surviveBackgroundErrors, takeSignals } from "./waiting.ts";
 import type { Environment, HttpPool, World } from "./world.ts";
 
 /**
@@ -133,34 +133,6 @@ function sleep(ms: number, stop: AbortSignal): Promise<void> {
     if (stop.aborted) wake();
     else stop.addEventListener("abort", wake, { once: true });
   });
-}
-
-/** The longest piece of a deadline, ms. */
-const longestPiece = 1000;
-
-/**
- * A deadline counts the time in which this process runs: one that was stopped, or slept with its machine,
- * had no chance to read what has arrived meanwhile. And whatever has arrived is read before it is over.
- */
-function deadline(ms: number, cancel?: AbortSignal): AbortSignal {
-  const controller = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const count = (left: number) => {
-    const piece = Math.min(left, longestPiece);
-    const next = left - piece > 0 ? () => count(left - piece) : () => afterReading(end);
-    timer = setTimeout(next, piece).unref();
-  };
-  const end = () => {
-    if (cancel?.aborted !== true) controller.abort();
-  };
-  cancel?.addEventListener("abort", () => clearTimeout(timer), { once: true });
-  count(ms);
-  return controller.signal;
-}
-
-/** Timers come before what the network has brought; one turn of the event loop begins to read it. */
-function afterReading(work: () => void, turns = 4): void {
-  setImmediate(() => (turns > 1 ? afterReading(work, turns - 1) : work()));
 }
 
 /**

@@ -110,7 +110,7 @@ describe("what it cannot use", () => {
       64,
       /HOST\[:PORT\]/,
     ],
-    ["a proxy that is none", [...office, "--proxy", "ftp://x:y@z"], 64, /--proxy takes/],
+    ["a proxy that is none", [...office, "--proxy", "ftp://x:y@z"], 64, /--proxy must look like/],
     ["a tenant that is none", [...office, "--tenant", "a/b"], 64, /not a tenant/],
     ["one value missing", [user, ...own.slice(0, -2)], 78, /are needed too: --imap-server$/m],
     ["a mistyped command", ["chek", user], 64, /"chek" is neither a command nor an address$/m],
@@ -417,15 +417,20 @@ describe("the built program at work", () => {
 
   test("HTTPS_PROXY without a scheme is understood, and nonsense is refused before anything", async () => {
     for (const [value, status, words] of [
-      ["127.0.0.1:9", 75, /HTTPS_PROXY is 127\.0\.0\.1:9/],
-      ["socks5://me:proxy-password@127.0.0.1:9", 78, /HTTPS_PROXY must look like/],
+      [
+        "127.0.0.1:9",
+        75,
+        /cannot reach the proxy 127\.0\.0\.1:9 \(HTTPS_PROXY\): the connection was ref/,
+      ],
+      ["socks5://me:proxy-password@127.0.0.1:9", 75, /the proxy 127\.0\.0\.1:9 \(HTTPS_PROXY\)/],
+      ["http://me:proxy#password@127.0.0.1:9", 78, /HTTPS_PROXY must look like .*%23/s],
       ["http://", 78, /HTTPS_PROXY must look like/],
     ] as const) {
       store();
       const result = await run([user, ...scene.options], { env: { HTTPS_PROXY: value } });
       assert.equal(result.status, status, result.stderr);
       assert.match(result.stderr, words);
-      assert.doesNotMatch(result.stderr, /proxy-password|Warning/);
+      assert.doesNotMatch(result.stderr, /proxy.password|Warning/);
     }
   });
 

@@ -109,6 +109,11 @@ describe("--issuer alone, against oidc-provider", () => {
     assert.equal(result.status, 76, result.stderr);
     assert.match(result.stderr, /is of another issuer: https:\/\/localhost:\d+$/m);
     assert.match(result.stderr, /hint: the issuer is compared letter by letter/);
+    assert.ok(
+      result.stderr.includes(
+        `if this is the server that you mean, pass --issuer ${server.issuer}\n`,
+      ),
+    );
   });
 
   for (const [what, which] of [
@@ -251,6 +256,50 @@ describe("--issuer alone, at a server that says what it is told to", () => {
     const result = await enter();
     assert.equal(result.status, 0, result.stderr);
     assert.deepEqual(looked, [`${first}/realms/mail`, `/realms/mail${second}`]);
+  });
+
+  for (const [what, path, realm] of [
+    ["OpenID Connect's", `${second}`, ""],
+    ["OpenID Connect's, with a path", `/realms/mail${second}`, "/realms/mail"],
+    ["RFC 8414's", first, ""],
+    ["RFC 8414's, with a path", `${first}/realms/mail`, "/realms/mail"],
+    ["one, with a slash behind it", `${second}/`, ""],
+  ] as const) {
+    for (const slash of ["", "/"]) {
+      test(`the address of the document (${what}) is taken, of an issuer ${slash === "" ? "without" : "with"} a slash`, async () => {
+        const server = scene.endpoint.origin;
+        places = { [path.replace(/\/$/, "")]: metadata({ issuer: `${server}${realm}${slash}` }) };
+        issuer = ` ${server}${path} `;
+        const result = await enter();
+        assert.equal(result.status, 0, result.stderr);
+        assert.deepEqual(looked, [path.replace(/\/$/, "")]);
+        assert.ok(result.stderr.includes(`asking ${server}${realm} for its endpoints`));
+      });
+    }
+  }
+
+  test("the document of another issuer is that: 76", async () => {
+    places = { [second]: metadata({ issuer: "https://elsewhere.example" }) };
+    issuer = `${scene.endpoint.origin}${second}`;
+    await refused(76, /is of another issuer: .*\n.*pass --issuer https:\/\/elsewhere\.example\n/);
+  });
+
+  test("a document that is not there: 78, named", async () => {
+    places = {};
+    issuer = `${scene.endpoint.origin}${second}`;
+    await refused(78, /openid-configuration has no metadata/);
+  });
+
+  test("a template for many tenants: 76, with what to pass", async () => {
+    places = { [first]: metadata({ issuer: "https://login.example/{tenantid}/v2.0" }) };
+    await refused(
+      76,
+      /pass --issuer https:\/\/login\.example\/\{tenantid\}\/v2\.0, with your tenant's id/,
+    );
+    world = scene.world();
+    places = { [first]: metadata({ issuer: "https://login.example/\u001b{tenantid}" }) };
+    const result = await refused(76, /is of another issuer/);
+    assert.doesNotMatch(result.stderr, /pass --issuer/);
   });
 
   test("neither: 78, with the options that would help", async () => {
@@ -455,7 +504,7 @@ describe("--issuer alone, at a server that says what it is told to", () => {
     places = { [first]: metadata({ authorization_response_iss_parameter_supported: true }) };
     const result = await enter();
     assert.equal(result.status, 77);
-    assert.match(result.stderr, /from another authorization server/);
+    assert.match(result.stderr, /does not say which authorization server it is from/);
     assert.equal(asked.length, 0);
   });
 

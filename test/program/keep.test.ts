@@ -17,6 +17,7 @@ import { accounts, hour, Keeping, minute, second, type Told } from "../scene/kee
 import { asRoot } from "../scene/root.ts";
 import { tokenFileText } from "../scene/scene.ts";
 import { startSmtpPeer } from "../scene/smtp-peer.ts";
+import { steppedWorld } from "../scene/stepped-world.ts";
 import { type Answer, RotatingAccount } from "../scene/token-endpoint.ts";
 
 let keeping: Keeping;
@@ -327,6 +328,52 @@ describe("a token endpoint that cannot help now", () => {
     } finally {
       asRoot("umount", directory);
     }
+  });
+});
+
+describe("what many accounts have in common", () => {
+  const names = (count: number) =>
+    Array.from({ length: count }, (_, index) => `user${index}@example.test`);
+  const plain = (addresses: readonly string[], ...more: readonly string[]) => [
+    ...["keep", ...addresses, ...keeping.scene.options, ...more],
+  ];
+
+  test("is told of the first ones, and of all others in one line", async () => {
+    const world = steppedWorld({ cwd: keeping.scene.directory });
+    const { stderr } = await world.begin(plain(names(40))).ended;
+    assert.equal(stderr.match(/there are no tokens in/g)?.length, 3);
+    assert.match(
+      stderr,
+      /: 37 more accounts are in need of somebody, like (user\d+)@\S+: \S+, \S+, \S+ and 34 others; --verbose/,
+    );
+    assert.equal(stderr.split("\n").length, 1 + 3 * 3 + 1 + 1 + 1);
+  });
+
+  test("--verbose tells of each, and --json has a line for each", async () => {
+    const world = steppedWorld({ cwd: keeping.scene.directory });
+    const { stderr } = await world.begin(plain(names(10), "--verbose")).ended;
+    assert.equal(stderr.match(/: needs somebody: there are no tokens in/g)?.length, 10);
+    const other = steppedWorld({ cwd: keeping.scene.directory });
+    const { stdout } = await other.begin(plain(names(10), "--json")).ended;
+    assert.equal(stdout.match(/"event":"refused"/g)?.length, 10);
+  });
+
+  test("is told within a second while they are kept, and the status file named", async () => {
+    keeping.put(accounts(12));
+    const world = steppedWorld({ cwd: keeping.scene.directory });
+    const addresses = keeping.crowd.members.map(({ address }) => address);
+    const status = join(keeping.scene.directory, "status.json");
+    const running = world.begin(plain(addresses, "--status-file", status));
+    await world.idle();
+    keeping.scene.endpoint.isAway = true;
+    await world.step(hour);
+    const { stderr } = world.written;
+    const alone = stderr.match(/: no new token now: /g)?.length;
+    assert.equal(alone, 3, stderr);
+    assert.match(stderr, /more accounts? (?:is|are) without a new token, like \S+: user/);
+    assert.match(stderr, /; all of them are in \S+status\.json\n/);
+    world.signal("SIGTERM");
+    await running.ended;
   });
 });
 
@@ -1078,7 +1125,7 @@ describe("the clock", () => {
     assert.equal(keeping.told("refreshed").length, 1);
     assert.match(
       keeping.told("clockSet")[0]?.message ?? "",
-      /slept, or the clock was set, for 24 h/,
+      /slept for 24 hours, or the clock was set ahead/,
     );
   });
 

@@ -281,9 +281,44 @@ test("Ctrl-C ends the wait at once", async () => {
   assert.equal(world.deadlines, 0);
 });
 
-test("the zone of a link-local resolver, which Node leaves out, is read from resolv.conf", () => {
-  const configuration = "# comment\nnameserver FE80::1%eth0\n nameserver 192.0.2.53\n";
-  const servers = withZones(["fe80::1", "192.0.2.53", "[2001:db8::1]:5353"], configuration);
-  assert.deepEqual(servers, ["FE80::1%eth0", "192.0.2.53", "[2001:db8::1]:5353"]);
-  assert.deepEqual(withZones(["fe80::1"], ""), ["fe80::1"]);
+describe("the zone of a link-local resolver, which Node leaves out, is read from resolv.conf:", () => {
+  for (const [what, servers, lines, expected] of [
+    [
+      "with what Node names as it is",
+      ["fe80::1", "192.0.2.53", "2001:db8::1"],
+      ["# comment", "FE80::1%eth0", "192.0.2.53", "2001:db8::1"],
+      ["fe80::1%eth0", "192.0.2.53", "2001:db8::1"],
+    ],
+    ["written in full", ["fe80::53"], ["fe80:0:0:0:0:0:0:53%eth0"], ["fe80::53%eth0"]],
+    [
+      "one address on two interfaces, in order",
+      ["fe80::53", "192.0.2.1"],
+      ["fe80::53%eth0", "192.0.2.1", "fe80:0::53%eth1", "fe80::53%eth0"],
+      ["fe80::53%eth0", "192.0.2.1", "fe80::53%eth1"],
+    ],
+    [
+      "with a port, as c-ares reads it",
+      ["[fe80::53]:5353", "192.0.2.7:5353"],
+      ["[fe80::53%eth0]:5353", "[fe80::53]:5353%2", "fe80::53%eth1", "192.0.2.7:5353"],
+      ["[fe80::53%eth0]:5353", "[fe80::53%2]:5353", "192.0.2.7:5353"],
+    ],
+    [
+      "several in a line, and comments",
+      ["fe80::1", "fe80::2"],
+      ["fe80::1%a, fe80::2%b # fe80::2%c", "fe80::1%d;fe80::2%e", "fe80::3%f"],
+      ["fe80::1%a", "fe80::2%b", "fe80::1%d"],
+    ],
+    [
+      "where the system has others first",
+      ["10.0.0.1", "fe80::1"],
+      ["fe80::1%en0"],
+      ["10.0.0.1", "fe80::1%en0"],
+    ],
+    ["where there is none", ["127.0.0.1", "fe80::1"], [], ["127.0.0.1", "fe80::1"]],
+  ] as const) {
+    test(what, () => {
+      const configuration = lines.map((line) => ` nameserver\t${line}\n`).join("");
+      assert.deepEqual(withZones(servers, `search x\n${configuration}`), expected);
+    });
+  }
 });

@@ -197,7 +197,6 @@ describe("everything else gets a short 4xx and changes nothing", () => {
     ["PUT of a megabyte", path, { method: "PUT", body: "x".repeat(1024 * 1024) }, 405],
     ["another host", path, { host: "evil.example" }, 421],
     ["another host on this port", path, { host: "evil.example:PORT" }, 421],
-    ["the address instead of the name", path, { host: "127.0.0.1:PORT" }, 421],
     ["another port", path, { host: "localhost:1" }, 421],
     ["no port", path, { host: "localhost" }, 421],
     ["a user before the host", path, { host: "localhost:PORT@evil.example" }, 421],

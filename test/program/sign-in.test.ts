@@ -281,7 +281,7 @@ describe("by paste, while a listener waits", () => {
   test("rubbish is refused, and the browser may still come", async () => {
     const { address, ended, world } = begin();
     const url = await address();
-    world.stdin.write("rubbish\n");
+    world.stdin.write("this is rubbish\n");
     await world.shown("still waiting");
     await comeBack(url);
     assert.equal((await ended).status, 0);
@@ -307,6 +307,47 @@ describe("the end of the wait", () => {
     assert.match(stderr, /nobody signed in within 300 seconds/);
     await assertNobodyListens(url);
     assert.deepEqual(readdirSync(dirname(scene.tokenFile)), [`.oauth2_tokens_${user}.txt.lock`]);
+  });
+
+  test("what came in the place of an answer is told at once, once, and again at the end", async () => {
+    const { address, ended, world } = begin();
+    const url = await address();
+    const { redirectUri } = partsOf(url);
+    for (let times = 0; times < 2; times += 1) {
+      await visit(scene.directory, `${redirectUri}/?error=access_denied&error_description=no`);
+      await visit(scene.directory, `${redirectUri}/other?code=the-code`);
+    }
+    const { stderr: told } = world.written;
+    for (const line of [
+      "of no use: it says access_denied: no, but not for which sign-in\n",
+      "of no use: it came to another path than /\n",
+      "mxtoken: still waiting; copy the whole address out of the browser and paste it",
+    ]) {
+      assert.equal(told.split(line).length, 2, `${line} in ${told}`);
+    }
+    assert.match(told, /somebody chose Cancel/);
+    world.expire(signInPatience);
+    const { status, stderr } = await ended;
+    assert.equal(status, 77);
+    assert.doesNotMatch(stderr, /nobody signed in|the-code/);
+    assert.match(
+      stderr,
+      /nothing usable came back within 300 seconds: it says access_denied: no, but not for which sign-in; it came to another path than \/\n/,
+    );
+  });
+
+  test("what was pasted and is no answer is not nobody's", async () => {
+    const { address, ended, world } = begin(["--json"]);
+    await address();
+    world.stdin.write("this is rubbish\n");
+    await world.shown("still waiting; paste again");
+    world.expire(signInPatience);
+    const { status, stdout } = await ended;
+    assert.equal(status, 77);
+    assert.equal(
+      JSON.parse(stdout).error.message,
+      "nothing usable came back within 300 seconds: this is neither an address with an answer in it nor a code",
+    );
   });
 
   test("Ctrl-C: 130, and nobody listens any more", async () => {

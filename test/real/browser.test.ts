@@ -8,6 +8,7 @@ import { after, afterEach, before, describe, test } from "node:test";
 import type { BrowserContext, Page } from "playwright-core";
 import { main } from "../../src/cli/main.ts";
 import { signInPages } from "../../src/report/page.ts";
+import { uselessAnswer } from "../../src/sign-in/result-page.ts";
 import {
   type AuthorizationServer,
   startAuthorizationServer,
@@ -363,8 +364,8 @@ describe("every page that the browser may be shown", () => {
         hosts: ["imap.test"],
         otherAccount: undefined,
       }),
-    noAnswer: signInPages.noAnswer("there is no code in it"),
-    otherSignIn: signInPages.noAnswer(undefined),
+    noAnswer: signInPages.useless(uselessAnswer("noCode", "there is no code in it")),
+    otherSignIn: signInPages.useless(uselessAnswer("otherState", long)),
   };
   let server: Server;
   let origin: string;

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { getServers } from "node:dns";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { quoteForShell } from "../../src/programs/commands-to-copy.ts";
 import { showEndpoint } from "../../src/settings/servers.ts";
@@ -88,23 +90,27 @@ describe("the built program and a real resolver", () => {
   });
 });
 
-test("the resolvers of the system's configuration are asked", async () => {
-  const [resolver = ""] = getServers();
+/**
+ * Asks the resolvers of the system's configuration, in a network of its own where one of them is this machine.
+ *
+ * @param address by which dnsmasq is reached, perhaps with a zone
+ * @param prepare makes the network, and what else is to be different
+ * @param place where dnsmasq listens
+ */
+async function askBySystem(address: string, prepare: string, place: readonly string[]) {
   const command = (words: readonly string[]) => words.map(quoteForShell).join(" ");
-  const place = [`--listen-address=${resolver}`, "--port=53"];
-  const connects = `require('net').connect(53, '${resolver}').on('connect', () => process.exit()).on('error', () => process.exit(1))`;
-  // A network of its own, where the address of the system's resolver is this machine's.
+  const connects = `require('net').connect(53, '${address}').on('connect', () => process.exit()).on('error', () => process.exit(1))`;
   const script = `
     PATH="$PATH:/usr/sbin:/sbin"
     ip link set lo up
-    ip address add ${resolver} dev lo 2>/dev/null
-    ${command(["dnsmasq", ...dnsmasqOptions, ...place, ...dnsmasqZone])} 2>/dev/null &
+    ${prepare}
+    ${command(["dnsmasq", ...dnsmasqOptions, ...place, "--port=53", ...dnsmasqZone])} 2>/dev/null &
     until ${command([process.execPath, "-e", connects])}; do kill -0 $! || exit 1; done
     ${command([process.execPath, programPath, "provider", "contoso.test", "--verbose"])}
     echo "status $?"
     kill $!
     wait`;
-  const [program, args] = rootCommand("unshare", "--net", "sh", "-c", script);
+  const [program, args] = rootCommand("unshare", "--net", "--mount", "sh", "-c", script);
   const child = spawn(program, args, { cwd: directory, stdio: ["ignore", "pipe", "pipe"] });
   const written = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
@@ -114,6 +120,28 @@ test("the resolvers of the system's configuration are asked", async () => {
   }
   await new Promise((resolve) => child.once("close", resolve));
   assert.match(written.stdout, /^provider\s+office365 [\s\S]*^status 0$/m, written.stderr);
-  const shown = `DNS ${showEndpoint({ host: resolver, port: 53 })}: contoso-test.mail.protection.outlook.com`;
+  const shown = `DNS ${showEndpoint({ host: address, port: 53 })}: contoso-test.mail.protection.outlook.com`;
   assert.ok(written.stderr.includes(shown), written.stderr);
+  return written.stderr;
+}
+
+test("the resolvers of the system's configuration are asked", async () => {
+  const [resolver = ""] = getServers();
+  const prepare = `ip address add ${resolver} dev lo 2>/dev/null`;
+  await askBySystem(resolver, prepare, [`--listen-address=${resolver}`]);
+});
+
+test("those of one link-local address on two interfaces are asked one after the other", async () => {
+  const configuration = join(directory, "resolv.conf");
+  writeFileSync(configuration, "nameserver fe80:0:0:0:0:0:0:53%mail1\nnameserver fe80::53%mail0\n");
+  const interfaces = ["mail0", "mail1"].map(
+    (name) => `ip link set ${name} up; ip address add fe80::53/64 dev ${name} nodad`,
+  );
+  const prepare = `
+    ip link add mail0 type veth peer name mail1
+    ${interfaces.join("\n")}
+    mount --bind ${quoteForShell(configuration)} /etc/resolv.conf`;
+  const place = ["--interface=mail0", "--except-interface=lo"];
+  const told = await askBySystem("fe80::53%mail0", prepare, place);
+  assert.ok(told.includes("DNS [fe80::53%mail1]:53: nobody listens there"), told);
 });

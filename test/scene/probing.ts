@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { Server as TlsServer } from "node:tls";
 import type { Endpoint, Finding, NotAccepted } from "../../src/mail-server.ts";
 import type { Mailbox } from "../../src/mailbox.ts";
 import { parseAddress } from "../../src/mailbox.ts";
 import { inBase64, oauthbearer, xoauth2 } from "../../src/proof/sasl.ts";
+import { type ProxyServer, parseProxy } from "../../src/proxy.ts";
 import type { Secret } from "../../src/secret.ts";
 import { closedInTheEnd } from "./closing.ts";
 import { type TestWorld, testWorld } from "./world.ts";
@@ -31,6 +33,11 @@ export function mailboxAt(more: Partial<Mailbox>): Mailbox {
     proxy: undefined,
     ...more,
   };
+}
+
+/** The proxy of an address, as `--proxy` names it. */
+export function proxyAt(address: string): ProxyServer {
+  return parseProxy(address, "--proxy", "usage");
 }
 
 /** A world that keeps what is traced. */
@@ -108,6 +115,30 @@ async function listener(server: Server): Promise<Listener> {
 /** Takes connections and never says a word. */
 export function startMuteServer(): Promise<Listener> {
   return listener(createServer());
+}
+
+/**
+ * Answers each piece that comes with the next of a script (octets as latin1), or hangs up.
+ *
+ * @param server one whose sockets are to be spoken to, as one of TLS
+ */
+export async function startScript(
+  script: readonly (string | readonly number[] | "end")[],
+  server: Server = createServer(),
+): Promise<Listener & { readonly heard: Buffer[] }> {
+  const heard: Buffer[] = [];
+  server.on(server instanceof TlsServer ? "secureConnection" : "connection", (socket: Socket) => {
+    const left = [...script];
+    socket.on("error", () => undefined);
+    socket.on("data", (chunk) => {
+      heard.push(chunk);
+      const next = left.shift();
+      if (next === "end") socket.end();
+      else if (typeof next === "string") socket.write(next, "latin1");
+      else if (next !== undefined) socket.write(Buffer.from(next));
+    });
+  });
+  return Object.assign(await listener(server), { heard });
 }
 
 /** An HTTP proxy that takes CONNECT, or refuses it with 403. */

@@ -34,7 +34,7 @@ export interface Scene {
   kept(): string[];
   lines(): { accessToken: string | undefined; refreshToken: string | undefined };
   /** puts a token file there, as an earlier run would have left it */
-  write(text: string): void;
+  write(content: string | Uint8Array): void;
   close(): Promise<void>;
 }
 
@@ -95,9 +95,9 @@ export async function setScene(): Promise<Scene> {
       const [accessToken, refreshToken] = (read() ?? "").split("\n");
       return { accessToken, refreshToken };
     },
-    write(text) {
+    write(content) {
       mkdirSync(dirname(tokenFile), { recursive: true });
-      writeFileSync(tokenFile, text);
+      writeFileSync(tokenFile, content);
       chmodSync(tokenFile, 0o600);
       // Neither the clock of a test world nor the real one is earlier.
       const writtenAt = new Date(Math.min(noon, Date.now()));
@@ -146,4 +146,9 @@ export function tokenFileText(
   };
   const comments = Object.entries(all).map(([title, value]) => `# ${title}: ${value}`);
   return `${[accessToken, refreshToken, "# Line 1 is the access token.", ...comments].join("\n")}\n`;
+}
+
+/** The text of a token file as it was before a refusal was remembered in it. */
+export function withoutRefusal(text: string | undefined): string | undefined {
+  return text?.replace(/^# Refused: .*\n/m, "");
 }

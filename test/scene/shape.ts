@@ -14,7 +14,7 @@ import { API } from "typescript/unstable/sync";
 
 /** What no file and no function of the house is larger than. */
 export const limits = {
-  files: 165,
+  files: 175,
   linesOfFile: 220,
   linesOfFunction: 60,
   parameters: 4,

@@ -24,7 +24,14 @@ const facts: Facts = {
   ...{ mailbox: "foo@a.example", login: "bar@a.example", owner: "baz@a.example" },
   ...{ client: "the-client", tenant: "a.example", serviceAccount: "sa@a.example" },
   ...{ scopes: ["one", "two"], roles: ["IMAP.AccessAsApp"], access: ["imap", "smtp"] },
-  ...{ isInDoubt: true, retryAfter: 7, tokenLength: 9000 },
+  ...{
+    isInDoubt: true,
+    namedIssuer: "https://a.example/{tenant}",
+    retryAfter: 7,
+    tokenLength: 9000,
+    elsewhere: "/a/b.txt",
+    option: "--token-file /a/b.txt",
+  },
 };
 
 test("no two known failures have one name", () => {

@@ -12,6 +12,7 @@ const rooms = [
   { name: "mail-server.ts", packages: [] },
   { name: "errors.ts", packages: [] },
   { name: "system-error.ts", packages: [] },
+  { name: "proxy.ts", packages: [] },
   { name: "mailbox.ts", packages: [] },
   { name: "token.ts", packages: [] },
   { name: "events.ts", packages: [] },
@@ -131,6 +132,17 @@ test("nobody outside store/ knows how tokens come to the disk", () => {
   }
 });
 
+test("every connection is made in one way", () => {
+  // A resolver is an address, and the wait for it ends by itself.
+  const connecting = ["world/connecting.ts", "discover/look-up-mx.ts"];
+  for (const path of files) {
+    const text = readFileSync(join(source, path), "utf8");
+    const imports = [...text.matchAll(/^import \{([^}]*)\} from "node:(?:net|tls)"/gm)];
+    const isConnecting = imports.some(([, names = ""]) => /\bconnect|createConnection/.test(names));
+    assert.equal(isConnecting, connecting.includes(path), path);
+  }
+});
+
 test("there is no import cycle", () => {
   const done = new Set<string>();
   const visit = (path: string, trail: readonly string[]): void => {
@@ -156,6 +168,8 @@ test("secrets leave their type only where they are sent, stored or compared", ()
     // a private key is made use of, and stored
     "sign-in/certificate.ts",
     "sign-in/loopback-server.ts",
+    "world/socks.ts",
+    "world/tunnel.ts",
     "proof/imap-client.ts",
     "proof/sasl.ts",
     "store/token-file.ts",

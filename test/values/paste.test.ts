@@ -78,8 +78,8 @@ const rubbish: [string, string, RegExp][] = [
   ],
   ["no state", `https://localhost/?code=${code}`, /no state/],
   ["no code", `https://localhost/?state=${state}`, /no code/],
-  ["an empty code", `https://localhost/?code=&state=${state}`, /no code/],
-  ["two codes", `?code=${code}&code=other&state=${state}`, /no code/],
+  ["an empty code", `https://localhost/?code=&state=${state}`, /code is empty/],
+  ["two codes", `?code=${code}&code=other&state=${state}`, /code stands in it twice/],
   ["an address without an answer", "https://localhost/", /no code/],
   [
     "the sign-in address itself",

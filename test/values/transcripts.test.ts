@@ -3,10 +3,10 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { MxtokenError } from "../../src/errors.ts";
 import type { Protocol } from "../../src/mail-server.ts";
-import { connectionError } from "../../src/proof/connection.ts";
 import { Answered, judge } from "../../src/proof/judge.ts";
 import { read } from "../../src/proof/reading.ts";
 import type { Heard, Line } from "../../src/proof/transcript.ts";
+import { connectionError } from "../../src/world/network-error.ts";
 
 /** How a conversation ended: by the last answer, or by a connection that did. */
 type End = "answered" | "closed" | "broken pipe";
