@@ -103,11 +103,17 @@ function mostTelling(failures: readonly unknown[], host: string): unknown {
 /** What TLS is begun with; where there is no context, Node's own list of authorities is trusted. */
 export interface TlsTrust {
   readonly secureContext: SecureContext | undefined;
+  /** what is to be spoken over it (RFC 7301), where that is said */
+  readonly protocols?: string[];
 }
 
 /** Said aloud, because NODE_TLS_REJECT_UNAUTHORIZED=0 would switch verification off. */
-export function tlsOptions({ secureContext }: TlsTrust) {
-  return { rejectUnauthorized: true, ...(secureContext === undefined ? {} : { secureContext }) };
+export function tlsOptions({ secureContext, protocols }: TlsTrust) {
+  return {
+    rejectUnauthorized: true,
+    ...(secureContext === undefined ? {} : { secureContext }),
+    ...(protocols === undefined ? {} : { ALPNProtocols: protocols }),
+  };
 }
 
 /** Begins TLS on a connection; the certificate is verified, and must be the host's. */

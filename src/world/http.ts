@@ -1,10 +1,11 @@
+import { type IncomingMessage, request as startRequest } from "node:http";
 import { setFlagsFromString } from "node:v8";
 import { explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { unlessStopped } from "./connecting.ts";
 import { decode, upTo } from "./http-answers.ts";
-import { connectorFor, placeOf } from "./http-connector.ts";
-import { networkError } from "./network-error.ts";
+import { connectFor, connectorFor, placeOf } from "./http-connector.ts";
+import { connectionError, networkError } from "./network-error.ts";
 import type { Environment, HttpPool, HttpReply, HttpRequest } from "./world.ts";
 
 /** Octets, as they come and decoded. */
@@ -29,17 +30,34 @@ export function compileOnlyOnce(): void {
 }
 
 /**
- * Sends one request over a connection of its own.
+ * Sends one request over a connection of its own, by Node's own client: undici takes longer to load than
+ * such a request takes.
  *
  * @throws MxtokenError `unreachable`, `configuration`
  */
 export async function sendRequest(request: HttpRequest, env: Environment): Promise<HttpReply> {
-  const dispatcher = await dispatcherFor(request.ca, env);
-  try {
-    return await sendThrough(dispatcher, request, env);
-  } finally {
-    await dispatcher.destroy();
-  }
+  const url = new URL(request.url);
+  const { method, signal, body } = request;
+  return replyTo(request, env, async () => {
+    const socket = await connectFor(url, { ca: request.ca, env, signal });
+    try {
+      const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+        const sent = startRequest({
+          createConnection: () => socket,
+          ...{ method, signal, path: `${url.pathname}${url.search}`, maxHeaderSize: headerLimit },
+          headers: { host: url.host, connection: "close", ...headersOf(request) },
+        });
+        sent.on("response", resolve);
+        // RFC 9110 section 15.2.2: nobody has asked for another protocol.
+        sent.on("upgrade", () => reject(connectionError("HPE_INVALID_STATUS")));
+        sent.on("error", reject);
+        sent.end(body);
+      });
+      return await replyOf(answer.statusCode ?? 0, answer.headers, answer, signal);
+    } finally {
+      socket.destroy();
+    }
+  });
 }
 
 /** Requests that share connections, for a program that sends many in a row. */
@@ -85,39 +103,62 @@ async function dispatcherFor(ca: string | undefined, env: Environment) {
 /** Loaded once: even to find out that it is loaded already takes its time. */
 let sender: Promise<typeof import("undici/lib/api/api-request.js")> | undefined;
 
-async function sendThrough(
+function sendThrough(
   { dispatcher }: Awaited<ReturnType<typeof dispatcherFor>>,
   request: HttpRequest,
   env: Environment,
 ): Promise<HttpReply> {
-  sender ??= import("undici/lib/api/api-request.js");
-  const { default: send } = await sender;
   const url = new URL(request.url);
-  const where = placeOf(url, env);
-  try {
+  const { method, signal, body = null } = request;
+  return replyTo(request, env, async () => {
+    sender ??= import("undici/lib/api/api-request.js");
+    const { default: send } = await sender;
     // While it connects, undici does not look at the signal.
     const sent = send.call(dispatcher, {
-      origin: url.origin,
-      path: `${url.pathname}${url.search}`,
-      method: request.method,
-      // RFC 9110 section 12.5.3; it is decoded all the same.
-      headers: { "accept-encoding": "identity", ...request.headers },
-      body: request.body ?? null,
-      signal: request.signal,
+      ...{ origin: url.origin, path: `${url.pathname}${url.search}`, method, signal, body },
+      headers: headersOf(request),
     });
-    const response = await unlessStopped(sent, request.signal);
-    const raw = await upTo(bodyLimit, response.body, request.signal);
-    const headers = new Headers();
-    for (const [name, value] of Object.entries(response.headers)) {
-      for (const one of [value].flat()) if (one !== undefined) headers.append(name, one);
-    }
-    const codings = headers.get("content-encoding");
-    const { bytes, truncated, undecoded } = await decode(raw, codings, bodyLimit);
-    const body = bytes.toString(undecoded === undefined ? "utf8" : "base64");
-    return { status: response.statusCode, headers, body, truncated, undecoded };
+    const { statusCode, headers, body: answer } = await unlessStopped(sent, signal);
+    return replyOf(statusCode, headers, answer, signal);
+  });
+}
+
+/** RFC 9110 section 12.5.3; what is coded is decoded all the same. */
+function headersOf({ headers }: HttpRequest): Record<string, string> {
+  return { "accept-encoding": "identity", ...headers };
+}
+
+async function replyOf(
+  status: number,
+  fields: Readonly<Record<string, string | readonly string[] | undefined>>,
+  stream: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<HttpReply> {
+  const raw = await upTo(bodyLimit, stream, signal);
+  const headers = {
+    get(name: string) {
+      const value = fields[name];
+      return value === undefined ? null : [value].flat().join(", ");
+    },
+  };
+  const codings = headers.get("content-encoding");
+  const { bytes, truncated, undecoded } = await decode(raw, codings, bodyLimit);
+  const body = bytes.toString(undecoded === undefined ? "utf8" : "base64");
+  return { status, headers, body, truncated, undecoded };
+}
+
+/** Says what went wrong while a request was sent and its answer read. */
+async function replyTo(
+  { url, signal }: HttpRequest,
+  env: Environment,
+  send: () => Promise<HttpReply>,
+): Promise<HttpReply> {
+  const where = placeOf(new URL(url), env);
+  try {
+    return await send();
   } catch (error) {
     if (error instanceof MxtokenError) throw error;
-    if (request.signal.aborted) {
+    if (signal.aborted) {
       const facts = { host: where, code: "ETIMEDOUT", isInDoubt: true };
       throw new MxtokenError("unreachable", `cannot reach ${where}: nobody answered in time`, {
         cause: error,
