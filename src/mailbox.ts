@@ -56,6 +56,9 @@ export function strangeCharacterIn(text: string): string | undefined {
   return `character ${found.index + 1} is U+${number}, which cannot be seen or looks like another one`;
 }
 
+/** What stands for a dot in a domain (UTS #46 section 4), and is typed with the letters around it. */
+const otherDots = /(?<=@.*)[\u3002\uff0e\uff61]/gu;
+
 /** A validated mailbox address. */
 export interface Address {
   /** as the person wrote it, composed (NFC), without blanks around it or a dot at the end */
@@ -73,7 +76,7 @@ export interface Address {
  */
 export function parseAddress(text: string): Address {
   const trimmed = withoutRoot(text);
-  const strange = strangeCharacterIn(trimmed);
+  const strange = strangeCharacterIn(trimmed.replace(otherDots, "."));
   if (strange !== undefined) throw notAnAddress(text, strange);
   const at = trimmed.lastIndexOf("@");
   if (at < 1 || at === trimmed.length - 1) {

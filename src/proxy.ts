@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import { domainToASCII } from "node:url";
 import { withCredentials } from "./causes/proxy-rows.ts";
 import { MxtokenError } from "./errors.ts";
@@ -104,7 +105,9 @@ export function proxyFor({ protocol, hostname, port }: URL, env: Environment) {
     .split(/[,\s]+/)
     .filter(Boolean);
   const isLeftOut = entries.some((entry) => {
-    const [, name = entry, only] = /^(.+):(\d+)$/.exec(entry) ?? [];
+    const isAddress = isIPv6(entry);
+    const [, name = isAddress ? `[${entry}]` : entry, only] =
+      (isAddress ? undefined : /^(.+):(\d+)$/.exec(entry)) ?? [];
     const suffix = name.replace(/^\*?\./, "").toLowerCase();
     const isPort = only === undefined || Number(only) === Number(port || 443);
     return isPort && (hostname === suffix || hostname.endsWith(`.${suffix}`));

@@ -6,6 +6,9 @@ const socks = "RFC 1928 section 6";
 
 const noMethod = 255;
 
+/** tinyproxy answers 401 to a wrong password. */
+const loginStatuses = [407, 401];
+
 /** How user and password stand in a proxy's address. */
 export const withCredentials =
   "http://USER:PASSWORD@HOST:PORT, where # / ? @ % and \\ of the user and the password are written %23 %2F %3F %40 %25 and %5C";
@@ -29,7 +32,7 @@ export const proxyRows = [
   {
     id: "proxy-wants-login",
     matches: [
-      { code: "EPROXY", status: 407, isWithoutCredentials: true },
+      ...loginStatuses.map((status) => ({ code: "EPROXY", status, isWithoutCredentials: true })),
       { code: "ESOCKS", socksReply: noMethod, isWithoutCredentials: true },
     ],
     who: "you",
@@ -40,7 +43,7 @@ export const proxyRows = [
   {
     id: "proxy-refuses-login",
     matches: [
-      { code: "EPROXY", status: 407 },
+      ...loginStatuses.map((status) => ({ code: "EPROXY", status })),
       { code: "ESOCKS", socksReply: noMethod },
       { code: "ESOCKSLOGIN" },
     ],

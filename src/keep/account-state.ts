@@ -67,8 +67,7 @@ export interface Settled {
 }
 
 /** What a turn is to do. */
-interface TurnOrder
-  extends Pick<TurnRequest, "isDue" | "proves" | "isPlaceKnown" | "isRefusalHeeded"> {
+interface TurnOrder extends Pick<TurnRequest, "isDue" | "proves" | "isPlaceKnown"> {
   /** it is to get a token, and not only to prove one */
   readonly refreshes: boolean;
 }
@@ -129,10 +128,8 @@ export function due(state: AccountState, { now, policy }: Moment): TurnOrder | u
     if (state.isLookedAt && life.expiresAt === state.life?.expiresAt) return refreshes;
     return refreshAt(life, policy, 0) <= now;
   };
-  const { isPlaceKnown, wasRefused } = state;
-  // What this process has met itself, its own schedule tries again.
-  const common = { isPlaceKnown, isRefusalHeeded: !wasRefused };
-  return { refreshes, proves: isOver(state.proveAt, now), ...common, isDue };
+  const { isPlaceKnown } = state;
+  return { refreshes, proves: isOver(state.proveAt, now), isPlaceKnown, isDue };
 }
 
 /**

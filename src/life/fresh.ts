@@ -1,6 +1,7 @@
 import { ownerNamedBy, type Stored } from "../account/peek.ts";
 import { providerByName } from "../catalog/providers.ts";
 import { MxtokenError } from "../errors.ts";
+import { knownEndOf } from "../proof/identity.ts";
 import type { Secret } from "../secret.ts";
 import type { Settings } from "../settings/settings.ts";
 import { checkSameOwner } from "../store/entry.ts";
@@ -51,7 +52,7 @@ export function fresh(
 /** Whether the access token is there and, as far as anybody knows, good for at least `minLife` ms. */
 export function isFresh(world: Clock, record: TokenRecord, minLife: number): boolean {
   const now = world.now();
-  const end = endOf(record, now);
+  const end = knownEndOf(record) ?? endOf(record, now);
   const isLasting = end !== undefined && end - now >= minLife;
   return record.accessToken !== undefined && isLasting;
 }

@@ -17,7 +17,9 @@ const digestLength = 16;
 
 /** Digest of a request that the same client sends to the same server with the same tokens stored. */
 function digestOf({ account: { client } }: Life, record: TokenRecord): string {
-  const request = [identityOf(record).tokens, client.id, client.tokenEndpoint].join("\n");
+  const request = [identityOf(record).tokens, client.id, client.tokenEndpoint, client.scope].join(
+    "\n",
+  );
   return sha256(request).slice(0, digestLength);
 }
 

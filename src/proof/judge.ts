@@ -28,6 +28,8 @@ const otherProtocols: readonly [greeting: RegExp, name: string][] = [
   [/^(?:HTTP\/\d|<!doctype html|<html)/i, "HTTP"],
 ];
 
+const nothingOffered = "no-token-taken-here";
+
 /** Characters; tokens that servers are known to be tested with are shorter. */
 const longToken = 2000;
 
@@ -55,14 +57,19 @@ export function judge(heard: Heard, error: unknown): Verdict {
 function judgeReading(heard: Heard, reading: Reading, error: unknown): Verdict {
   const failure = error instanceof Answered ? undefined : verdictOf(error, heard.where);
   const { greeting, stage, refusal, goodbye } = reading;
-  if (failure !== undefined && (error instanceof MxtokenError || greeting === undefined)) {
-    return failure;
-  }
+  // A server that offers nothing because it is in trouble has said nothing about the token.
+  const isTroubled = stage === "greeting" && (refusal ?? goodbye) !== undefined;
+  const isOwn = error instanceof MxtokenError && !(isTroubled && error.causeId === nothingOffered);
+  if (failure !== undefined && (isOwn || greeting === undefined)) return failure;
   if (greeting?.is === "foreign") return foreign(heard, greeting.said);
   if (greeting?.is === "refusal") return hungUp(heard, reading, greeting.said);
   if (refusal !== undefined && stage === "starttls") return noStartTls(heard, refusal.said);
-  if (refusal !== undefined && stage === "greeting") return hungUp(heard, reading, refusal.said);
+  if (refusal !== undefined && stage === "greeting") {
+    const words = `${heard.where} could not answer now: ${refusal.said || "no reason given"}`;
+    return unreachable(words, factsOf(heard, refusal.said));
+  }
   if (refusal !== undefined) return onRefusal(heard, reading);
+  if (isTroubled) return hungUp(heard, reading, goodbye);
   const isBroken = ["ECONNRESET", "EPIPE"].includes(systemCode(error) ?? "");
   if (goodbye !== undefined || isBroken) return hungUp(heard, reading, goodbye);
   if (failure !== undefined) return failure;

@@ -153,6 +153,7 @@ async function* comingCodes(
   let lines: LineInput | undefined = input;
   let line: Promise<{ readonly is: "line"; readonly text: string | undefined }> | undefined;
   let code: Promise<CaughtCode> | undefined;
+  let wasPiece = false;
   for (;;) {
     code ??= signIn.code(wait);
     line ??= lines?.next(wait).then((text) => ({ is: "line", text }));
@@ -173,8 +174,11 @@ async function* comingCodes(
       const verdict = signIn.paste(first.text, lines?.waiting);
       if (verdict.is === "taken" && verdict.stateChecked) lines?.dropWaiting();
       if (verdict.is !== "taken") {
-        tell({ is: "answerRefused", reason: verdict.reason });
-        yield undefined;
+        const isPiece = verdict.is === "piece";
+        if (!isPiece || !wasPiece) tell({ is: "answerRefused", reason: verdict.reason });
+        wasPiece = isPiece;
+        // Its rest may come with the next lines, which are no more attempts than it is.
+        if (!isPiece) yield undefined;
         continue;
       }
       if (!verdict.stateChecked) tell({ is: "stateUnchecked" });

@@ -56,7 +56,10 @@ export async function signInByDevice(request: DeviceSignInRequest): Promise<Toke
   for (let renewed = 0; renewed <= renewals; renewed += 1) {
     if (renewed > 0) tell({ is: "deviceCodeExpired" });
     const authorization = await fetchCode(request, renewed);
-    if (authorization === undefined) continue;
+    if (authorization === undefined) {
+      if (timeout !== undefined && world.now() >= end) throw nobodySignedIn(timeout);
+      continue;
+    }
     const { consentName, loginHint: account } = client;
     const { userCode, verificationUri, verificationUriComplete, expiresIn } = authorization;
     const shown = { userCode, verificationUri, verificationUriComplete, expiresIn };

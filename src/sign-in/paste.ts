@@ -38,11 +38,17 @@ export function readPaste(
   if (isChecked(alone) || begin >= lines.length - 1) return alone;
   const before = lines.slice(begin, -1);
   const begun = judge(before.join("\n"), expected);
-  const goesOn = begun.is === "piece" && !/\s/.test(lines.at(-1)?.trim() ?? "");
+  // No mail and no terminal breaks lines that are as short; such a one was cut.
+  const wasWrapped = (before.at(-1)?.length ?? 0) >= shortestWrapped;
+  const isWord = !/\s/.test(lines.at(-1)?.trim() ?? "");
+  const goesOn = begun.is === "piece" && isWord && (wasWrapped || alone.is !== "code");
   // The advice was followed, and only the code was pasted.
   const isItsCode = alone.is === "code" && isWholeOf(lines.at(-1) ?? "", before);
   return goesOn && !isItsCode ? begun : alone;
 }
+
+/** Characters; a phone's window is about as narrow. */
+const shortestWrapped = 30;
 
 /** So many lines that may begin an address are tried as its beginning. */
 const beginLimit = 5;

@@ -16,8 +16,9 @@ export function readingsOf(text: string): readonly string[] {
   let latest: readonly string[] = [...found];
   for (let round = 0; round < depth && latest.length > 0; round += 1) {
     const next = latest.flatMap((reading) => decoders.map((decode) => decode(reading)));
-    latest = [...new Set(next)].filter((reading) => !found.has(reading));
-    for (const reading of latest.slice(0, readingLimit - found.size)) found.add(reading);
+    const others = [...new Set(next)].filter((reading) => !found.has(reading));
+    latest = others.slice(0, readingLimit - found.size);
+    for (const reading of latest) found.add(reading);
   }
   return [...found];
 }
@@ -26,7 +27,7 @@ export function readingsOf(text: string): readonly string[] {
 function withoutInvisible(text: string): string {
   return text
     .replace(/\p{Cf}|\p{Default_Ignorable_Code_Point}/gu, "")
-    .replace(/[^\S\r\n]/g, " ")
+    .replace(/[^\S\r\n]+/g, " ")
     .replace(/\r\n?/g, "\n");
 }
 

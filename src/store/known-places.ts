@@ -1,5 +1,5 @@
 import { existsSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { MxtokenError } from "../errors.ts";
 import { systemReason } from "../system-error.ts";
 import { jsonObject } from "../world/http-answers.ts";
@@ -45,11 +45,11 @@ const underWay = new Map<string, Promise<void>>();
 
 /**
  * Notes where tokens are. Where that is noted already, nothing is written; and within a process nothing is
- * read either. Never fails: what goes wrong is told at the level of protocol steps.
+ * read either; nor is it for the temporary directory. Never fails: what goes wrong is told at the level of protocol steps.
  */
 export async function notePlace(world: World, change: PlaceChange): Promise<void> {
   const path = placesPath(world);
-  if (path === undefined) return;
+  if (path === undefined || isTemporary(world, change.place, path)) return;
   const key = `${path}\n${change.place}`;
   if (change.is === "removed") known.delete(key);
   else if (known.has(key)) return;
@@ -90,6 +90,14 @@ async function writeWaiting(world: World, path: string): Promise<void> {
   } finally {
     cancel.abort("done");
   }
+}
+
+/** What is in the temporary directory is soon gone, as what a rehearsal stores there. */
+function isTemporary({ env, platform }: Host, place: string, path: string): boolean {
+  const named = platform === "win32" ? env["TEMP"] : (env["TMPDIR"] ?? "/tmp");
+  if (!named || !isAbsolute(named)) return false;
+  const begin = join(named, sep);
+  return place.startsWith(begin) && !path.startsWith(begin);
 }
 
 function placesPath({ dataDirectory }: Host): string | undefined {

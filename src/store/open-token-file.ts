@@ -93,11 +93,13 @@ export class OpenTokenFile implements OpenEntry {
     const { path, lock } = this.#file;
     const reservation = this.#reserved;
     if (reservation?.path !== path) return;
+    const read = () => contentOf(path, lock)?.toString("utf8");
     try {
-      const text = contentOf(path, lock)?.toString("utf8") ?? "";
+      const text = read() ?? "";
       if (digestOfText(text) !== digestOf(this.record)) return;
       await reservation.fill(withRefusal(text, refusal));
-      await reservation.replace();
+      // Tools that know no lock may have put other tokens there meanwhile.
+      await (read() === text ? reservation.replace() : reservation.abandon());
     } catch {
       await reservation.abandon();
     }
@@ -165,7 +167,6 @@ export class OpenTokenFile implements OpenEntry {
     }
     const beside = keptPath(this.#world, path);
     await reservation.keepAs(beside).catch(orElsewhere);
-    // What somebody has moved away comes back, perhaps.
     markTrouble(path);
     const what = `was ${existsSync(path) ? "replaced" : "removed"} while its tokens were refreshed`;
     const message = `${path} ${what}: it stays as it is, and the new tokens are in ${beside}`;

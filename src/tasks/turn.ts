@@ -27,8 +27,6 @@ export interface TurnRequest {
   readonly proves: boolean;
   /** whether this process has replaced the token file before */
   readonly isPlaceKnown: boolean;
-  /** whether the server is not asked again shortly after it has refused the refresh token */
-  readonly isRefusalHeeded: boolean;
   /** told when nobody at the provider is asked any more, and the rest is storing */
   onLastAnswer?(): void;
 }
@@ -152,7 +150,9 @@ async function renewStored(
   seen: TokenRecord | undefined,
 ): Promise<Step> {
   const { account, entry, tell } = life;
-  const { isPlaceKnown, isRefusalHeeded } = request;
+  const { isPlaceKnown } = request;
+  // `keep` asks more and more rarely by itself, and must not end for what another process was told.
+  const isRefusalHeeded = false;
   const isForApplication = isAppOnly(account.client.flow);
   // Where nothing is proven, both lines are stored at once.
   const proves = request.proves && account.mailbox.verify.length > 0;

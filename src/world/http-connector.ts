@@ -77,8 +77,12 @@ export async function connectorFor(ca: string | undefined, env: Environment): Pr
   const begin = async (url: URL, target: buildConnector.Options, stop: AbortSignal) => {
     const socket = await open(url, { env, stop, secureContext });
     if (url.protocol !== "https:") return socket;
-    whenEnded(stop, () => socket.destroy());
     return new Promise<Socket>((resolve, reject) => {
+      whenEnded(stop, () => {
+        socket.destroy();
+        // Of a socket that ends without an error, undici's connector says nothing.
+        reject(connectionError("CONNECT_TIMEOUT"));
+      });
       const options = { ...target, httpSocket: socket };
       beginTls(options, (...[error, secure]) => (error === null ? resolve(secure) : reject(error)));
     });

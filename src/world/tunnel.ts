@@ -36,26 +36,32 @@ export async function openTunnel(
   options: TunnelOptions,
 ): Promise<Socket> {
   const { stop, lookUp = lookUpBySystem } = options;
-  const socket = await connectToProxy(proxy, options).catch((error: unknown) => {
+  const plain = await connectTo(proxy, stop, lookUp).catch((error: unknown) => {
     throw new ProxyFailure(proxy, {}, error);
   });
   try {
+    const socket = await withTls(plain, proxy, options);
     if (proxy.kind === "socks5") await openSocks5(socket, proxy, target, stop);
     else if (proxy.kind === "http" || proxy.kind === "https") {
       await openByConnect(socket, proxy, target, stop);
     } else await openSocks4(socket, proxy, target, { stop, lookUp });
     return socket;
   } catch (error) {
-    socket.destroy();
+    plain.destroy();
     throw failureOf(proxy, error);
   }
 }
 
-async function connectToProxy(proxy: ProxyServer, options: TunnelOptions): Promise<Socket> {
-  const { stop, lookUp, secureContext } = options;
-  const socket = await connectTo(proxy, stop, lookUp);
+async function withTls(
+  socket: Socket,
+  proxy: ProxyServer,
+  { secureContext, stop }: TunnelOptions,
+): Promise<Socket> {
   if (proxy.kind !== "https") return socket;
-  return startTls(socket, { host: proxy.host, secureContext }, stop);
+  return startTls(socket, { host: proxy.host, secureContext }, stop).catch((error: unknown) => {
+    const told = failureOf(proxy, error);
+    throw told instanceof ProxyFailure ? told : new ProxyFailure(proxy, {}, error);
+  });
 }
 
 /** Why a proxy that was reached did not answer. */
@@ -63,8 +69,7 @@ function failureOf(proxy: ProxyServer, error: unknown): unknown {
   const code = systemCode(error);
   if (code === "CONNECT_TIMEOUT") return new ProxyFailure(proxy, { code: "EPROXYSILENT" }, error);
   const hasEnded = code === "ECONNRESET" || code === "EPIPE";
-  if (hasEnded) return new ProxyFailure(proxy, { code: "EPROXYCLOSED" }, error);
-  return error;
+  return hasEnded ? new ProxyFailure(proxy, { code: "EPROXYCLOSED" }, error) : error;
 }
 
 /** Asks an HTTP proxy for a connection (RFC 9110 section 9.3.6), with the password by Basic (RFC 7617). */

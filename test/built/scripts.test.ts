@@ -69,7 +69,7 @@ describe("the loop", () => {
     scene.write(tokenFileText("old-access", scene.account.current));
     const run = runScript(script);
     await run.shown(`${user}: a new token`);
-    await run.shown(`${other}: refused: there are no tokens`);
+    await run.shown(`${other}: needs somebody: there are no tokens`);
     interrupt(run);
     assert.deepEqual(await run.ended, { status: 130, signal: null });
     assert.equal(scene.lines().refreshToken, scene.account.current);

@@ -240,4 +240,12 @@ describe("the list of places", () => {
     assert.equal(places().at(-1).account, user);
     assert.equal(places()[0].account, "user1@example.test");
   });
+
+  test("is not told of the temporary directory, where it is not there itself", async () => {
+    const world = scene.world({ TMPDIR: dirname(scene.tokenFile) });
+    await store(Object.assign(world, { dataDirectory: join(scene.directory, "data") }));
+    assert.equal(existsSync(noted()), false);
+    await store();
+    assert.equal(places().length, 1);
+  });
 });

@@ -287,6 +287,18 @@ describe("by paste, while a listener waits", () => {
     assert.equal((await ended).status, 0);
   });
 
+  test("of an address in many lines that come one by one is taken with the last, and told once", async () => {
+    const { address, ended, world } = begin();
+    const whole = `${callback(await address(), `long-${"x".repeat(2500)}`)}`;
+    for (const line of whole.match(/.{1,76}/g) ?? []) {
+      world.stdin.write(`${line}\n`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const { status, stderr } = await ended;
+    assert.equal(status, 0, stderr);
+    assert.equal(stderr.match(/not usable: /g)?.length, 1);
+  });
+
   test("of a refusal ends the wait: 77", async () => {
     const { address, ended, world } = begin();
     const url = await address();

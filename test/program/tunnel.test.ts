@@ -58,6 +58,13 @@ describe("an HTTP proxy that opens no tunnel is told of by its answer:", () => {
       /^look at what --proxy says; .* %23/,
     ],
     [
+      "refuses it as tinyproxy does",
+      "HTTP/1.0 401 Unauthorized\r\n\r\n",
+      "me:pass-word@",
+      /the proxy does not take the user and the password \(401 Unauthorized\)$/,
+      /^look at what --proxy says/,
+    ],
+    [
       "knows other schemes",
       'HTTP/1.1 407 No\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Digest realm="x", nonce="Basic"\r\n\r\n',
       "me:pass-word@",
@@ -164,6 +171,16 @@ describe("an HTTP proxy that opens no tunnel is told of by its answer:", () => {
         assert.match((await told).message, /the proxy took the connection and did not answer in/);
       });
     }
+  });
+
+  test("does not begin TLS", async () => {
+    await withProxy([], async (at, heard) => {
+      const stop = new AbortController();
+      const told = failure(`https://${at}`, stop.signal);
+      while (heard.length === 0) await new Promise((resolve) => setImmediate(resolve));
+      stop.abort();
+      assert.match((await told).message, /the proxy took the connection and did not answer in/);
+    });
   });
 });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { expiryIn } from "../../src/proof/identity.ts";
 import { Secret } from "../../src/secret.ts";
-import { runMain, type Scene, setScene, user } from "../scene/scene.ts";
+import { runMain, type Scene, setScene, tokenFileText, user } from "../scene/scene.ts";
 import { readableToken } from "../scene/tokens.ts";
 import { noon } from "../scene/world.ts";
 
@@ -31,6 +31,17 @@ describe("a token of which no note says when it ends", () => {
         /^nothing says when this token ends, and it may simply have expired: get a fresh one.*; if that is refused as well: did another account sign in/,
       );
     }
+  });
+
+  test("and that says so itself, is not shown after its end", async () => {
+    const expired = readableToken({ exp: seconds - 1200 });
+    const issued = new Date(noon - 1_800_000).toISOString();
+    const noted = tokenFileText(expired, scene.account.current, { Issued: issued });
+    scene.write(noted.replace(/^# Expires: .*\n/m, ""));
+    const result = await scene.run(["show", user, ...scene.options]);
+    assert.equal(result.status, 0, result.stderr);
+    assert.notEqual(result.stdout.trim(), expired);
+    assert.equal(scene.endpoint.requests.length, 1);
   });
 
   test("for a shared mailbox as well", async () => {

@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -43,6 +50,8 @@ function portsOf(stdout: string): number[] {
 async function assertNothingLeft(temporary: string, stdout: string): Promise<void> {
   for (const port of portsOf(stdout)) assert.equal(await isListening(port), false, `port ${port}`);
   assert.deepEqual(readdirSync(temporary), []);
+  // It runs with the project as home directory.
+  assert.ok(!existsSync(join(root, ".local")));
 }
 
 /** As {@link assertNothingLeft}, where the demo cannot be waited for. */

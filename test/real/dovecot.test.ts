@@ -131,11 +131,17 @@ describe("signing in by paste, against oidc-provider and Dovecot", () => {
 
   test("rubbish, a wrong state and a code that was not taken are each asked again", async () => {
     const args = [user, ...options(), "--home", newHome()];
-    const result = await signIn(args, async (address) => {
+    const result = await signIn(args, async (address, world) => {
       const landed = await server.signIn(address);
       const wrong = new URL(landed);
       wrong.searchParams.set("state", "somebody-elses-state");
-      return `what?\n${wrong}\nnever-a-code-0123\n${landed}\n`;
+      world.stdin.write("what?\n");
+      await world.shown("not usable: ");
+      world.stdin.write(`${wrong}\n`);
+      await world.shown("another sign-in");
+      world.stdin.write("never-a-code-0123\n");
+      await world.shown("the code was not taken");
+      return `${landed}\n`;
     });
     assert.equal(result.status, 0, result.stderr);
     assert.equal(result.stderr.match(/not usable: /g)?.length, 3);

@@ -408,6 +408,11 @@ test("a good address that was damaged gives its code, or none", () => {
   );
 });
 
+test("behind an address that was cut short, a code by itself is one", () => {
+  const verdict = readPaste(["http://localhost/?code=abcd", "zzzzzzzz"], expected);
+  assert.equal(verdict.is === "code" && verdict.code.reveal(), "zzzzzzzz");
+});
+
 test("a wrong state never yields a code", () => {
   fc.assert(
     fc.property(

@@ -101,6 +101,7 @@ describe("the proxy of the environment", () => {
     ["a.example:8443 b", "https://a.example/x", true],
     ["a.example:8443 b", "https://a.example:8443/x", false],
     ["[::1]", "https://[::1]/x", false],
+    ["::1, 2001:db8::1", "https://[::1]/x", false],
   ] as const) {
     test(`NO_PROXY=${left}: ${url} is ${isUsed ? "" : "not "}asked through it`, () => {
       const found = proxyFor(new URL(url), { ...env, NO_PROXY: left });

@@ -483,7 +483,7 @@ const transcripts: Readonly<Record<Protocol, readonly Transcript[]>> = {
         "C HELO [127.0.0.1]",
         "S 550 5.7.1 go away",
       ],
-      reason: /hung up: 550 5\.7\.1 go away$/,
+      reason: /could not answer now: 550 5\.7\.1 go away$/,
     },
     {
       what: "STARTTLS is refused",
@@ -518,6 +518,23 @@ for (const protocol of ["imap", "pop", "smtp"] as const) {
     }
   });
 }
+
+test("a server that offers nothing because it is in trouble has refused nothing", () => {
+  const error = new MxtokenError("mailboxRefused", "offers no mechanism at all", {
+    causeId: "no-token-taken-here",
+  });
+  for (const [protocol, lines] of [
+    ["imap", ["S * OK ready", "C 1 CAPABILITY", "S 1 NO busy"]],
+    ["imap", ["S * OK ready", "C 1 CAPABILITY", "S * BYE Temporary problem"]],
+    ["smtp", ["S 220 mx", "C EHLO [127.0.0.1]", "S 451 4.3.0 trouble", "C HELO x", "S 250 mx"]],
+  ] as const) {
+    const verdict = judge(heard(protocol, lines), error);
+    assert.equal(verdict.result, "unreachable", verdict.reason);
+    assert.match(verdict.reason, /could not answer now|hung up/);
+  }
+  const whole = judge(heard("imap", ["S * OK ready", "C 1 CAPABILITY", "S 1 OK"]), error);
+  assert.equal(whole.result, "refused");
+});
 
 test("how long a server asks to wait is read wherever it says it", () => {
   const words = "Request is throttled. Suggested Backoff Time: 92415 milliseconds";
