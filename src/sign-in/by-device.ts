@@ -55,7 +55,7 @@ export async function signInByDevice(request: DeviceSignInRequest): Promise<Toke
   let refusal: MxtokenError | undefined;
   for (let renewed = 0; renewed <= renewals; renewed += 1) {
     if (renewed > 0) tell({ is: "deviceCodeExpired" });
-    const authorization = await fetchCode(request, renewed);
+    const authorization = await fetchCode(request, renewed, end);
     if (authorization === undefined) {
       if (timeout !== undefined && world.now() >= end) throw nobodySignedIn(timeout);
       continue;
@@ -113,14 +113,15 @@ export function nobodySignedIn(
 async function fetchCode(
   { world, tell, ask }: DeviceSignInRequest,
   renewed: number,
+  end: number,
 ): Promise<DeviceAuthorization | undefined> {
   try {
-    return await ask(requestDeviceCode);
+    return await ask(requestDeviceCode, Math.max(end - world.now(), lastPatience));
   } catch (error) {
     const isUnreachable = error instanceof MxtokenError && error.code === "unreachable";
     if (!isUnreachable || renewed === 0) throw error;
     tell({ is: "pollFailed", reason: error.message });
-    await world.sleep(longestPause);
+    await world.sleep(Math.max(0, Math.min(longestPause, end - world.now())));
     return undefined;
   }
 }

@@ -537,6 +537,16 @@ describe("against scripted endpoints", () => {
     assert.equal(server.asked.length, 3);
   });
 
+  test("--timeout ends the wait also while another code cannot be had", async () => {
+    const begun = world.now();
+    server.codes = [{ expires_in: 10 }, "drop"];
+    server.polls = [pending];
+    const result = await run("--timeout", "25");
+    assert.equal(result.status, 77, result.stderr);
+    assert.match(result.stderr, /nobody signed in within 25 seconds/);
+    assert.equal((world.now() - begun) / 1000, 25);
+  });
+
   test("nobody is there: 77, and nothing is asked", async () => {
     Object.assign(world.stderr, { isTTY: false });
     const result = await run();
