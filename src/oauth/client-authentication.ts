@@ -1,6 +1,5 @@
 import { MxtokenError } from "../errors.ts";
 import type { ClientCertificate, TokenRequestContext } from "./client.ts";
-import type { FormRequest } from "./transport.ts";
 
 /** As long as Microsoft's documents have it. */
 const assertionSeconds = 300;
@@ -19,6 +18,12 @@ export function timesOf(now: number, seconds: number): { iat: number; exp: numbe
   return { iat, exp: iat + seconds };
 }
 
+/** A request that is not sent yet. */
+interface UnauthenticatedRequest {
+  readonly form: URLSearchParams;
+  readonly headers: Record<string, string>;
+}
+
 /**
  * Lets the client prove in a request that it is the client (RFC 6749 section 2.3): by its certificate, by its
  * secret in the body, by its secret through HTTP Basic, or not at all.
@@ -28,7 +33,7 @@ export function timesOf(now: number, seconds: number): { iat: number; exp: numbe
  */
 export async function authenticate(
   context: TokenRequestContext,
-  { form, headers }: Pick<FormRequest, "form" | "headers">,
+  { form, headers }: UnauthenticatedRequest,
   byBasic: boolean,
 ): Promise<void> {
   const { client, credentials } = context;
@@ -61,7 +66,7 @@ async function assertion(
   { key, thumbprint }: ClientCertificate,
 ): Promise<string> {
   const { SignJWT } = await import("jose");
-  const { createPrivateKey, randomUUID } = process.getBuiltinModule("node:crypto");
+  const { createPrivateKey, randomUUID } = await import("node:crypto");
   const { iat, exp } = timesOf(now, backdating + assertionSeconds);
   const claims = { iss: client.id, sub: client.id, aud: client.tokenEndpoint, jti: randomUUID() };
   try {

@@ -116,7 +116,7 @@ export async function revokeToken(
   token: Secret,
   kind: "refresh_token" | "access_token",
 ): Promise<boolean> {
-  const parameters = { token: token.reveal(), token_type_hint: kind };
+  const parameters = { token_type_hint: kind, token: token.reveal() };
   const asked = { endpoint: "revocation endpoint", member: undefined, isForApplication: true };
   try {
     await requestFrom(context, context.client.revocationEndpoint, parameters, asked);

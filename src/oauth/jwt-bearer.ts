@@ -25,7 +25,7 @@ export async function requestByAssertion(
 ): Promise<TokenResponse> {
   const { world, client, now = world.now() } = context;
   const { SignJWT } = await import("jose");
-  const { createPrivateKey } = process.getBuiltinModule("node:crypto");
+  const { createPrivateKey } = await import("node:crypto");
   const { keyId } = account;
   const header = { alg: "RS256", typ: "JWT", ...(keyId === undefined ? {} : { kid: keyId }) };
   const { iat, exp } = timesOf(now, assertionSeconds);

@@ -1,11 +1,10 @@
-import * as oauth from "oauth4webapi";
 import type { Flow } from "../catalog/provider-row.ts";
 import { diagnosed } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { harmless } from "../secret.ts";
 import { isBareHttps, type NamedIssuer } from "../settings/servers.ts";
 import { jsonObject } from "../world/http-answers.ts";
-import type { Clock, HttpRequest, Net, Stop } from "../world/world.ts";
+import type { Clock, Net, Stop } from "../world/world.ts";
 import type { ServerEndpoints } from "./client.ts";
 
 /** What an authorization server says of itself (RFC 8414 section 2), as far as it is used here. */
@@ -90,8 +89,15 @@ export function wantsBasic({ authenticationMethods }: ServerMetadata): boolean {
 
 const timeout = 30_000;
 
-/** Where the metadata may stand: RFC 8414 section 3, then OpenID Connect Discovery section 4. */
-const places = ["oauth2", "oidc"] as const;
+/** Where the metadata may stand: RFC 8414 section 3.1, then OpenID Connect Discovery section 4.1. */
+function wellKnownPlaces(issuer: string): readonly string[] {
+  const { origin, pathname } = new URL(issuer);
+  const path = pathname.replaceAll(/\/{2,}/g, "/").replace(/\/$/, "");
+  return [
+    `${origin}/.well-known/oauth-authorization-server${path}`,
+    `${origin}${path}/.well-known/openid-configuration`,
+  ];
+}
 
 /**
  * Fetches what an authorization server says of itself, from the well-known places below its issuer, or
@@ -108,16 +114,17 @@ export async function fetchMetadata(
   const { issuer, document } = named;
   const signal = AbortSignal.any([world.deadline(timeout), world.interrupted]);
   const headers = { accept: "application/json" };
-  const ask = (url: string) => get(world, { method: "GET", url, headers, ca, signal });
-  const askAt = (algorithm: (typeof places)[number]) =>
-    oauth.discoveryRequest(new URL(issuer), { algorithm, signal, [oauth.customFetch]: ask });
   let problem: MxtokenError | undefined;
-  for (const place of document === undefined ? places : [undefined]) {
-    const response = await (place === undefined ? ask(document ?? issuer) : askAt(place));
-    const members = response.status === 200 ? jsonObject(await response.text()) : undefined;
+  for (const url of document === undefined ? wellKnownPlaces(issuer) : [document]) {
+    world.trace(`GET ${url}`);
+    const reply = await world.http({ method: "GET", url, headers, ca, signal });
+    world.trace(`${url} answered ${reply.status}`);
+    // What it is, its text shows; one that was cut off is nothing.
+    const isWhole = reply.status === 200 && !reply.truncated;
+    const members = isWhole ? jsonObject(reply.body) : undefined;
     if (members !== undefined) return metadataOf(named, members);
     // What is wrong with one place may be right at the other.
-    problem ??= problemWith(new URL(issuer).host, response.status);
+    problem ??= problemWith(new URL(issuer).host, reply.status);
   }
   if (problem !== undefined) throw problem;
   throw new MxtokenError(
@@ -125,15 +132,6 @@ export async function fetchMetadata(
     `${document ?? issuer} has no metadata (RFC 8414, OpenID Connect)`,
     { hint: "is --issuer right? Else give its endpoints: --authorize-uri --token-uri" },
   );
-}
-
-async function get(world: Net, request: HttpRequest): Promise<Response> {
-  const { url } = request;
-  world.trace(`GET ${url}`);
-  const reply = await world.http(request);
-  world.trace(`${url} answered ${reply.status}`);
-  // What it is, its text shows; one that was cut off is nothing.
-  return new Response(reply.truncated ? "" : reply.body, { status: reply.status });
 }
 
 /** @returns undefined where there simply is nothing */
