@@ -64,13 +64,16 @@ export function isWritableByOthers(
 }
 
 function fileName(address: string, suffix: string): string {
-  const safe = address.replace(/[\p{C}\p{Z}%/\\:*?"<>|]/gu, (character) =>
-    Buffer.from(character).toString("hex").replace(/../g, "%$&"),
-  );
+  const isSafe = /^[\w.+@-]*$/.test(address);
+  const safe = isSafe ? address : address.replace(/[\p{C}\p{Z}%/\\:*?"<>|]/gu, escaped);
   const name = `oauth2_tokens_${safe}${suffix}.txt`;
   if (Buffer.byteLength(name) <= nameLimit) return name;
   const digest = sha256(address).slice(0, 32);
   return `oauth2_tokens_${digest}${suffix}.txt`;
+}
+
+function escaped(character: string): string {
+  return Buffer.from(character).toString("hex").replace(/../g, "%$&");
 }
 
 /**
