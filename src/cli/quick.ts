@@ -1,5 +1,7 @@
+import manifest from "../../package.json" with { type: "json" };
 import { rememberRead } from "../store/read.ts";
 import { prepareToLast } from "../world/own-process.ts";
+import { writeAtOnce } from "../world/patient-output.ts";
 import { systemWorld } from "../world/system.ts";
 import { showQuickly } from "./show-token.ts";
 
@@ -10,17 +12,25 @@ import { showQuickly } from "./show-token.ts";
 async function start(argv: readonly string[]): Promise<void> {
   if (argv.some((word) => word === "keep" || word === "run")) prepareToLast();
   const memory = rememberRead();
-  if (argv[0] === "show" && (await isShown(argv))) return;
+  const text = await quickly(argv);
+  if (text !== undefined && (await isPrinted(text))) return;
   const program = await import("./main.ts");
   process.exitCode = await program.begin(argv, memory.read);
 }
 
-async function isShown(argv: readonly string[]): Promise<boolean> {
-  const world = systemWorld({ ownsProcess: true });
-  const shown = await showQuickly(argv, world);
-  if (shown === undefined) return false;
+/** What a command prints that neither needs nor changes anything; undefined for any other. */
+async function quickly(argv: readonly string[]): Promise<string | undefined> {
+  const [first, second] = argv;
+  if (first === "--version" && second === undefined) return `${manifest.version}\n`;
+  return first === "show" ? showQuickly(argv, systemWorld({ ownsProcess: true })) : undefined;
+}
+
+async function isPrinted(text: string): Promise<boolean> {
+  const rest = writeAtOnce(text);
+  if (rest.length === 0) return true;
+  const { stdout } = systemWorld({ ownsProcess: true });
   return new Promise((resolve) => {
-    world.stdout.write(shown, (error) => resolve(!error));
+    stdout.write(rest, (error) => resolve(!error));
   });
 }
 

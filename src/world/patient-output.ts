@@ -1,5 +1,12 @@
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, write } from "node:fs";
-import { Writable } from "node:stream";
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  write,
+  writeSync,
+} from "node:fs";
 import { promisify } from "node:util";
 import { systemCode } from "../system-error.ts";
 import type { Output } from "./world.ts";
@@ -16,51 +23,36 @@ type Queue = { last: Promise<void> };
  * Standard output or error. Node writes to terminals and pipes at once, and stands still while they take
  * nothing: after Ctrl-S, or behind a pager, no token would be refreshed any more. Here only the words
  * wait.
+ *
+ * @param fd of a terminal, a pipe or a file
+ * @param node Node's own stream, which knows how large the terminal is
  */
-class PatientOutput extends Writable {
-  readonly #fd: number;
-  readonly #queue: Queue;
-  readonly #node: () => Output;
-
-  /**
-   * @param fd of a terminal, a pipe or a file
-   * @param node Node's own stream, which knows how large the terminal is
-   */
-  constructor(fd: number, queue: Queue, node: () => Output) {
-    super({ emitClose: false });
-    this.#fd = fd;
-    this.#queue = queue;
-    this.#node = node;
-  }
-
-  get isTTY(): boolean {
-    // Only then, because it takes its time to load what tells.
-    return look(this.#fd).isCharacterDevice() && this.#node().isTTY === true;
-  }
-
-  get columns(): number | undefined {
-    return this.isTTY ? this.#node().columns : undefined;
-  }
-
-  get rows(): number | undefined {
-    return this.isTTY ? this.#node().rows : undefined;
-  }
-
-  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    const written = this.#queue.last.then(() => this.#writeAll(chunk));
-    this.#queue.last = written.catch(() => undefined);
+function patientOutput(fd: number, queue: Queue, node: () => Output): Output {
+  // Streams take longer to load than a token to be shown.
+  const { Writable } = process.getBuiltinModule("node:stream");
+  // Node's stream is asked only then, because it takes its time to load as well.
+  const isTerminal = () => look(fd).isCharacterDevice() && node().isTTY === true;
+  const write = (chunk: Buffer, _encoding: string, done: (error?: Error | null) => void) => {
+    const written = queue.last.then(() => writeAll(fd, chunk));
+    queue.last = written.catch(() => undefined);
     written.then(() => done(), done);
-  }
+  };
+  const output = new Writable({ emitClose: false, write });
+  return Object.defineProperties(output, {
+    isTTY: { get: isTerminal },
+    columns: { get: () => (isTerminal() ? node().columns : undefined) },
+    rows: { get: () => (isTerminal() ? node().rows : undefined) },
+  });
+}
 
-  async #writeAll(chunk: Buffer): Promise<void> {
-    for (let position = 0; position < chunk.length; ) {
-      try {
-        const rest = chunk.length - position;
-        position += (await writeSome(this.#fd, chunk, position, rest, null)).bytesWritten;
-      } catch (error) {
-        if (systemCode(error) !== "EAGAIN") throw error;
-        await new Promise((resolve) => setTimeout(resolve, interval));
-      }
+async function writeAll(fd: number, chunk: Buffer): Promise<void> {
+  for (let position = 0; position < chunk.length; ) {
+    try {
+      const rest = chunk.length - position;
+      position += (await writeSome(fd, chunk, position, rest, null)).bytesWritten;
+    } catch (error) {
+      if (systemCode(error) !== "EAGAIN") throw error;
+      await new Promise((resolve) => setTimeout(resolve, interval));
     }
   }
 }
@@ -80,13 +72,31 @@ export function standardOutputs(): { stdout: Output; stderr: Output } {
   return outputs;
 }
 
+/**
+ * Writes to standard output at once, which waits for a reader that is slow, and loads no streams: for a process
+ * that has nothing else to do.
+ *
+ * @returns what could not be written, as there are readers that nobody can wait for in this way
+ */
+export function writeAtOnce(text: string): Buffer {
+  let rest = Buffer.from(text);
+  // Windows turns it into its console's letters.
+  if (process.platform === "win32") return rest;
+  try {
+    while (rest.length > 0) rest = rest.subarray(writeSync(1, rest));
+  } catch {
+    // Whoever writes the rest sees why.
+  }
+  return rest;
+}
+
 /** Standard output and error, which share a terminal or a pipe, or have each their own. */
 function patientOutputs(): { stdout: Output; stderr: Output } {
   const first: Queue = { last: Promise.resolve() };
   const second = isSameFile(1, 2) ? first : { last: Promise.resolve() };
   return {
-    stdout: new PatientOutput(notWaiting(1), first, () => process.stdout),
-    stderr: new PatientOutput(notWaiting(2), second, () => process.stderr),
+    stdout: patientOutput(notWaiting(1), first, () => process.stdout),
+    stderr: patientOutput(notWaiting(2), second, () => process.stderr),
   };
 }
 

@@ -139,7 +139,7 @@ describe("what a fresh token costs", () => {
   function bareProgram(): string {
     const bare = join(scene.directory, "bare");
     cpSync(dirname(programPath), bare, { recursive: true });
-    rmSync(join(bare, "program.mjs"));
+    rmSync(join(bare, "program.js"));
     rmSync(join(bare, "chunks"), { recursive: true });
     return join(bare, "cli.js");
   }
@@ -171,6 +171,18 @@ describe("what a fresh token costs", () => {
     const env = { MXTOKEN_HOME: scene.directory, MXTOKEN_FORMAT: "header" };
     const { stdout } = await bare(["show", user], { env });
     assert.equal(stdout, "Authorization: Bearer stored-access\n");
+  });
+
+  test("the version costs nothing either", async () => {
+    const { version } = JSON.parse(
+      readFileSync(join(dirname(programPath), "../package.json"), "utf8"),
+    );
+    assert.deepEqual(await bare(["--version"]), {
+      status: 0,
+      signal: null,
+      stdout: `${version}\n`,
+      stderr: "",
+    });
   });
 
   for (const args of [["--version"], ["show", user, "--verbose"], ["check", user], ["show"]]) {
