@@ -1,69 +1,18 @@
 // Builds dist/ of the current directory: the program as one bundle, with a chunk for each package that
 // is loaded only when it is needed, before it what prints a stored token, and before that what looks
 // at the version of Node. A bundle starts in half the time: Node reads a few files instead of a few
-// hundred.
-import { chmod, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { basename, dirname, join, relative, resolve } from "node:path";
-import { build } from "esbuild";
-
-/**
- * Packages that take longer to evaluate than all the rest of a start, and which hardly any run calls:
- * one measures the words of a help text, one reads old Japanese mail, one is a logger.
- */
-const lazily = {
-  "string-width": (path) => `export default (...args) => require(${path}).default(...args);`,
-  "encoding-japanese": (path) =>
-    `module.exports = new Proxy({}, { get: (_, name) => require(${path})[name] });`,
-  pino: (path) => `module.exports = (...args) => require(${path})(...args);`,
-};
-
-const whenCalled = "when-called";
-const loadWhenCalled = {
-  name: whenCalled,
-  setup({ onLoad, onResolve, resolve: find }) {
-    const isReal = {};
-    onResolve({ filter: /./ }, async (found) => {
-      if (!(found.path in lazily) || found.pluginData === isReal) return undefined;
-      const { importer, kind, resolveDir } = found;
-      const real = await find(found.path, { importer, kind, resolveDir, pluginData: isReal });
-      // The bundle names it by this path, and has to be the same wherever it is built.
-      const path = relative(process.cwd(), real.path);
-      return { path, namespace: whenCalled, pluginData: found.path };
-    });
-    onLoad({ filter: /./, namespace: whenCalled }, ({ path, pluginData: name }) => ({
-      resolveDir: dirname(resolve(path)),
-      contents: lazily[name](JSON.stringify(`./${basename(path)}`)),
-    }));
-  },
-};
-
-/**
- * Node's own modules as plain values: an `import` of one has every member of it evaluated, and that of
- * node:crypto loads WebCrypto, which takes longer than a whole run of the program should.
- */
-const builtinsAsValues = {
-  name: "builtins-as-values",
-  setup({ onLoad, onResolve }) {
-    onResolve({ filter: /^node:/ }, ({ kind, path }) =>
-      kind === "import-statement" ? { path, namespace: "builtin" } : undefined,
-    );
-    onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => {
-      const members = Object.keys(process.getBuiltinModule(path));
-      const names = members.filter((name) => /^[a-z]\w*$/i.test(name) && name !== "default");
-      const lines = names.map((name) => `const own_${name} = /* @__PURE__ */ member("${name}");`);
-      const exported = names.map((name) => `own_${name} as ${name}`).join(", ");
-      return {
-        contents: [
-          `const all = process.getBuiltinModule("${path}");`,
-          "const member = (name) => all[name];",
-          ...lines,
-          `export { ${exported} };`,
-          "export default all;",
-        ].join("\n"),
-      };
-    });
-  },
-};
+// hundred. All of it is CommonJS, which V8 can be given as it has compiled it before (src/cli/load.ts).
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { build, transform } from "esbuild";
+import {
+  builtinsAsValues,
+  entriesWhenCalled,
+  loadWhenCalled,
+  versionOnly,
+} from "./bundle-plugins.js";
 
 const outdir = "dist";
 await rm(outdir, { recursive: true, force: true });
@@ -78,23 +27,23 @@ const common = {
   logLevel: "warning",
 };
 
-const { metafile } = await build({
+// esbuild splits ES modules only.
+const { metafile, outputFiles } = await build({
   ...common,
-  entryPoints: { program: "src/cli/main.ts", index: "src/index.ts" },
+  entryPoints: { program: "src/cli/main.ts", index: "src/index.ts", ...entriesWhenCalled },
   splitting: true,
   format: "esm",
-  outExtension: { ".js": ".mjs" },
   chunkNames: "chunks/[name]-[hash]",
   // A native addon finds its binary beside its own files.
   external: ["fs-native-extensions"],
-  // CommonJS packages inside an ES module ask for Node's own modules by require(); to make a real one
-  // takes a few milliseconds.
-  banner: {
-    js: 'const require = (name) => process.getBuiltinModule(name) ?? process.getBuiltinModule("node:module").createRequire(import.meta.url)(name);',
-  },
-  plugins: [loadWhenCalled, builtinsAsValues],
+  plugins: [loadWhenCalled, builtinsAsValues, versionOnly],
   metafile: true,
+  write: false,
 });
+for (const { path, text } of outputFiles) {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, await toCommonJs(text));
+}
 
 /** What is loaded on demand is the program's; nothing of it is needed to print a stored token. */
 const leaveToProgram = {
@@ -102,31 +51,62 @@ const leaveToProgram = {
   setup({ onResolve }) {
     onResolve({ filter: /./ }, ({ kind, path }) => {
       if (kind !== "dynamic-import") return undefined;
-      return { path: path === "./main.ts" ? "./program.mjs" : path, external: true };
+      return { path: path === "./main.ts" ? "./program.js" : path, external: true };
     });
   },
 };
 
-// Node takes 5 ms more to load an ES module.
 await build({
   ...common,
   entryPoints: { quick: "src/cli/quick.ts" },
   format: "cjs",
-  plugins: [leaveToProgram],
+  supported: { "dynamic-import": false },
+  plugins: [leaveToProgram, builtinsAsValues, versionOnly],
+});
+// Whatever V8 has compiled before is of these files as they are now, and of no others.
+const loaded = ["quick.js", ...outputFiles.map(({ path }) => relative(outdir, path))].sort();
+const hash = createHash("sha256");
+for (const name of loaded) hash.update(await readFile(join(outdir, name)));
+await build({
+  ...common,
+  entryPoints: {
+    load: "scripts/built/load.ts",
+    "make-code-cache": "scripts/built/make-code-cache.ts",
+  },
+  format: "cjs",
+  define: { buildId: JSON.stringify(hash.digest("hex").slice(0, 16)) },
+  plugins: [builtinsAsValues],
 });
 // Before a file runs, all of it is read: what an old Node cannot read stands in another one.
 const requireNode = await readFile(new URL("require-node.js", import.meta.url), "utf8");
-const begin = `#!/usr/bin/env node\n${requireNode}require("./quick.js");\n`;
+const begin = `#!/usr/bin/env node\n${requireNode}require("./load.js");\n`;
 await writeFile(join(outdir, "cli.js"), begin);
 await writeFile(join(outdir, "package.json"), '{ "type": "commonjs" }\n');
 await chmod(join(outdir, "cli.js"), 0o755);
+execFileSync(process.execPath, [join(outdir, "make-code-cache.js")], { stdio: "inherit" });
 await writeFile(join(outdir, "THIRD-PARTY-LICENSES.txt"), await licences(metafile));
+
+/** Names in one ES module what it is in CommonJS. */
+async function toCommonJs(text) {
+  const { code } = await transform(text, {
+    format: "cjs",
+    platform: "node",
+    target: common.target,
+    minifyWhitespace: true,
+    // An import() becomes a require() by a promise.
+    supported: { "dynamic-import": false },
+    define: { "import.meta.url": "fileUrl" },
+    // A package's import.meta.resolve() is for those who name files in their configuration.
+    logOverride: { "empty-import-meta": "silent" },
+  });
+  if (!code.includes("fileUrl")) return code;
+  return `const fileUrl=require("node:url").pathToFileURL(__filename).href;${code}`;
+}
 
 /** The licence texts of every package that the bundle contains. */
 async function licences(metafile) {
   const directories = new Set();
   for (const input of Object.keys(metafile.inputs)) {
-    if (input.startsWith(`${whenCalled}:`)) continue;
     const match = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input);
     if (match) directories.add(match[0]);
   }

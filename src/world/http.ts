@@ -1,5 +1,4 @@
 import { type IncomingMessage, request as startRequest } from "node:http";
-import { setFlagsFromString } from "node:v8";
 import { explained } from "../causes/diagnose.ts";
 import { MxtokenError } from "../errors.ts";
 import { unlessStopped } from "./connecting.ts";
@@ -19,15 +18,6 @@ const headerLimit = 64 * 1024;
  * when a request leaves would leave it in doubt whether that request has arrived.
  */
 const idleLimit = 1000;
-
-/**
- * The client's parser is WebAssembly. V8 would optimise that in the background, for hundreds of requests
- * that never come, and the program would wait for it at its end. It is a flag of the whole process.
- */
-export function compileOnlyOnce(): void {
-  setFlagsFromString("--no-wasm-tier-up");
-  setFlagsFromString("--no-wasm-dynamic-tiering");
-}
 
 /**
  * Sends one request over a connection of its own, by Node's own client: undici takes longer to load than

@@ -5,10 +5,20 @@
 // imported before anything else, because an import takes time. Windows has no such signal.
 process.on("SIGUSR1", () => undefined);
 
+/** When to look again, ms: Node opens it from a thread of its own, and where the signal came early, twice. */
+const opening = [10, 100, 1000];
+
 /** Shuts the inspector that a signal has opened while Node itself started; --inspect is a person's word. */
 export function shutInspector(): void {
   const options = [...process.execArgv, process.env["NODE_OPTIONS"] ?? ""];
   if (options.some((option) => option.includes("--inspect"))) return;
+  shutIfOpen();
+  // It opens where the event loop takes up what has happened outside, and timers come before that.
+  setImmediate(shutIfOpen);
+  for (const ms of opening) setTimeout(() => setImmediate(shutIfOpen), ms).unref();
+}
+
+function shutIfOpen(): void {
   const inspector = process.getBuiltinModule("node:inspector");
   if (inspector?.url() !== undefined) inspector.close();
 }

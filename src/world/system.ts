@@ -9,17 +9,13 @@ import type { Environment, HttpPool, World } from "./world.ts";
  * is only loaded when it is used: `mxtoken show` reads a file and writes a line.
  *
  * @param ownsProcess whether the process is this program's own. A library leaves its signals, its errors
- * in the background, its environment and the flags of its engine to whoever owns it, and opens no browser.
+ * in the background and its environment to whoever owns it, and opens no browser.
  */
 export function systemWorld({ ownsProcess }: { readonly ownsProcess: boolean }): World {
   const { env, hideSecrets } = keepSecrets(process.env);
   const stop = once(ownsProcess ? takeSignals : leaveSignals);
   const outputs = once(standardOutputs);
-  const http = once(async () => {
-    const module = await import("./http.ts");
-    if (ownsProcess) module.compileOnlyOnce();
-    return module;
-  });
+  const http = once(() => import("./http.ts"));
   if (ownsProcess) surviveBackgroundErrors();
   return {
     get stdin() {
