@@ -32,7 +32,7 @@ async function makeAll(): Promise<void> {
     const account = accountAt(servers, home, certificate);
     // A file is kept as the first of them has left it: with more in it, it takes longer to read.
     const mostOften = ["show", "foo@example.com", "--home", home];
-    for (const words of [mostOften, account, ["show", "--nocache", ...account]]) {
+    for (const words of [mostOften, account, ["show", "--nocache", ...account], ["--help"]]) {
       await run(home, [__filename, ...words]);
     }
     servers.close();

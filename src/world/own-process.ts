@@ -25,13 +25,18 @@ function shutIfOpen(): void {
 
 const size = "UV_THREADPOOL_SIZE";
 
+/** When the program is loaded, ms: with another flag V8 would compile it anew. */
+const started = 1000;
+
 /**
  * Makes Node fit for a process that lasts for days and stores many tokens. To be called before anything
  * else.
  */
 export function prepareToLast(): void {
-  // Garbage is collected when it is a third of what is in use, and not a multiple.
-  process.getBuiltinModule("node:v8").setFlagsFromString("--heap-growing-percent=30");
+  setTimeout(() => {
+    // Garbage is collected when it is a third of what is in use, and not a multiple.
+    process.getBuiltinModule("node:v8").setFlagsFromString("--heap-growing-percent=30");
+  }, started).unref();
   if (process.env[size] !== undefined) return;
   // While 4 threads, Node's own number, wait for the disk, nothing else is written.
   process.env[size] = "16";

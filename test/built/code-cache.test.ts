@@ -50,6 +50,11 @@ const ways: [string, () => readonly string[], readonly RegExp[]][] = [
   ["--version", () => ["--version"], [/^quick\.js$/]],
   ["a stored token", () => ["show", user, "--home", scene.directory], [/^quick\.js$/]],
   [
+    "help",
+    () => ["--help"],
+    [/^quick\.js$/, /^program\.js$/, /^command-line-/, /^when-called-string-width/],
+  ],
+  [
     "a refresh",
     () => ["show", user, "--nocache", ...scene.options],
     [/^quick\.js$/, /^program\.js$/, /^http-/, /^open-token-file-/],
