@@ -94,10 +94,13 @@ function makeFor(words: readonly string[]): void {
   require(join(root, "load.js"));
 }
 
-/** Whoever runs the program meanwhile finds all of it or nothing. */
+/**
+ * Whoever runs the program meanwhile, or after the machine has lost its power, finds all of it or nothing: V8
+ * runs code with a hole in it.
+ */
 function keep(path: string, code: Buffer): void {
   const half = join(dirname(path), `.${process.pid}`);
-  writeFileSync(half, code, { mode: 0o644 });
+  writeFileSync(half, code, { mode: 0o644, flush: true });
   renameSync(half, path);
 }
 
