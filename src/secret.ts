@@ -80,6 +80,8 @@ function formsOf(value: string): Set<string> {
  * characters lose their power, runs of blanks become one, and it ends after `limit` characters.
  */
 export function harmless(text: string, limit = 600): string {
+  // Nearly all are, and there is nothing to be made of them.
+  if (text.length <= limit && !/[^ -~]| {2}|^ | $/.test(text)) return text;
   const line = text
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ")
     .replace(/ {2,}/g, " ")

@@ -35,10 +35,12 @@ export function decodeText(bytes: Buffer): { readonly is: "read"; readonly text:
 /**
  * The text in some bytes, for whoever looks for himself what it is: what has no text is read as UTF-8, with
  * characters that no text has. It is empty only where there are no bytes.
+ *
+ * @param known what {@link decodeText} has made of them, where that was asked
  */
-export function textOf(bytes: Buffer | undefined): string {
+export function textOf(bytes: Buffer | undefined, known?: ReturnType<typeof decodeText>): string {
   if (bytes === undefined) return "";
-  const decoded = decodeText(bytes);
+  const decoded = known ?? decodeText(bytes);
   const text = decoded.is === "read" ? decoded.text : bytes.toString("utf8");
   return text === "" && bytes.length > 0 ? mark : text;
 }
