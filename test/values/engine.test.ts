@@ -24,6 +24,10 @@ class StandingClock implements Clock {
     return 0.5;
   }
 
+  after(): () => void {
+    return () => undefined;
+  }
+
   deadline(): AbortSignal {
     return new AbortController().signal;
   }
