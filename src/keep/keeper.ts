@@ -1,4 +1,4 @@
-import { storedServer } from "../account/peek.ts";
+import { foresee } from "../account/peek.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Event, Told } from "../events.ts";
 import { tokenFiles } from "../store/token-file-store.ts";
@@ -15,7 +15,7 @@ import {
   type Settled,
   tryAgain,
 } from "./account-state.ts";
-import type { Due, Engine, Taken, Worker } from "./engine.ts";
+import type { Due, Engine, Foreseen, Taken, Worker } from "./engine.ts";
 import type { AccountKey, AccountPicture, AccountToKeep, KeepEvent } from "./events.ts";
 import type { Moment, Policy } from "./schedule.ts";
 import { settle } from "./settle.ts";
@@ -153,9 +153,10 @@ export class Keeper implements Worker {
     return { state: this.#tellOf(account, settled), pause: pauseOf(taken) };
   }
 
-  async serverOf(key: AccountKey): Promise<string | undefined> {
+  async foresee(key: AccountKey): Promise<Foreseen> {
     const account = this.#accounts.get(key);
-    return account && (await storedServer(this.#world, account.settings));
+    if (account === undefined) return { server: undefined, expiresAt: undefined };
+    return foresee(this.#world, account.settings);
   }
 
   async isWorthATry(state: AccountState): Promise<boolean> {

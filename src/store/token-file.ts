@@ -65,17 +65,20 @@ const whatToDo = {
 type Comments = readonly ReturnType<typeof readComment>[];
 
 function parseNotes(comments: Comments): TokenNotes {
-  const found = new Map<string, string>();
+  const notes: Record<string, string | number | undefined> = {};
   for (const comment of comments) {
+    const key = comment && keysByTitle.get(comment.title);
+    if (key === undefined) continue;
     // Notes are shown to people, and anybody may have written them.
-    if (comment !== undefined) found.set(comment.title, harmless(comment.value, noteLimit));
+    const text = harmless(comment?.value ?? "", noteLimit);
+    notes[key] = moments.includes(key) ? moment(text) : text;
   }
-  const notes = Object.entries(noteTitles).map(([key, title]) => {
-    const text = found.get(title);
-    return [key, moments.includes(key) ? moment(text) : text] as const;
-  });
-  return Object.fromEntries(notes) as TokenNotes;
+  return notes;
 }
+
+const keysByTitle = new Map(
+  Object.entries(noteTitles).map(([key, title]) => [title as string, key]),
+);
 
 function moment(text: string | undefined): number | undefined {
   const ms = text === undefined ? Number.NaN : Date.parse(text);
