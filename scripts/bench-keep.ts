@@ -1,260 +1,255 @@
-// npm run bench: how long `mxtoken keep` takes for many accounts, how much memory, and for how long
-// its event loop stands still. Everything is on loopback; it measures and judges nothing. The arguments
-// are numbers of accounts.
-import { type ChildProcess, fork, spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+// npm run bench: how long `mxtoken keep` takes for many accounts, how much CPU and memory, and for how long
+// its event loop stands still, beside a bare program that does the same steps. Everything is on loopback;
+// it measures and judges nothing. The arguments are numbers of accounts.
+//
+// For whoever works on it: BENCH_PARTS=rounds,latency,outage,order,list,idle; BENCH_RUNS=1;
+// BENCH_PLACES=/dev/shm; BENCH_TRUST=--ca-file; BENCH_NODE_FLAGS="--cpu-prof".
+import { existsSync, statfsSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { issueCertificates } from "../test/scene/certificates.ts";
-import { programPath } from "../test/scene/program.ts";
-import { tokenFileText } from "../test/scene/scene.ts";
-import type { Told } from "./bench-token-endpoint.ts";
-import { before, machine, median } from "./measure.ts";
+import { cpuOf, MeasuredProgram, type Usage } from "./bench-keep/measured-program.ts";
+import { concurrency, delay, type Scene, setScene, type Trust } from "./bench-keep/scene.ts";
+import { machine, median } from "./measure.ts";
 
-const concurrency = 64;
-const delay = 50;
-const sizes = process.argv.slice(2).map(Number);
-if (sizes.length === 0) sizes.push(100, 1000, 10_000);
-// For whoever works on it: BENCH_RUNS=1, BENCH_IDLE=no, BENCH_NODE_FLAGS="--cpu-prof".
+const given = process.argv.slice(2).map(Number);
+const sizes = given.length === 0 ? [1000, 10_000] : given;
+const most = Math.max(...sizes);
+const parts = (process.env["BENCH_PARTS"] ?? "rounds,latency,outage,order,idle").split(",");
 const runs = Number(process.env["BENCH_RUNS"] ?? 3);
+const trust: Trust = process.env["BENCH_TRUST"] === "--ca-file" ? "--ca-file" : "environment";
 const nodeFlags = (process.env["BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
-/** how long idle accounts are watched, in ms */
+const usualPlaces = [...(existsSync("/dev/shm") ? ["/dev/shm"] : []), tmpdir()];
+const places = new Set(process.env["BENCH_PLACES"]?.split(",") ?? usualPlaces);
+/** how long idle accounts are watched, and refreshes that come one by one; ms */
 const watched = 60_000;
-/** 10 ms are how often the event loop is looked at, and count as none of its delay */
-const resolution = 10;
+/** of an hourly token's life, at which it is refreshed: next to a half, and no two at the same time */
+const share = 0.49;
+const hour = 3_600_000;
 
-/**
- * Makes the program tell how it is, in a line on file descriptor 3, at SIGUSR2 and at its end; the stall
- * since it told before.
- */
-const tellUsage = (watchesLoop: boolean) =>
-  before(`
-    import { writeSync } from "node:fs";
-    import { monitorEventLoopDelay } from "node:perf_hooks";
-    const loop = monitorEventLoopDelay({ resolution: ${resolution} });
-    if (${watchesLoop}) loop.enable();
-    const tell = () => {
-      writeSync(3, JSON.stringify({
-        cpu: process.cpuUsage(),
-        rss: process.memoryUsage.rss(),
-        peak: process.resourceUsage().maxRSS * 1024,
-        stall: Math.max(0, loop.max / 1e6 - ${resolution}),
-      }) + "\\n");
-      loop.reset();
-    };
-    process.on("SIGUSR2", tell).on("exit", tell);`);
+const ended = () => ({ expires: Date.now() - 60_000 });
+const fresh = () => ({ expires: Date.now() + 2 * hour });
 
-interface Usage {
-  /** microseconds */
-  readonly cpu: { readonly user: number; readonly system: number };
-  /** bytes */
-  readonly rss: number;
-  readonly peak: number;
-  /** ms */
+/** One round of refreshes: every account's token was due. */
+interface Round {
+  /** ms, from the first request at the endpoint to the last token that is told to be stored */
+  readonly wall: number;
+  /** microseconds for each refresh, of the process and of its main thread */
+  readonly cpu: number;
+  readonly main: number;
+}
+
+interface Rounds {
+  readonly first: Round;
+  /** means of rounds two and three */
+  readonly later: Round;
+  readonly end: Usage;
   readonly stall: number;
 }
 
-/** A directory with a list of accounts, a token file for each, and the endpoint that refreshes them. */
-interface Scene {
-  readonly directory: string;
-  /** ms since 1970; resolves when the first request has come */
-  readonly firstRequestAt: Promise<number>;
-  readonly args: readonly string[];
-  readonly env: NodeJS.ProcessEnv;
-  close(): Promise<void>;
-}
-
-async function setScene(parent: string, accounts: number, expiresAt: number): Promise<Scene> {
-  const directory = mkdtempSync(join(parent, "mxtoken-bench-"));
-  const certificates = await issueCertificates(directory);
-  const keyFile = join(directory, "key.pem");
-  const certFile = join(directory, "cert.pem");
-  writeFileSync(keyFile, certificates.key);
-  writeFileSync(certFile, certificates.cert);
-  const names = Array.from({ length: accounts }, (_, index) => `user${index}@example.test`);
-  const list = join(directory, "accounts.txt");
-  writeFileSync(list, `${names.join("\n")}\n`);
-  mkdirSync(join(directory, "tokens"));
-  for (const [index, name] of names.entries()) {
-    const text = tokenFileText(`access-${index}-0`, `refresh-${index}-0`, {
-      Account: name,
-      Expires: new Date(expiresAt).toISOString(),
-    });
-    writeFileSync(join(directory, "tokens", `oauth2_tokens_${name}.txt`), text, { mode: 0o600 });
-  }
-  const program = fileURLToPath(new URL("bench-token-endpoint.ts", import.meta.url));
-  const endpoint = fork(program, [keyFile, certFile, String(delay)], {
-    execArgv: ["--import", "tsx"],
-  });
-  const [told] = (await once(endpoint, "message")) as [Told];
-  if (!("port" in told)) throw new Error("the token endpoint does not listen");
-  const firstRequestAt = new Promise<number>((resolve) => {
-    endpoint.on("message", (message: Told) => {
-      if ("firstRequestAt" in message) resolve(message.firstRequestAt);
-    });
-  });
-  return {
-    directory,
-    firstRequestAt,
-    args: [
-      ...[programPath, "keep", "--list", list, "--home", directory, "--verify", "none"],
-      ...["--concurrency", String(concurrency)],
-      ...["--provider", "google", "--client-id", "test-client", "--scope", "mail"],
-      ...["--authorize-uri", "https://localhost/authorize"],
-      ...["--token-uri", `https://localhost:${told.port}/token`],
-    ],
-    env: { ...process.env, NODE_EXTRA_CA_CERTS: certificates.caFile },
-    async close() {
-      endpoint.disconnect();
-      await once(endpoint, "exit");
-      rmSync(directory, { recursive: true, force: true });
-    },
-  };
-}
-
-/** `mxtoken keep` as a child process. */
-class Program {
-  readonly #child: ChildProcess;
-  readonly #usages: ((usage: Usage) => void)[] = [];
-  #last: Usage | undefined;
-  #lines = 0;
-  #rest = "";
-  #written = "";
-  #onLine: () => void = () => undefined;
-
-  constructor({ args, env }: Scene, watchesLoop: boolean) {
-    this.#child = spawn(
-      process.execPath,
-      [...nodeFlags, "--import", tellUsage(watchesLoop), ...args],
-      {
-        stdio: ["ignore", "ignore", "pipe", "pipe"],
-        env,
-      },
-    );
-    this.#child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
-      const lines = (this.#rest + chunk).split("\n");
-      this.#rest = lines.pop() ?? "";
-      this.#written = lines.at(-1) ?? this.#written;
-      this.#lines += lines.filter((line) => line.includes(": a new token, ")).length;
-      this.#onLine();
-    });
-    let told = "";
-    this.#child.stdio[3]?.on("data", (chunk: Buffer) => {
-      told += chunk;
-      const lines = told.split("\n");
-      told = lines.pop() ?? "";
-      for (const line of lines) {
-        this.#last = JSON.parse(line) as Usage;
-        this.#usages.shift()?.(this.#last);
-      }
-    });
-  }
-
-  /** Resolves when it has told of as many new tokens; with the time, ms since 1970. */
-  async refreshed(count: number): Promise<number> {
-    await new Promise<void>((resolve, reject) => {
-      this.#onLine = () => {
-        if (this.#lines >= count) resolve();
-      };
-      this.#child.once("exit", () => reject(new Error(`it ended: ${this.#written}`)));
-      this.#onLine();
-    });
-    return Date.now();
-  }
-
-  /** Resolves when it has begun. */
-  async begun(): Promise<void> {
-    if (this.#written === "") await once(this.#child.stderr ?? this.#child, "data");
-  }
-
-  async usage(): Promise<Usage> {
-    const usage = new Promise<Usage>((resolve) => this.#usages.push(resolve));
-    this.#child.kill("SIGUSR2");
-    return usage;
-  }
-
-  /** Ends it at once, whatever it is about; does nothing after its end. */
-  kill(): void {
-    this.#child.kill("SIGKILL");
-  }
-
-  /** @returns what it had used by its end */
-  async stop(): Promise<Usage> {
-    const closed = once(this.#child, "close");
-    this.#child.kill("SIGTERM");
-    await closed;
-    if (this.#last === undefined) throw new Error(`it told nothing: ${this.#written}`);
-    return this.#last;
-  }
-}
-
-interface Refreshed {
-  /** ms, from the first request at the endpoint to the last token that is told to be stored */
-  readonly wall: number;
-  readonly cpu: number;
-  readonly usage: Usage;
-  /** ms, until the first request: the program is being loaded, and then the list */
-  readonly firstStall: number;
-}
-
-async function refreshAll(parent: string, accounts: number): Promise<Refreshed> {
-  const scene = await setScene(parent, accounts, Date.now() - 60_000);
-  const program = new Program(scene, true);
+async function roundsOf(who: "keep" | "bare", place: string, accounts: number): Promise<Rounds> {
+  const scene = await setScene(place, accounts, ended, { trust });
+  const flags = who === "keep" ? nodeFlags : [];
+  let begun = scene.firstRequest();
+  const program = new MeasuredProgram(scene[who], { nodeFlags: flags });
   try {
-    const refreshed = program.refreshed(accounts);
-    const begin = await scene.firstRequestAt;
-    const { stall: firstStall } = await program.usage();
-    const wall = (await refreshed) - begin;
-    const usage = await program.stop();
-    return { wall, cpu: cpuOf(usage), usage, firstStall };
+    const rounds: Round[] = [];
+    let stall = 0;
+    let before: Usage | undefined;
+    for (let round = 1; round <= 3; round += 1) {
+      if (before !== undefined) {
+        begun = scene.firstRequest();
+        program.passHour();
+      }
+      const end = program.refreshed(round * accounts);
+      const wall = (await end) - (await begun);
+      const after = await program.usage();
+      stall = Math.max(stall, after.stall);
+      const each = (value: (usage: Usage) => number) =>
+        (value(after) - (before === undefined ? 0 : value(before))) / accounts;
+      rounds.push({ wall, cpu: each(cpuOf), main: each(({ main }) => main) });
+      before = after;
+    }
+    const end = await program.stop();
+    const [first, second, third] = rounds;
+    if (first === undefined || second === undefined || third === undefined) throw new Error();
+    const mean = (name: keyof Round) => (second[name] + third[name]) / 2;
+    const later = { wall: mean("wall"), cpu: mean("cpu"), main: mean("main") };
+    return { first, later, end, stall };
   } finally {
     program.kill();
     await scene.close();
   }
 }
 
-interface Idle {
-  /** bytes, after a minute */
-  readonly rss: number;
-  readonly peak: number;
-  /** of one core, from 0 to 1 */
-  readonly cpuShare: number;
+async function measureRounds(): Promise<void> {
+  for (const place of places) {
+    console.log(`\nrounds of refreshes, token files on ${fileSystemOf(place)}:`);
+    console.log(row(["accounts", "round", "", "wall", "CPU", "main thread", "peak", "stall"]));
+    for (const accounts of sizes) {
+      const all: Record<"keep" | "bare", Rounds[]> = { keep: [], bare: [] };
+      // By turns, so that a busy moment of the machine does not fall on one of them alone.
+      for (let run = 0; run < (accounts > 2000 ? 1 : runs); run += 1) {
+        for (const who of ["bare", "keep"] as const) {
+          all[who].push(await roundsOf(who, place, accounts));
+        }
+      }
+      printRounds(accounts, all);
+    }
+  }
 }
 
-async function idle(parent: string, accounts: number): Promise<Idle> {
-  const scene = await setScene(parent, accounts, Date.now() + 7_200_000);
-  const program = new Program(scene, false);
+function printRounds(accounts: number, all: Record<"keep" | "bare", Rounds[]>): void {
+  for (const when of ["first", "later"] as const) {
+    const of = (who: "keep" | "bare", name: keyof Round) =>
+      median(all[who].map((one) => one[when][name]));
+    const name = when === "first" ? "1" : "2 and 3";
+    for (const who of ["bare", "keep"] as const) {
+      const ends = all[who].map(({ end }) => end.peak);
+      console.log(
+        row([
+          ...[String(accounts), name, who === "keep" ? "mxtoken keep" : "bare program"],
+          ...[seconds(of(who, "wall")), micros(of(who, "cpu")), micros(of(who, "main"))],
+          mebibytes(Math.max(...ends)),
+          `${Math.max(...all[who].map(({ stall }) => stall)).toFixed(0)} ms`,
+        ]),
+      );
+    }
+    const ratio = (one: keyof Round) => `${(of("keep", one) / of("bare", one)).toFixed(2)} ×`;
+    console.log(row(["", "", "", ratio("wall"), ratio("cpu"), ratio("main")]));
+  }
+}
+
+/** Hourly tokens that come due one by one, as they do in the middle of a day. */
+async function measureLatency(): Promise<void> {
+  const perSecond = most / (hour / 2 / 1000);
+  const count = Math.floor((watched / 1000) * perSecond);
+  for (const place of places) {
+    // All of them are written, and looked at for the first time, before the first is due.
+    const begin = Date.now() + 10_000 + most;
+    const due = (index: number) => Math.round((begin + (index * 1000) / perSecond) / 10) * 10;
+    const lifeOf = (index: number) => (index < count ? lifeDue(due(index)) : fresh());
+    const extra = ["--refresh-at", `${share * 100}%`];
+    const scene = await setScene(place, most, lifeOf, { trust, extra });
+    const program = new MeasuredProgram(scene.keep, { chance: 0, nodeFlags });
+    try {
+      await program.refreshed(count);
+      const took = Array.from({ length: count }, (_, index) => {
+        return statSync(scene.pathOf(index)).ctimeMs - due(index);
+      }).sort((a, b) => a - b);
+      const at = (part: number) => `${(took[Math.floor((count - 1) * part)] ?? 0).toFixed(0)} ms`;
+      console.log(
+        `\n${most} accounts, ${perSecond.toFixed(1)} refreshes a second on ${fileSystemOf(place)}, from due until stored: p50 ${at(0.5)}, p99 ${at(0.99)}`,
+      );
+      await program.stop();
+    } finally {
+      program.kill();
+      await scene.close();
+    }
+  }
+}
+
+/** A life of an hour, or a few seconds more, of which the share is over at a time; whole seconds. */
+function lifeDue(at: number): { issued: number; expires: number } {
+  for (let seconds = hour / 1000; ; seconds += 1) {
+    const wait = Math.round(seconds * share * 1000);
+    if ((at - wait) % 1000 !== 0) continue;
+    const issued = at - wait;
+    return { issued, expires: issued + seconds * 1000 };
+  }
+}
+
+/** The endpoint is away for an hour, until every token has ended. */
+async function measureOutage(): Promise<void> {
+  for (const place of places) {
+    const scene = await setScene(place, most, ended, { trust });
+    scene.ask("be away");
+    const program = new MeasuredProgram(scene.keep, { nodeFlags });
+    try {
+      await scene.requests(most);
+      scene.ask("be there");
+      const first = scene.firstRequest();
+      const back = Date.now();
+      program.passHour();
+      const all = program.refreshed(most);
+      const wait = (await first) - back;
+      const until = (await all) - back;
+      console.log(
+        `\nafter an hour without the endpoint, on ${fileSystemOf(place)}: asked after ${seconds(wait)}, all ${most} fresh after ${seconds(until)}`,
+      );
+      await program.stop();
+    } finally {
+      program.kill();
+      await scene.close();
+    }
+  }
+}
+
+/** One account of very many has an ended token, and stands last in the list. */
+async function measureOrder(): Promise<void> {
+  const accounts = 5 * most;
+  const lifeOf = (index: number) => (index === accounts - 1 ? ended() : fresh());
+  const waits: number[] = [];
+  const scene = await setScene(tmpdir(), accounts, lifeOf, { trust });
+  try {
+    for (let run = 0; run < runs; run += 1) waits.push(await firstAfterStart(scene));
+  } finally {
+    await scene.close();
+  }
+  console.log(
+    `\n${accounts} accounts, of which the last has an ended token: asked for ${seconds(median(waits))} after the start`,
+  );
+}
+
+async function firstAfterStart(scene: Scene): Promise<number> {
+  const first = scene.firstRequest();
+  // The answer is none: so the token is an ended one also in the next run.
+  scene.ask("be away");
+  const start = Date.now();
+  const program = new MeasuredProgram(scene.keep, { nodeFlags });
+  try {
+    return (await first) - start;
+  } finally {
+    program.kill();
+  }
+}
+
+/** The list is read again. */
+async function measureList(): Promise<void> {
+  const accounts = 5 * most;
+  const scene = await setScene(tmpdir(), accounts, fresh, { trust });
+  const program = new MeasuredProgram(scene.keep, { nodeFlags });
+  try {
+    await program.begun();
+    const before = await program.quiet();
+    program.hangUp();
+    const after = await program.quiet();
+    await program.stop();
+    console.log(
+      `\n${accounts} accounts: SIGHUP takes ${seconds((cpuOf(after) - cpuOf(before)) / 1000)} of CPU, peak memory ${mebibytes(before.peak)} before, ${mebibytes(after.peak)} after`,
+    );
+  } finally {
+    program.kill();
+    await scene.close();
+  }
+}
+
+async function measureIdle(): Promise<void> {
+  const scene = await setScene(tmpdir(), most, fresh, { trust });
+  const program = new MeasuredProgram(scene.keep, { watchesLoop: false, nodeFlags });
   try {
     await program.begun();
     // At first it looks at every file.
-    let used = await program.usage();
-    for (;;) {
-      await sleep(1000);
-      const now = await program.usage();
-      const isQuiet = cpuOf(now) - cpuOf(used) < 20;
-      used = now;
-      if (isQuiet) break;
-    }
-    await sleep(watched);
+    const before = await program.quiet();
+    await new Promise((resolve) => setTimeout(resolve, watched));
     const after = await program.usage();
     await program.stop();
-    const cpuShare = (cpuOf(after) - cpuOf(used)) / watched;
-    return { rss: after.rss, peak: after.peak, cpuShare };
+    const part = (cpuOf(after) - cpuOf(before)) / 1000 / watched;
+    console.log(
+      `\n${most} accounts, idle for a minute: ${mebibytes(after.rss)}, peak ${mebibytes(after.peak)}, ${(part * 100).toFixed(2)} % of a core`,
+    );
   } finally {
     program.kill();
     await scene.close();
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** ms */
-function cpuOf({ cpu }: Usage): number {
-  return (cpu.user + cpu.system) / 1000;
 }
 
 const fileSystems = new Map([
@@ -270,7 +265,7 @@ function fileSystemOf(path: string): string {
   return fileSystems.get(type) ?? `file system 0x${type.toString(16)}`;
 }
 
-const columns = [10, 11, 9, 7, 8, 13, 8, 10];
+const columns = [8, 9, 14, 10, 10, 13, 10, 8];
 
 function row(cells: readonly string[]): string {
   return cells.map((cell, index) => cell.padStart(columns[index] ?? 0)).join("");
@@ -278,43 +273,18 @@ function row(cells: readonly string[]): string {
 
 const mebibytes = (bytes: number) => `${(bytes / 1024 ** 2).toFixed(0)} MiB`;
 const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
+const micros = (value: number) => `${value.toFixed(0)} µs`;
 
 console.log(machine());
 console.log(
-  `mxtoken keep, ${concurrency} at once, an endpoint that answers after ${delay} ms; medians of ${runs} runs`,
+  `mxtoken keep, ${concurrency} at once, an endpoint that answers after ${delay} ms; CPU is of one refresh`,
 );
-const places = new Set([tmpdir(), ...(existsSync("/dev/shm") ? ["/dev/shm"] : [])]);
-for (const place of places) {
-  console.log(`\ntoken files on ${fileSystemOf(place)}:`);
-  console.log(
-    row(["accounts", "refreshed", "floor", "ratio", "CPU", "peak memory", "stall", "at first"]),
-  );
-  for (const accounts of sizes) {
-    const all: Refreshed[] = [];
-    for (let run = 0; run < runs; run += 1) all.push(await refreshAll(place, accounts));
-    const wall = median(all.map((one) => one.wall));
-    const floor = (accounts * delay) / concurrency;
-    console.log(
-      row([
-        String(accounts),
-        seconds(wall),
-        seconds(floor),
-        `${(wall / floor).toFixed(2)} ×`,
-        seconds(median(all.map(({ cpu }) => cpu))),
-        mebibytes(Math.max(...all.map(({ usage }) => usage.peak))),
-        `${Math.max(...all.map(({ usage }) => usage.stall)).toFixed(0)} ms`,
-        `${Math.max(...all.map(({ firstStall }) => firstStall)).toFixed(0)} ms`,
-      ]),
-    );
-  }
-}
-if (process.env["BENCH_IDLE"] !== "no") {
-  console.log("\nidle for a minute:");
-  for (const accounts of sizes) {
-    const { rss, peak, cpuShare } = await idle(tmpdir(), accounts);
-    const share = `${(cpuShare * 100).toFixed(2)} % of a core`;
-    console.log(
-      `${String(accounts).padStart(10)} accounts: ${mebibytes(rss)}, peak ${mebibytes(peak)}, ${share}`,
-    );
-  }
-}
+const all = {
+  rounds: measureRounds,
+  latency: measureLatency,
+  outage: measureOutage,
+  order: measureOrder,
+  list: measureList,
+  idle: measureIdle,
+};
+for (const [name, measure] of Object.entries(all)) if (parts.includes(name)) await measure();

@@ -80,10 +80,12 @@ function formsOf(value: string): Set<string> {
  * characters lose their power, runs of blanks become one, and it ends after `limit` characters.
  */
 export function harmless(text: string, limit = 600): string {
-  // Most texts have nothing else, and a pattern of Unicode's takes longer to compile than to look for.
-  const isPrintable = /^[\x20-\x7e]*$/.test(text);
-  const printable = isPrintable ? text : text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ");
-  const line = printable.replace(/ {2,}/g, " ").trim();
+  // Nearly all are, and there is nothing to be made of them.
+  if (text.length <= limit && !/[^ -~]| {2}|^ | $/.test(text)) return text;
+  const line = text
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ")
+    .replace(/ {2,}/g, " ")
+    .trim();
   const characters = [...line];
   return characters.length <= limit ? line : `${characters.slice(0, limit).join("")}…`;
 }

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { ProviderRow } from "../catalog/provider-row.ts";
 import { providerByName } from "../catalog/providers.ts";
@@ -68,7 +69,29 @@ function endpointFor(
 /** Many times what all the authorities of a system take; bytes. */
 const caLimit = 4 * 1024 * 1024;
 
+/** Files that were read and checked: to parse their certificates takes longer than the rest of a turn. */
+const known = new Map<string, { readonly signature: string; readonly pem: string }>();
+
 function readCa(path: string): string {
+  const signature = signatureOf(path);
+  const former = known.get(path);
+  if (former !== undefined && former.signature === signature) return former.pem;
+  const pem = readCertificates(path);
+  if (signature !== undefined) known.set(path, { signature, pem });
+  return pem;
+}
+
+/** What changes whenever a file does; undefined where that cannot be told. */
+function signatureOf(path: string): string | undefined {
+  try {
+    const { dev, ino, size, mtimeMs, ctimeMs } = statSync(path);
+    return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function readCertificates(path: string): string {
   let pem: string;
   try {
     const found = readTextNow(path, caLimit);

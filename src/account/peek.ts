@@ -53,11 +53,27 @@ export function ownerNamedBy({ address, clientId, tenant, login, flow }: Setting
   };
 }
 
-/**
- * The host of the token endpoint that is given, or that what is stored names, or of the provider that
- * they name; undefined where neither does.
- */
-export async function storedServer(world: World, settings: Settings): Promise<string | undefined> {
+/** What can be told of an account by a look at what is stored. */
+interface Foreseen {
+  /**
+   * the host of the token endpoint that is given, or that what is stored names, or of the provider that
+   * they name; undefined where neither does
+   */
+  readonly server: string | undefined;
+  /** when the stored token ends, ms since 1970; undefined where that is not noted */
+  readonly expiresAt: number | undefined;
+}
+
+/** Thousands of accounts ask the same. */
+let last: { readonly uri: string; readonly host: string | undefined } | undefined;
+
+function hostIn(uri: string): string | undefined {
+  if (last?.uri !== uri) last = { uri, host: URL.canParse(uri) ? new URL(uri).host : undefined };
+  return last.host;
+}
+
+/** Looks ahead. Never fails: what is wrong there, whoever comes to use it will say. */
+export async function foresee(world: World, settings: Settings): Promise<Foreseen> {
   try {
     const notes = (
       await tokenFiles(world, settings, () => undefined)
@@ -68,9 +84,8 @@ export async function storedServer(world: World, settings: Settings): Promise<st
     const row = name === undefined ? undefined : providerByName(name);
     const named = settings.provider === undefined ? notes?.tokenEndpoint : undefined;
     const uri = settings.tokenUri ?? named ?? row?.tokenEndpoint;
-    return uri !== undefined && URL.canParse(uri) ? new URL(uri).host : undefined;
+    return { server: uri === undefined ? undefined : hostIn(uri), expiresAt: notes?.expiresAt };
   } catch {
-    // The turn will say what is wrong.
-    return undefined;
+    return { server: undefined, expiresAt: undefined };
   }
 }

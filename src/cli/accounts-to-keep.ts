@@ -66,11 +66,13 @@ export async function accountsToKeep(
     inPlace(place, () => {
       const address = parseAddress(text);
       const optionsKey = JSON.stringify(args);
-      const all = combined(common, args);
-      const told = "client-secret" in args ? unheard : warn;
-      const shared =
-        sharedBy.get(optionsKey) ?? share(all, new Given(all, world.env), sources, told);
-      sharedBy.set(optionsKey, shared);
+      let shared = sharedBy.get(optionsKey);
+      if (shared === undefined) {
+        const all = combined(common, args);
+        const told = "client-secret" in args ? unheard : warn;
+        shared = share(all, new Given(all, world.env), sources, told);
+        sharedBy.set(optionsKey, shared);
+      }
       const { own, others, asked } = shared;
       const settings: Settings = { address, ...others };
       const key = JSON.stringify([nameOf(settings), providerOf(settings), others.tokenFile]);

@@ -107,15 +107,8 @@ export function nextAt(state: AccountState): number | undefined {
   return settledAt === undefined ? next : Math.max(next, settledAt + leastInterval);
 }
 
-function isOver(time: number | undefined, now: number): boolean {
+export function isOver(time: number | undefined, now: number): boolean {
   return time !== undefined && time <= now;
-}
-
-/** In which order two that are due have their turns: tokens before logins, and what ends first. */
-export function comesBefore(one: AccountState, other: AccountState, now: number): number {
-  const rank = ({ refreshAt: refresh }: AccountState) => (isOver(refresh, now) ? 0 : 1);
-  const end = ({ life }: AccountState) => life?.expiresAt ?? 0;
-  return rank(one) - rank(other) || end(one) - end(other);
 }
 
 /** What a turn would have to do now; undefined where none is due. */

@@ -18,11 +18,19 @@ export interface Taken {
   readonly pause?: number | undefined;
 }
 
+/** What is known of an account that nobody has looked at yet. */
+export interface Foreseen {
+  /** whom it will ask for tokens */
+  readonly server: string | undefined;
+  /** when the stored token ends, ms since 1970 */
+  readonly expiresAt: number | undefined;
+}
+
 /** Who does the work that an engine hands out. Whatever happens to an account, nothing is thrown. */
 export interface Worker {
   take(due: Due): Promise<Taken>;
-  /** whom an account will ask, where that can be told before its first turn */
-  serverOf(key: AccountKey): Promise<string | undefined>;
+  /** what can be told of an account before its first turn */
+  foresee(key: AccountKey): Promise<Foreseen>;
   /** whether somebody has done something about an account that is refused */
   isWorthATry(state: AccountState): Promise<boolean>;
   /** tells what there is to tell, if anything, and notes that it is told */

@@ -1,9 +1,9 @@
-import { storedServer } from "../account/peek.ts";
+import { foresee } from "../account/peek.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Event, Told } from "../events.ts";
 import { tokenFiles } from "../store/token-file-store.ts";
 import { type Turn, takeTurn } from "../tasks/turn.ts";
-import { withOwnSignal } from "../world/waiting.ts";
+import { ShortSignals } from "../world/short-signals.ts";
 import type { World } from "../world/world.ts";
 import {
   type AccountState,
@@ -15,7 +15,7 @@ import {
   type Settled,
   tryAgain,
 } from "./account-state.ts";
-import type { Due, Engine, Taken, Worker } from "./engine.ts";
+import type { Due, Engine, Foreseen, Taken, Worker } from "./engine.ts";
 import type { AccountKey, AccountPicture, AccountToKeep, KeepEvent } from "./events.ts";
 import type { Moment, Policy } from "./schedule.ts";
 import { settle } from "./settle.ts";
@@ -44,6 +44,7 @@ export interface Keeping {
 /** Keeps accounts fresh: takes the turns that an engine hands out, and tells what comes of them. */
 export class Keeper implements Worker {
   readonly #world: World;
+  readonly #signals: ShortSignals<World>;
   readonly #engine: Engine;
   readonly #policy: Policy;
   readonly #audience: Audience;
@@ -54,6 +55,7 @@ export class Keeper implements Worker {
 
   constructor(world: World, { engine, policy }: Keeping, audience: Audience) {
     this.#world = world;
+    this.#signals = new ShortSignals(world);
     this.#engine = engine;
     this.#policy = policy;
     this.#audience = audience;
@@ -140,20 +142,21 @@ export class Keeper implements Worker {
     const proves = order.proves && !(turn.isCrowded && order.refreshes);
     const request = { ...order, settings: account.settings, proves, onLastAnswer };
     this.#inFlight += 1;
-    const taken = await withOwnSignal(this.#world, (world) =>
-      takeTurn(world, request, tell),
-    ).finally(() => {
-      this.#inFlight -= 1;
-    });
+    const taken = await this.#signals
+      .with((world) => takeTurn(world, request, tell))
+      .finally(() => {
+        this.#inFlight -= 1;
+      });
     const ended = this.#moment(turn.now());
     const settled = settle(turn.state, taken, account, ended);
     if (settled.state.refused === undefined) this.#isAnyAlive = true;
     return { state: this.#tellOf(account, settled), pause: pauseOf(taken) };
   }
 
-  async serverOf(key: AccountKey): Promise<string | undefined> {
+  async foresee(key: AccountKey): Promise<Foreseen> {
     const account = this.#accounts.get(key);
-    return account && (await storedServer(this.#world, account.settings));
+    if (account === undefined) return { server: undefined, expiresAt: undefined };
+    return foresee(this.#world, account.settings);
   }
 
   async isWorthATry(state: AccountState): Promise<boolean> {

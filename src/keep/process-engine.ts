@@ -1,33 +1,18 @@
 import { EventEmitter, once } from "node:events";
 import { pause } from "../world/waiting.ts";
 import type { Clock } from "../world/world.ts";
-import {
-  type AccountState,
-  clockWasSetBack,
-  comesBefore,
-  expired,
-  nextAt,
-  tryAgain,
-} from "./account-state.ts";
+import { type AccountState, clockWasSetBack, expired, nextAt, tryAgain } from "./account-state.ts";
 import type { Engine, Worker } from "./engine.ts";
 import type { AccountKey } from "./events.ts";
 import { longestNap, napUntil } from "./schedule.ts";
 import { type Place, TurnQueue } from "./turn-queue.ts";
+import { type Account, comesBefore, inSteps, isEnded } from "./waiting-accounts.ts";
 
 /** Why a nap ends; Node's own reason would hold a stack trace, for every turn. */
 const woken = "woken";
 
-/** How many accounts in a row are looked at before whatever else waits goes before. */
-const pauseEvery = 50;
-
 /** A clock is set right by less all the time; ms. */
 const clockTolerance = 1000;
-
-interface Account {
-  state: AccountState;
-  /** since when a turn is under way, or about to be; ms since 1970 */
-  busySince?: number | undefined;
-}
 
 /** Whose work it is, and until when. */
 interface Job {
@@ -146,16 +131,29 @@ export class ProcessEngine implements Engine {
       if (next !== undefined && next <= now) due.push(account);
       else this.#lookAt = Math.min(this.#lookAt, next ?? this.#lookAt);
     }
-    due.sort((one, other) => comesBefore(one.state, other.state, now));
-    for (const [index, account] of due.entries()) {
-      const { key, server = await job.worker.serverOf(key) } = account.state;
-      if (index % pauseEvery === pauseEvery - 1) await pause();
-      if (job.stop.aborted) return;
-      if (server !== account.state.server) account.state = { ...account.state, server };
-      account.busySince = this.#clock.now();
-      this.#queue.add(server ?? "", (place) => this.#take(account, place, job));
-      if (index % pauseEvery === 0) this.#queue.fill();
-    }
+    due.sort((one, other) => comesBefore(one, other, now));
+    // Somebody may be waiting for a token that has ended: these go before all that are only looked at.
+    const rest: Account[] = [];
+    const beginSome = () => {
+      this.#queue.fill();
+      return !job.stop.aborted;
+    };
+    await inSteps(
+      due,
+      async (account) => {
+        if (await isEnded(account, job.worker, now)) this.#enqueue(account, job);
+        else rest.push(account);
+      },
+      beginSome,
+    );
+    rest.sort((one, other) => comesBefore(one, other, now));
+    await inSteps(rest, async (account) => this.#enqueue(account, job), beginSome);
+  }
+
+  #enqueue(account: Account, job: Job): void {
+    account.busySince = this.#clock.now();
+    const server = account.state.server ?? "";
+    this.#queue.add(server, (place) => this.#take(account, place, job));
   }
 
   /** A new content of its file makes a refused account worth another try now. */
@@ -167,11 +165,10 @@ export class ProcessEngine implements Engine {
     const refused = [...this.#accounts.values()].filter(
       ({ state, busySince }) => state.refused !== undefined && busySince === undefined,
     );
-    for (const [index, account] of refused.entries()) {
-      if (index % pauseEvery === pauseEvery - 1) await pause();
-      if (!(await job.worker.isWorthATry(account.state))) continue;
+    await inSteps(refused, async (account) => {
+      if (!(await job.worker.isWorthATry(account.state))) return;
       account.state = job.worker.tell(tryAgain(account.state, this.#now(job)));
-    }
+    });
   }
 
   async #take(account: Account, place: Place, job: Job): Promise<void> {

@@ -2,7 +2,6 @@ import type { Flow } from "../catalog/provider-row.ts";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
 import type { Secret } from "../secret.ts";
-import { whenAborted } from "../world/waiting.ts";
 import type { Clock, HttpReply, Net, Stop } from "../world/world.ts";
 
 /** The endpoints of an authorization server. */
@@ -175,23 +174,18 @@ export class TokenRequests {
     const { client, ca } = this.#requester;
     world.interrupted.throwIfAborted();
     const stop = new AbortController();
+    const abort = () => stop.abort();
     // A deadline that nobody cancels is kept in memory until it is over.
-    const answered = new AbortController();
-    const stopAfter = async (ms: number) => {
-      await whenAborted(world.deadline(ms, answered.signal));
-      stop.abort();
-    };
+    const deadlines = [world.after(Math.min(patience, answerTimeout), abort)];
     const onSignal = () => {
       this.#tell({ is: "finishingRequest" });
-      void stopAfter(graceAfterSignal);
+      deadlines.push(world.after(graceAfterSignal, abort));
     };
     world.interrupted.addEventListener("abort", onSignal);
-    void stopAfter(Math.min(patience, answerTimeout));
     try {
       return await send({ world, client, credentials, ca, signal: stop.signal });
     } finally {
-      // With a reason of our own: Node's would hold a stack trace.
-      answered.abort("answered");
+      for (const cancel of deadlines) cancel();
       world.interrupted.removeEventListener("abort", onSignal);
     }
   }

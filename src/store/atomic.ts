@@ -154,10 +154,10 @@ export function contentOf(path: string, lock: HeldLock = unlocked): Buffer | und
     }
     const file = held ?? opened;
     if (file === undefined) return undefined;
-    const found = file.stat();
+    const found = held === undefined ? file.stat() : (there ?? file.stat());
     if (!found.isFile()) throw refused(path, "is not a regular file");
     if (found.size > writtenLimit) throw refused(path, "is over 2 MiB large");
-    return file.read();
+    return file.read(found.size);
   } catch (error) {
     if (systemCode(error) === "ENOENT") return undefined;
     throw unwritable(path, error);

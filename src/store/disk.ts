@@ -81,9 +81,13 @@ export class OpenFile {
     await this.sync();
   }
 
-  /** All that it holds, wherever it was read before; it is known to be small. */
-  read(): Buffer {
-    const bytes = Buffer.alloc(this.stat().size);
+  /**
+   * All that it holds, wherever it was read before; it is known to be small.
+   *
+   * @param size octets, where that is known
+   */
+  read(size = this.stat().size): Buffer {
+    const bytes = Buffer.alloc(size);
     let length = 0;
     while (length < bytes.length) {
       const count = fs.readSync(this.fd, bytes, length, bytes.length - length, length);

@@ -1,10 +1,12 @@
 import { constants, lstatSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { Secret } from "../secret.ts";
+import { MxtokenError } from "../errors.ts";
+import { Secret } from "../secret.ts";
 import { systemCode } from "../system-error.ts";
 import { sha256 } from "../world/builtins.ts";
 import type { Clock, Host } from "../world/world.ts";
+import { markTrouble } from "./atomic.ts";
 import { OpenFile, syncDirectory, unwritable } from "./disk.ts";
 import { temporaryPath } from "./places.ts";
 import { makeDirectory } from "./rights.ts";
@@ -159,4 +161,23 @@ async function namesIn(directory: string): Promise<string[]> {
     if (systemCode(error) === "ENOENT") return [];
     throw unwritable(directory, error);
   }
+}
+
+/** Keeps the text of a token file that could not be written. @returns the error that says where */
+export async function keptAfter(
+  error: unknown,
+  world: Clock & Host,
+  path: string,
+  text: string,
+): Promise<unknown> {
+  const kept = await keepElsewhere(world, path, new Secret(text));
+  // The next run looks for what is kept elsewhere when it finds a temporary file, whatever that holds.
+  markTrouble(path);
+  if (!(error instanceof MxtokenError)) return error;
+  const where = kept === undefined ? `perhaps in ${temporaryPath(path)}` : `in ${kept}`;
+  return error.with({
+    code: "unwritable",
+    message: `${error.message}; the new tokens are ${where}`,
+    hint: "the next run puts them in their place, if it can",
+  });
 }

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, type Stats, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { MxtokenError } from "../errors.ts";
 import { systemReason } from "../system-error.ts";
@@ -79,10 +79,12 @@ async function writeWaiting(world: World, path: string): Promise<void> {
       // What is to be stored is stored while the process is asked to end, too.
       const stop = world.deadline(patience, cancel.signal);
       await withLock(world, path, { onWait: () => undefined, stop }, async (lock) => {
-        const text = textOf(changed(readPlaces(world, path), changes));
+        const places = changed(readPlaces(world, path), changes);
         const owner = "of the directory";
-        lock.hold(await prepareFile(world, { path, owner }, Buffer.from(text)));
+        lock.hold(await prepareFile(world, { path, owner }, Buffer.from(textOf(places))));
         await renameOver(world, temporaryPath(path), path);
+        // Whoever stores thousands of tokens need not read all of it again for each few of them.
+        lastRead = { signature: signatureOf(path, statSync(path)), places };
       });
     }
   } catch (error) {
@@ -105,22 +107,30 @@ function placesPath({ dataDirectory }: Host): string | undefined {
 }
 
 /** What is noted, the newest last. A file that is not ours, or that nobody can read, says nothing. */
-function readPlaces(world: World, path: string): readonly KnownPlace[] {
+function readPlaces(world: World, path: string): Places {
   const { user } = world;
   const found = statSync(path, { throwIfNoEntry: false });
   const isOurs = user === undefined || user.uid === 0 || found?.uid === user.uid;
-  if (found === undefined || !isOurs || found.size > sizeLimit) return [];
-  const signature = `${path} ${found.mtimeMs} ${found.ino} ${found.size}`;
+  if (found === undefined || !isOurs || found.size > sizeLimit) return new Map();
+  const signature = signatureOf(path, found);
   if (lastRead?.signature === signature) return lastRead.places;
   const listed = jsonObject(contentOf(path)?.toString("utf8") ?? "")?.["places"];
   if (!Array.isArray(listed)) world.trace(`${path} is no list of places, and is made anew`);
-  const places = Array.isArray(listed) ? listed.filter(isPlace) : [];
+  const known = Array.isArray(listed) ? listed.filter(isPlace) : [];
+  const places = new Map(known.map((each) => [each.place, each]));
   lastRead = { signature, places };
   return places;
 }
 
+/** By their paths, the newest last. */
+type Places = ReadonlyMap<string, KnownPlace>;
+
 /** For many accounts in a row; each new file has another signature. */
-let lastRead: { readonly signature: string; readonly places: readonly KnownPlace[] } | undefined;
+let lastRead: { readonly signature: string; readonly places: Places } | undefined;
+
+function signatureOf(path: string, { mtimeMs, ino, size }: Stats): string {
+  return `${path} ${mtimeMs} ${ino} ${size}`;
+}
 
 function isPlace(each: unknown): each is KnownPlace {
   if (typeof each !== "object" || each === null) return false;
@@ -131,36 +141,47 @@ function isPlace(each: unknown): each is KnownPlace {
 }
 
 /** The newest of them, one on each line. */
-function textOf(places: readonly KnownPlace[]): string {
-  let lines = places.slice(-most).map((each) => JSON.stringify(each));
-  const size = () => lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 2, 100);
+function textOf(places: Places): string {
+  let lines = [...places.values()].map(lineOf);
+  const size = () => lines.reduce((sum, { bytes }) => sum + bytes + 2, 100);
   while (size() > sizeLimit) lines = lines.slice(Math.ceil(lines.length / 10));
-  return `{"places": [\n${lines.join(",\n")}\n]}\n`;
+  return `{"places": [\n${lines.map(({ text }) => text).join(",\n")}\n]}\n`;
+}
+
+const lines = new WeakMap<KnownPlace, { readonly text: string; readonly bytes: number }>();
+
+function lineOf(place: KnownPlace) {
+  const former = lines.get(place);
+  if (former !== undefined) return former;
+  const text = JSON.stringify(place);
+  const line = { text, bytes: Buffer.byteLength(text) };
+  lines.set(place, line);
+  return line;
 }
 
 function reasonOf(error: unknown): string {
   return error instanceof MxtokenError ? error.message : systemReason(error);
 }
 
-function isNews(places: readonly KnownPlace[], changes: readonly PlaceChange[]): boolean {
-  const byPlace = new Map(places.map((each) => [each.place, each]));
+function isNews(places: Places, changes: readonly PlaceChange[]): boolean {
   return changes.some((change) => {
-    const former = byPlace.get(change.place);
+    const former = places.get(change.place);
     if (change.is === "removed") return former !== undefined;
     return former?.account !== change.account || former.provider !== change.provider;
   });
 }
 
-function changed(
-  places: readonly KnownPlace[],
-  changes: readonly PlaceChange[],
-): readonly KnownPlace[] {
-  const byPlace = new Map(places.map((each) => [each.place, each]));
+function changed(places: Places, changes: readonly PlaceChange[]): Places {
+  const byPlace = new Map(places);
   for (const { is, place, ...whose } of changes) {
     byPlace.delete(place);
     if (is === "stored" && "account" in whose) byPlace.set(place, { ...whose, place });
   }
-  return [...byPlace.values()];
+  for (const place of byPlace.keys()) {
+    if (byPlace.size <= most) break;
+    byPlace.delete(place);
+  }
+  return byPlace;
 }
 
 /**
@@ -176,7 +197,7 @@ export function knownPlaceOf(
   const path = placesPath(world);
   if (path === undefined) return undefined;
   try {
-    return readPlaces(world, path)
+    return [...readPlaces(world, path).values()]
       .filter((each) => each.account === account.toLowerCase() && isWanted(each))
       .filter(({ place }) => existsSync(place))
       .map((each) => ({ each, storedAt: statSync(each.place).mtimeMs }))

@@ -54,34 +54,40 @@ export async function withLock<T>(
   const locks = await kernelLocks();
   const wait = waiter(world, path, onWait, stop);
   const lockFile = await locks.openLockFile(world, join(dirname(path), `.${basename(path)}.lock`));
-  const own: OpenFile[] = [];
+  const own: OwnFile[] = [];
   try {
     await wait(() => lockFile.tryLock());
     const lock = isTargetLocked(world) ? locks.tryLock : undefined;
     const target = lock && (await lockTarget(path, (found) => wait(() => lock(found, path))));
-    if (target !== undefined) own.push(target);
+    if (target !== undefined) own.push(ownFile(target));
     stop.throwIfAborted();
     world.trace(`holding the lock of ${path}`);
     return await work(heldLock(lock, own));
   } finally {
     // The lock goes with the last descriptor of its file; the lock file's goes last.
-    for (const each of own.reverse()) each.close();
+    for (const { file } of own.reverse()) file.close();
     lockFile.close();
   }
 }
 
+/** An open file and which one that is, which stays so for as long as it is open. */
+interface OwnFile extends Pick<Stats, "ino" | "dev"> {
+  readonly file: OpenFile;
+}
+
+function ownFile(file: OpenFile): OwnFile {
+  const { ino, dev } = file.stat();
+  return { file, ino, dev };
+}
+
 /** @param lock undefined where files are not locked themselves */
-function heldLock(lock: KernelLocks["tryLock"], own: OpenFile[]): HeldLock {
+function heldLock(lock: KernelLocks["tryLock"], own: OwnFile[]): HeldLock {
   if (lock === undefined) return unlocked;
   return {
-    fileOf: ({ ino, dev }) =>
-      own.find((file) => {
-        const held = file.stat();
-        return held.ino === ino && held.dev === dev;
-      }),
+    fileOf: ({ ino, dev }) => own.find((each) => each.ino === ino && each.dev === dev)?.file,
     hold(next) {
       // Closed with the others in any case; without a lock, the lock file's has to do.
-      own.push(next);
+      own.push(ownFile(next));
       try {
         lock(next);
       } catch {

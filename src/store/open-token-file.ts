@@ -3,17 +3,17 @@ import { rename, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { MxtokenError } from "../errors.ts";
 import type { Tell } from "../events.ts";
-import { Secret } from "../secret.ts";
 import type { RefusedGrant, TokenRecord } from "../token.ts";
 import { textOf } from "../world/text.ts";
 import type { Clock, Host, World } from "../world/world.ts";
 import { contentOf, markTrouble, replaceByItself } from "./atomic.ts";
 import { checkTarget, syncDirectory, unwritable } from "./disk.ts";
 import type { OpenEntry, ReservedPlace } from "./entry.ts";
-import { keepElsewhere, keptPath } from "./kept-tokens.ts";
+import { keptAfter, keptPath } from "./kept-tokens.ts";
 import type { PlaceChange } from "./known-places.ts";
 import { type HeldLock, withLock } from "./lock.ts";
 import { temporaryPath } from "./places.ts";
+import type { SeenFile } from "./read.ts";
 import { Reservation } from "./reservation.ts";
 import { digestOf, digestOfText, noTokens, ofNoPlace, restore, sealTokens } from "./restore.ts";
 import { groupId, makeDirectory } from "./rights.ts";
@@ -65,12 +65,20 @@ export class OpenTokenFile implements OpenEntry {
   change: PlaceChange | undefined;
   readonly #world: Clock & Host;
   readonly #file: LockedFile;
+  /** what `record` was read from */
+  readonly #seen: Buffer | undefined;
   #reserved: Reservation | undefined;
 
-  constructor(world: Clock & Host, file: LockedFile, record: TokenRecord | undefined) {
+  constructor(
+    world: Clock & Host,
+    file: LockedFile,
+    record: TokenRecord | undefined,
+    { bytes }: SeenFile,
+  ) {
     this.#world = world;
     this.#file = file;
     this.record = record;
+    this.#seen = bytes;
     this.isRestored = file.isRestored;
   }
 
@@ -82,8 +90,10 @@ export class OpenTokenFile implements OpenEntry {
   async commit(next: TokenRecord): Promise<void> {
     const { path, lock } = this.#file;
     // What cannot be read is told from what may replace it by all of its text.
-    const after = isReadable(this.record) ? digestOf(this.record) : digestIn(path, lock);
-    await this.#put(path, next, after, after);
+    const isKnown = isReadable(this.record);
+    const after = isKnown ? digestOf(this.record) : digestIn(path, lock);
+    const bytes = isKnown && this.record !== undefined ? this.#seen : undefined;
+    await this.#put(path, next, after, { digest: after, bytes });
     const { account, provider } = next.notes;
     if (account === undefined) return;
     this.change = { is: "stored", account: account.toLowerCase(), provider, place: path };
@@ -110,7 +120,7 @@ export class OpenTokenFile implements OpenEntry {
     const isBeside = reserved !== undefined && reserved !== this.#file.path;
     const path = isBeside ? reserved : keptPath(this.#world, this.#file.path);
     // What is kept beside the file on purpose must never be taken for what belongs into it.
-    await this.#put(path, next, ofNoPlace, noTokens);
+    await this.#put(path, next, ofNoPlace, { digest: noTokens });
     return path;
   }
 
@@ -146,8 +156,7 @@ export class OpenTokenFile implements OpenEntry {
     this.#reserved = undefined;
   }
 
-  /** @param expected digest of what still has to be there */
-  async #put(path: string, next: TokenRecord, after: string, expected: string): Promise<void> {
+  async #put(path: string, next: TokenRecord, after: string, expected: Expected): Promise<void> {
     const former = this.#reserved;
     const reservation = former?.path === path ? former : await this.#reserveAt(path);
     const text = sealTokens(next, after);
@@ -189,32 +198,22 @@ function digestIn(path: string, lock: HeldLock): string {
   return digestOfText(textOf(contentOf(path, lock)));
 }
 
-function isStill(path: string, expected: string, lock: HeldLock): boolean {
+/** What still has to be there. */
+interface Expected {
+  readonly digest: string;
+  /** that it was made from, where it is that of a file that was read */
+  readonly bytes?: Buffer | undefined;
+}
+
+function isStill(path: string, { digest, bytes }: Expected, lock: HeldLock): boolean {
   try {
-    const found = lstatSync(path, { throwIfNoEntry: false });
-    return found?.isFile() !== false && digestIn(path, lock) === expected;
+    if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) return false;
+    const content = contentOf(path, lock);
+    if (content !== undefined && bytes?.equals(content) === true) return true;
+    return digestOfText(textOf(content)) === digest;
   } catch (error) {
     const hint = `its new content is in ${temporaryPath(path)}: the next run puts it in its place, if it can`;
     const details = { facts: { path }, cause: error, hint };
     throw new MxtokenError("unreachable", `${path} cannot be looked at now`, details);
   }
-}
-
-/** Keeps the text of a token file that could not be written. @returns the error that says where */
-async function keptAfter(
-  error: unknown,
-  world: Clock & Host,
-  path: string,
-  text: string,
-): Promise<unknown> {
-  const kept = await keepElsewhere(world, path, new Secret(text));
-  // The next run looks for what is kept elsewhere when it finds a temporary file, whatever that holds.
-  markTrouble(path);
-  if (!(error instanceof MxtokenError)) return error;
-  const where = kept === undefined ? `perhaps in ${temporaryPath(path)}` : `in ${kept}`;
-  return error.with({
-    code: "unwritable",
-    message: `${error.message}; the new tokens are ${where}`,
-    hint: "the next run puts them in their place, if it can",
-  });
 }

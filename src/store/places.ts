@@ -21,10 +21,11 @@ export function defaultTokenFile(
   const suffix = provider === undefined ? "" : `_${provider}`;
   // oauth2_imap keeps the letters as they were typed; such a file is taken over.
   const typed = join(directory, fileName(settings.address.text, suffix));
-  if (existsSync(typed)) return typed;
   // One name for every way to write the address: file systems differ on the case of letters.
   const { local, domain } = settings.address;
-  return join(directory, fileName(`${local}@${domain}`.toLowerCase(), suffix));
+  const address = `${local}@${domain}`.toLowerCase();
+  if (address === settings.address.text || existsSync(typed)) return typed;
+  return join(directory, fileName(address, suffix));
 }
 
 /**

@@ -20,6 +20,16 @@ interface TokenReading {
   readonly damaged?: "refused" | "replaceable";
   /** of that file, where it is held */
   readonly lock?: HeldLock | undefined;
+  /** what was read before, and then what is read now: the same bytes are not understood again */
+  readonly seen?: SeenFile | undefined;
+}
+
+/** What a token file held when it was read last. */
+export interface SeenFile {
+  bytes?: Buffer;
+  text?: string;
+  /** undefined where that is no token file */
+  record?: TokenRecord | undefined;
 }
 
 /**
@@ -30,12 +40,17 @@ interface TokenReading {
  */
 export async function readTokenFile(
   path: string,
-  { damaged = "refused", lock }: TokenReading = {},
+  { damaged = "refused", lock, seen = {} }: TokenReading = {},
 ): Promise<TokenRecord | undefined> {
-  const found = readText(path, lock);
+  const found = readText(path, lock, seen);
   if (found === undefined || found.text === "") return undefined;
+  const { writtenAt } = found;
+  if (seen.record !== undefined) return { ...seen.record, writtenAt };
   const read = readTokenText(found.text);
-  if ("record" in read) return { ...read.record, writtenAt: found.writtenAt };
+  if ("record" in read) {
+    seen.record = read.record;
+    return { ...read.record, writtenAt };
+  }
   if (read.is === "damaged" && damaged === "replaceable") {
     return { accessToken: undefined, refreshToken: undefined, notes: {} };
   }
@@ -65,7 +80,8 @@ export function rememberRead(read?: FileRead): { readonly read: FileRead | undef
   return handedOn;
 }
 
-function readText(path: string, lock: HeldLock | undefined): FileRead | undefined {
+/** Reads it, and notes that: a record that was seen stays only where it is still the file's. */
+function readText(path: string, lock: HeldLock | undefined, seen: SeenFile): FileRead | undefined {
   const other = (why: string) => notATokenFile(path, { is: "other", why });
   try {
     const found = statSync(path);
@@ -75,10 +91,17 @@ function readText(path: string, lock: HeldLock | undefined): FileRead | undefine
     const signature = signatureIn(found);
     const before = handedOn?.read;
     if (before !== undefined) handedOn = undefined;
-    if (before?.path === path && before.signature === signature) return before;
-    const bytes = lock?.fileOf(found)?.read() ?? readFileSync(path);
-    const text = textOf(bytes);
+    if (before?.path === path && before.signature === signature) {
+      Object.assign(seen, { bytes: undefined, text: undefined, record: undefined });
+      return before;
+    }
+    const bytes = lock?.fileOf(found)?.read(found.size) ?? readFileSync(path);
+    if (seen.text !== undefined && seen.bytes?.equals(bytes) === true) {
+      return { path, text: seen.text, writtenAt: found.mtimeMs, signature };
+    }
     const decoded = decodeText(bytes);
+    const text = textOf(bytes, decoded);
+    Object.assign(seen, { bytes, text, record: undefined });
     if (decoded.is === "noText" && decoded.isKnown && isForeign(text)) {
       throw other(`it ${decoded.why}`);
     }

@@ -8,7 +8,7 @@ import { contentOf, markTrouble, putInPlace } from "./atomic.ts";
 import { checkTarget, OpenFile, unwritable } from "./disk.ts";
 import { keptPath, keptTexts } from "./kept-tokens.ts";
 import { temporaryPath } from "./places.ts";
-import { formatTokenFile, identityOf, readTokenText } from "./token-file.ts";
+import { formatTokenFile, readTokenText, tokensDigest } from "./token-file.ts";
 import { readComment } from "./token-file-kind.ts";
 
 /**
@@ -116,7 +116,7 @@ const length = 16;
 
 /** What stands for the tokens of a record, in comparisons. */
 export function digestOf(record: TokenRecord | undefined): string {
-  return record === undefined ? noTokens : identityOf(record).tokens.slice(0, length);
+  return record === undefined ? noTokens : tokensDigest(record).slice(0, length);
 }
 
 /** The same for a text, also for one that is no token file's: then it stands for all of it. */

@@ -19,7 +19,7 @@ import type { PlaceChange } from "./known-places.ts";
 import type { HeldLock } from "./lock.ts";
 import type { UsedTokenFile } from "./open-token-file.ts";
 import { defaultTokenFile, temporaryPath } from "./places.ts";
-import { identityIn, isReadableByEverybody, readTokenFile } from "./read.ts";
+import { identityIn, isReadableByEverybody, readTokenFile, type SeenFile } from "./read.ts";
 import type { TokenIdentity } from "./token-file.ts";
 
 // Programs ask for a stored token every few minutes: what only a change needs is loaded when there is one.
@@ -53,6 +53,7 @@ class TokenFileEntry implements Entry {
   readonly #world: World;
   readonly #settings: TokenFileSettings;
   readonly #tell: Tell;
+  readonly #seen: SeenFile = {};
 
   constructor(world: World, path: string, settings: TokenFileSettings, tell: Tell) {
     this.place = path;
@@ -74,7 +75,8 @@ class TokenFileEntry implements Entry {
 
   async peek(lock?: HeldLock): Promise<TokenRecord | undefined> {
     const damaged = this.#settings.startover === true ? "replaceable" : "refused";
-    return believed(await readTokenFile(this.place, { damaged, lock }), this.#world.now());
+    const record = await readTokenFile(this.place, { damaged, lock, seen: this.#seen });
+    return believed(record, this.#world.now());
   }
 
   async read(): Promise<TokenRecord | undefined> {
@@ -99,7 +101,7 @@ class TokenFileEntry implements Entry {
     const edited = withTokenFileLock(this.#world, this.#used(stop), async (file) => {
       const record = await this.peek(file.lock);
       if (record !== undefined) requireOwner(this.place, record.notes, owner);
-      const open = new OpenTokenFile(this.#world, file, record);
+      const open = new OpenTokenFile(this.#world, file, record, this.#seen);
       try {
         return await work(open);
       } finally {

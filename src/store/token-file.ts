@@ -15,10 +15,13 @@ export interface TokenIdentity {
 
 export function identityOf({ accessToken, refreshToken }: TokenRecord): TokenIdentity {
   const first = accessToken?.reveal() ?? "";
-  return {
-    tokens: sha256(`${first}\n${refreshToken?.reveal() ?? ""}`),
-    accessToken: sha256(first),
-  };
+  return { tokens: tokensDigest({ accessToken, refreshToken }), accessToken: sha256(first) };
+}
+
+/** The `tokens` of {@link TokenIdentity}. */
+export function tokensDigest(record: Pick<TokenRecord, "accessToken" | "refreshToken">): string {
+  const [first, second] = [record.accessToken, record.refreshToken];
+  return sha256(`${first?.reveal() ?? ""}\n${second?.reveal() ?? ""}`);
 }
 
 const noteLimit = 4000;
@@ -42,7 +45,7 @@ export function readTokenText(text: string): { readonly record: TokenRecord } | 
     const word = line.trim();
     return word === "" ? undefined : new Secret(word);
   });
-  const comments = lines.slice(2);
+  const comments = lines.slice(2).map(readComment);
   const refusal = refusalIn(comments);
   const record = { accessToken, refreshToken, notes: parseNotes(comments) };
   return { record: refusal === undefined ? record : { ...record, refusal } };
@@ -59,19 +62,23 @@ const whatToDo = {
   damaged: "move the file away, or sign in and replace it: mxtoken with --startover",
 } as const;
 
-function parseNotes(lines: readonly string[]): TokenNotes {
-  const found = new Map<string, string>();
-  for (const line of lines) {
-    const comment = readComment(line);
+type Comments = readonly ReturnType<typeof readComment>[];
+
+function parseNotes(comments: Comments): TokenNotes {
+  const notes: Record<string, string | number | undefined> = {};
+  for (const comment of comments) {
+    const key = comment && keysByTitle.get(comment.title);
+    if (key === undefined) continue;
     // Notes are shown to people, and anybody may have written them.
-    if (comment !== undefined) found.set(comment.title, harmless(comment.value, noteLimit));
+    const text = harmless(comment?.value ?? "", noteLimit);
+    notes[key] = moments.includes(key) ? moment(text) : text;
   }
-  const notes = Object.entries(noteTitles).map(([key, title]) => {
-    const text = found.get(title);
-    return [key, moments.includes(key) ? moment(text) : text] as const;
-  });
-  return Object.fromEntries(notes) as TokenNotes;
+  return notes;
 }
+
+const keysByTitle = new Map(
+  Object.entries(noteTitles).map(([key, title]) => [title as string, key]),
+);
 
 function moment(text: string | undefined): number | undefined {
   const ms = text === undefined ? Number.NaN : Date.parse(text);
@@ -122,10 +129,11 @@ function formatRefusal({ at, request, facts }: RefusedGrant): string {
  *
  * @returns undefined where there is none that can be understood
  */
-function refusalIn(lines: readonly string[]): RefusedGrant | undefined {
-  const comment = lines.map(readComment).findLast((each) => each?.title === refusalTitle);
+function refusalIn(comments: Comments): RefusedGrant | undefined {
+  const comment = comments.findLast((each) => each?.title === refusalTitle);
+  if (comment === undefined) return undefined;
   const [, time = "", request = "", known = ""] =
-    /^(\S+) ([\da-f]{16}) (\{.*\})$/.exec(comment?.value ?? "") ?? [];
+    /^(\S+) ([\da-f]{16}) (\{.*\})$/.exec(comment.value) ?? [];
   const at = Date.parse(time);
   const members = jsonObject(known);
   if (Number.isNaN(at) || members === undefined) return undefined;

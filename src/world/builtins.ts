@@ -12,7 +12,7 @@ export function isIP(text: string): number {
 
 /** SHA-256 in hexadecimal. */
 export function sha256(text: string): string {
-  return process.getBuiltinModule("node:crypto").createHash("sha256").update(text).digest("hex");
+  return process.getBuiltinModule("node:crypto").hash("sha256", text);
 }
 
 /** Whether OpenSSL can read a certificate in PEM form. */

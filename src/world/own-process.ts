@@ -25,18 +25,22 @@ function shutIfOpen(): void {
 
 const size = "UV_THREADPOOL_SIZE";
 
-/** When the program is loaded, ms: with another flag V8 would compile it anew. */
-const started = 1000;
+/** How long the list and the files of very many accounts are being read, ms. */
+const firstReading = 2000;
+
+/** Garbage is collected when it is a third of what is in use, and not a multiple. */
+function collectOften(): void {
+  process.getBuiltinModule("node:v8").setFlagsFromString("--heap-growing-percent=30");
+}
 
 /**
  * Makes Node fit for a process that lasts for days and stores many tokens. To be called before anything
  * else.
  */
 export function prepareToLast(): void {
-  setTimeout(() => {
-    // Garbage is collected when it is a third of what is in use, and not a multiple.
-    process.getBuiltinModule("node:v8").setFlagsFromString("--heap-growing-percent=30");
-  }, started).unref();
+  // At first nearly everything that is made stays, and to look for garbage finds none; and code that V8 has
+  // kept (scripts/built/) is only taken as long as its flags are the same.
+  setTimeout(collectOften, firstReading).unref();
   if (process.env[size] !== undefined) return;
   // While 4 threads, Node's own number, wait for the disk, nothing else is written.
   process.env[size] = "16";

@@ -1,7 +1,7 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { keepSecrets, systemResolvers, trustAlso } from "./builtins.ts";
 import { standardOutputs } from "./patient-output.ts";
-import { deadline, leaveSignals, surviveBackgroundErrors, takeSignals } from "./waiting.ts";
+import { after, deadline, leaveSignals, surviveBackgroundErrors, takeSignals } from "./waiting.ts";
 import type { Environment, HttpPool, World } from "./world.ts";
 
 /**
@@ -48,6 +48,7 @@ export function systemWorld({ ownsProcess }: { readonly ownsProcess: boolean }):
     now: Date.now,
     random: Math.random,
     sleep: (ms, signal = stop().interrupted) => sleep(ms, signal),
+    after,
     deadline,
     http: async (request) => (await http()).sendRequest(request, env),
     httpPool: () => lazyPool(async () => (await http()).httpPool(env)),

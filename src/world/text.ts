@@ -17,7 +17,11 @@ export interface NoText {
  * without its byte-order mark. What is neither, or not for sure, is named.
  */
 export function decodeText(bytes: Buffer): { readonly is: "read"; readonly text: string } | NoText {
-  const binary = binaries.find(({ begins }) => begins.test(bytes.toString("hex", 0, 16)));
+  const [first = 0] = bytes;
+  // Most tokens do, and nothing else that is known.
+  const isSmallLetter = first >= 0x61 && first <= 0x7a;
+  const beginning = isSmallLetter ? "" : bytes.toString("hex", 0, 16);
+  const binary = isSmallLetter ? undefined : binaries.find(({ begins }) => begins.test(beginning));
   if (binary !== undefined) {
     const { what, hint } = binary;
     return { is: "noText", isKnown: true, why: `is ${what}, and no text`, hint };
@@ -35,10 +39,12 @@ export function decodeText(bytes: Buffer): { readonly is: "read"; readonly text:
 /**
  * The text in some bytes, for whoever looks for himself what it is: what has no text is read as UTF-8, with
  * characters that no text has. It is empty only where there are no bytes.
+ *
+ * @param known what {@link decodeText} has made of them, where that was asked
  */
-export function textOf(bytes: Buffer | undefined): string {
+export function textOf(bytes: Buffer | undefined, known?: ReturnType<typeof decodeText>): string {
   if (bytes === undefined) return "";
-  const decoded = decodeText(bytes);
+  const decoded = known ?? decodeText(bytes);
   const text = decoded.is === "read" ? decoded.text : bytes.toString("utf8");
   return text === "" && bytes.length > 0 ? mark : text;
 }
@@ -91,7 +97,8 @@ function encodingOf(
   bytes: Buffer,
 ): "UTF-8" | "UTF-16LE" | "UTF-16BE" | `${string} UTF-${string}` | undefined {
   const isEven = bytes.length % 2 === 0;
-  const begin = bytes.toString("hex", 0, 4);
+  const [first = 0] = bytes;
+  const begin = first === 0 || first >= 0xfe ? bytes.toString("hex", 0, 4) : "";
   if (begin === "fffe0000" || begin === "0000feff") return "in UTF-32";
   if (begin.startsWith("fffe")) return isEven ? "UTF-16LE" : "cut off in UTF-16";
   if (begin.startsWith("feff")) return isEven ? "UTF-16BE" : "cut off in UTF-16";

@@ -1,13 +1,12 @@
 import { Interrupted } from "../errors.ts";
-import {
-  type Clock,
-  type CommandResult,
-  type Host,
-  type Runnable,
-  type RunOptions,
-  type SignalName,
-  type Stop,
-  withWorld,
+import type {
+  Clock,
+  CommandResult,
+  Host,
+  Runnable,
+  RunOptions,
+  SignalName,
+  Stop,
 } from "./world.ts";
 
 /** Lets whatever else waits go before: for work that is done in steps because it is long. */
@@ -27,11 +26,14 @@ export function whenAborted(signal: AbortSignal): Promise<void> {
 const longestPiece = 1000;
 
 /**
- * A deadline counts the time in which this process runs: one that was stopped, or slept with its machine,
- * had no chance to read what has arrived meanwhile. And whatever has arrived is read before it is over.
+ * Runs something when a deadline is over. It counts the time in which this process runs: one that was
+ * stopped, or slept with its machine, had no chance to read what has arrived meanwhile. And whatever has
+ * arrived is read before it is over.
+ *
+ * @returns what cancels it
  */
-export function deadline(ms: number, cancel?: AbortSignal): AbortSignal {
-  const controller = new AbortController();
+export function after(ms: number, run: () => void): () => void {
+  let isCancelled = false;
   let timer: NodeJS.Timeout | undefined;
   const count = (left: number) => {
     const piece = Math.min(left, longestPiece);
@@ -39,10 +41,21 @@ export function deadline(ms: number, cancel?: AbortSignal): AbortSignal {
     timer = setTimeout(next, piece).unref();
   };
   const end = () => {
-    if (cancel?.aborted !== true) controller.abort();
+    if (!isCancelled) run();
   };
-  cancel?.addEventListener("abort", () => clearTimeout(timer), { once: true });
   count(ms);
+  return () => {
+    isCancelled = true;
+    clearTimeout(timer);
+  };
+}
+
+/** The same as a signal, which takes longer to make than most of what it is made for. */
+export function deadline(ms: number, cancel?: AbortSignal): AbortSignal {
+  const controller = new AbortController();
+  const forget = after(ms, () => controller.abort());
+  if (cancel?.aborted === true) forget();
+  else cancel?.addEventListener("abort", forget, { once: true });
   return controller.signal;
 }
 
@@ -119,27 +132,6 @@ export function runWithin(
 ): Promise<CommandResult | undefined> {
   const run = (stop: AbortSignal) => world.run(command, { stop, env });
   return within(world, ms, run, () => undefined);
-}
-
-/**
- * Gives a piece of work a signal of its own, which the world's passes on to. What is combined with one
- * that lives for months (`AbortSignal.any`) is never given back by Node, neither by version 20 nor by
- * 24.
- */
-export async function withOwnSignal<W extends Stop, T>(
-  world: W,
-  work: (world: W) => Promise<T>,
-): Promise<T> {
-  const { interrupted } = world;
-  const own = new AbortController();
-  const pass = () => own.abort(interrupted.reason);
-  interrupted.addEventListener("abort", pass);
-  if (interrupted.aborted) pass();
-  try {
-    return await work(withWorld(world, { interrupted: own.signal }));
-  } finally {
-    interrupted.removeEventListener("abort", pass);
-  }
 }
 
 /** A process that is asked to end by nobody but the program itself. */

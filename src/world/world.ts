@@ -90,6 +90,8 @@ export interface Clock {
   random(): number;
   /** resolves after `ms`; rejects at once when `stop` aborts, by default {@link Stop.interrupted} */
   sleep(ms: number, stop?: AbortSignal): Promise<void>;
+  /** runs it after `ms`, unless the function that is returned is called before */
+  after(ms: number, run: () => void): () => void;
   /** a signal that aborts after `ms`, unless `cancel` aborts before */
   deadline(ms: number, cancel?: AbortSignal): AbortSignal;
 }

@@ -956,6 +956,25 @@ describe("--on-event", () => {
   }
 });
 
+test("whose token has ended is seen to first, wherever it is named, and then whose ends first", async () => {
+  keeping.put(accounts(4));
+  const ends = [3 * minute, 2 * minute, minute, -minute];
+  for (const [index, ms] of ends.entries()) {
+    const { tokenFile } = keeping.member(index);
+    const [issued, end] = [-hour, ms].map((each) => new Date(keeping.world.now() + each));
+    const text = readFileSync(tokenFile, "utf8")
+      .replace(/^# Issued: .*$/m, `# Issued: ${issued?.toISOString()}`)
+      .replace(/^# Expires: .*$/m, `# Expires: ${end?.toISOString()}`);
+    writeFileSync(tokenFile, text);
+  }
+  await keeping.run("--concurrency", "1");
+  const order = keeping.told("refreshed").map(({ account }) => account);
+  assert.deepEqual(
+    order,
+    [3, 2, 1, 0].map((index) => keeping.member(index).address),
+  );
+});
+
 describe("SIGHUP", () => {
   test("reads the list again: who is new is begun, who is gone is left, the others keep their state", async () => {
     const { world, scene } = keeping;

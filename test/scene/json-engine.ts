@@ -27,7 +27,7 @@ export const jsonEngine: MakeEngine = (clock, concurrency) => {
       const { state, pause } = await worker.take(handed);
       return { state: copied(state), pause };
     },
-    serverOf: (key) => worker.serverOf(key),
+    foresee: (key) => worker.foresee(key),
     isWorthATry: (state) => worker.isWorthATry(copied(state)),
     tell: ({ state, event }) => copied(worker.tell({ state: copied(state), event })),
     clockSet: (ms) => worker.clockSet(ms),

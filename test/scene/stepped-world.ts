@@ -109,6 +109,7 @@ export function steppedWorld(options: Parameters<typeof testWorld>[0]): SteppedW
         else stop.addEventListener("abort", giveUp);
       });
     },
+    after: setAlarm,
     deadline(ms: number, cancel?: AbortSignal) {
       const controller = new AbortController();
       const forget = setAlarm(ms, () => controller.abort());

@@ -94,6 +94,12 @@ export function testWorld(options: {
       await new Promise((resolve) => setImmediate(resolve));
       stop.throwIfAborted();
     },
+    after(ms, run) {
+      const cancel = new AbortController();
+      this.deadline(ms, cancel.signal).addEventListener("abort", run);
+      if (expired.has(ms)) run();
+      return () => cancel.abort();
+    },
     deadline(ms, cancel) {
       const controller = new AbortController();
       const deadline = { ms, end: now + ms, controller };

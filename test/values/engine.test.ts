@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type AccountState, newState, nextAt, type Settled } from "../../src/keep/account-state.ts";
-import type { Due, MakeEngine, Taken, Worker } from "../../src/keep/engine.ts";
+import type { Due, Foreseen, MakeEngine, Taken, Worker } from "../../src/keep/engine.ts";
 import { ProcessEngine } from "../../src/keep/process-engine.ts";
 import type { Clock } from "../../src/world/world.ts";
 import { jsonEngine } from "../scene/json-engine.ts";
@@ -22,6 +22,10 @@ class StandingClock implements Clock {
 
   random(): number {
     return 0.5;
+  }
+
+  after(): () => void {
+    return () => undefined;
   }
 
   deadline(): AbortSignal {
@@ -58,6 +62,8 @@ class ScriptedWorker implements Worker {
   readonly told: Settled[] = [];
   readonly clock: number[] = [];
   readonly changed = new Set<string>();
+  /** when tokens end that nobody has looked at yet, ms since 1970 */
+  readonly ends = new Map<string, number>();
   waits = false;
 
   take(due: Due): Promise<Taken> {
@@ -75,8 +81,8 @@ class ScriptedWorker implements Worker {
     return this.turns.map(({ state }) => state.key);
   }
 
-  async serverOf(key: string): Promise<string | undefined> {
-    return key.split("@")[1];
+  async foresee(key: string): Promise<Foreseen> {
+    return { server: key.split("@")[1], expiresAt: this.ends.get(key) };
   }
 
   async isWorthATry({ key }: AccountState): Promise<boolean> {
@@ -133,6 +139,16 @@ function suite(name: string, makeEngine: MakeEngine): void {
       assert.equal(isIdle, false);
       worker.turns[4]?.end();
       await idle;
+      await end();
+    });
+
+    test("begins with what has ended, and goes on with what ends first", async () => {
+      const worker = new ScriptedWorker();
+      worker.ends.set("1@a", start + 60 * minute).set("2@a", start + minute);
+      worker.ends.set("3@a", start - 2 * minute).set("4@a", start - minute);
+      const { engine, end } = await begin(["1@a", "2@a", "3@a", "4@a"], 1, worker);
+      await engine.idle();
+      assert.deepEqual(worker.keys, ["3@a", "4@a", "2@a", "1@a"]);
       await end();
     });
 

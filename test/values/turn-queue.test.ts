@@ -20,6 +20,7 @@ class Queue {
       now: () => this.time,
       random: () => 0.5,
       sleep: async () => undefined,
+      after: () => () => undefined,
       deadline: () => new AbortController().signal,
     };
     this.queue = new TurnQueue(clock, concurrency);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Interrupted } from "../../src/errors.ts";
-import { within, withOwnSignal } from "../../src/world/waiting.ts";
+import { ShortSignals } from "../../src/world/short-signals.ts";
+import { within } from "../../src/world/waiting.ts";
 import { withWorld } from "../../src/world/world.ts";
 import { noon, testWorld } from "../scene/world.ts";
 
@@ -54,12 +55,33 @@ test("a world with other members has the rest of the first, also what becomes of
   assert.deepEqual([lines, traced.now()], [["a line"], noon + 1000]);
 });
 
-test("a signal of one's own hears of the world's", async () => {
+test("a signal that soon is over hears of the world's", async () => {
   const here = world();
-  const work = withOwnSignal(here, ({ interrupted }) => {
+  const work = new ShortSignals(here).with(({ interrupted }) => {
     assert.notEqual(interrupted, here.interrupted);
     return endless(interrupted);
   });
   here.signal("SIGINT");
   await assert.rejects(work, Interrupted);
+});
+
+test("a signal is shared by a few at once, and by none for long", async () => {
+  const here = world();
+  const signals = new ShortSignals(here);
+  const seen = new Set<AbortSignal>();
+  let end = () => {};
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const work = async ({ interrupted }: Pick<typeof here, "interrupted">) => {
+    seen.add(interrupted);
+    await ended;
+  };
+  const all = Array.from({ length: 100 }, () => signals.with(work));
+  assert.ok(seen.size > 1 && seen.size < 20, `${seen.size} signals`);
+  end();
+  await Promise.all(all);
+  const former = [...seen];
+  await signals.with(work);
+  assert.equal(seen.size, former.length + 1, "whoever comes later has another one");
 });

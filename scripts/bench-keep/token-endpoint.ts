@@ -4,18 +4,31 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 
-/** What it tells its parent. */
-export type Told = { readonly port: number } | { readonly firstRequestAt: number };
+/** What it tells its parent; times are ms since 1970. */
+export type Told =
+  | { readonly port: number }
+  /** since it was asked to watch */
+  | { readonly firstRequestAt: number }
+  /** requests so far */
+  | { readonly requests: number };
+
+/** What its parent asks of it: to tell of the next request, or of how many there were; or to be away. */
+export type Asked = "watch" | "count" | "be away" | "be there";
 
 const [keyFile = "", certFile = "", delay = "50"] = process.argv.slice(2);
 const tell = (told: Told) => process.send?.(told);
 /** of each account, how often it was refreshed */
 const serials = new Map<string, number>();
+let isWatching = true;
+let isAway = false;
+let requests = 0;
 
 const server = createServer({ key: readFileSync(keyFile), cert: readFileSync(certFile) });
 server.keepAliveTimeout = 60_000;
 server.on("request", (request, response) => {
-  if (serials.size === 0) tell({ firstRequestAt: Date.now() });
+  if (isWatching) tell({ firstRequestAt: Date.now() });
+  isWatching = false;
+  requests += 1;
   let body = "";
   request.setEncoding("utf8").on("data", (chunk: string) => {
     body += chunk;
@@ -29,10 +42,16 @@ server.on("request", (request, response) => {
   });
 });
 server.listen(0, "127.0.0.1", () => tell({ port: (server.address() as AddressInfo).port }));
+process.on("message", (asked: Asked) => {
+  if (asked === "watch") isWatching = true;
+  else if (asked === "count") tell({ requests });
+  else isAway = asked === "be away";
+});
 process.on("disconnect", () => process.exit());
 
 /** @param refreshToken `refresh-ACCOUNT-SERIAL-…` */
 function answer(refreshToken: string): { status: number; document: object } {
+  if (isAway) return { status: 503, document: { error: "temporarily_unavailable" } };
   const [, account = "", spent = ""] = refreshToken.split("-");
   const serial = serials.get(account) ?? 0;
   if (Number(spent) !== serial) return { status: 400, document: { error: "invalid_grant" } };
