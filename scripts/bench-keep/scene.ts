@@ -37,8 +37,8 @@ export interface Scene {
   pathOf(index: number): string;
   /** Resolves when the next request comes, with the time, ms since 1970. */
   firstRequest(): Promise<number>;
-  /** Resolves when there have been as many requests. */
-  requests(count: number): Promise<void>;
+  /** Resolves when there have been as many requests, or as many were granted. */
+  counted(what: "requests" | "granted", count: number): Promise<void>;
   ask(asked: Asked): void;
   close(): Promise<void>;
 }
@@ -91,11 +91,11 @@ export async function setScene(
       const told = await nextTold(endpoint, (one) => "firstRequestAt" in one);
       return "firstRequestAt" in told ? told.firstRequestAt : Number.NaN;
     },
-    async requests(count) {
+    async counted(what, count) {
       for (;;) {
         ask("count");
         const told = await nextTold(endpoint, (one) => "requests" in one);
-        if ("requests" in told && told.requests >= count) return;
+        if ("requests" in told && told[what] >= count) return;
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     },

@@ -9,8 +9,8 @@ export type Told =
   | { readonly port: number }
   /** since it was asked to watch */
   | { readonly firstRequestAt: number }
-  /** requests so far */
-  | { readonly requests: number };
+  /** so far; and how many of them were answered with a token */
+  | { readonly requests: number; readonly granted: number };
 
 /** What its parent asks of it: to tell of the next request, or of how many there were; or to be away. */
 export type Asked = "watch" | "count" | "be away" | "be there";
@@ -22,6 +22,7 @@ const serials = new Map<string, number>();
 let isWatching = true;
 let isAway = false;
 let requests = 0;
+let granted = 0;
 
 const server = createServer({ key: readFileSync(keyFile), cert: readFileSync(certFile) });
 server.keepAliveTimeout = 60_000;
@@ -44,7 +45,7 @@ server.on("request", (request, response) => {
 server.listen(0, "127.0.0.1", () => tell({ port: (server.address() as AddressInfo).port }));
 process.on("message", (asked: Asked) => {
   if (asked === "watch") isWatching = true;
-  else if (asked === "count") tell({ requests });
+  else if (asked === "count") tell({ requests, granted });
   else isAway = asked === "be away";
 });
 process.on("disconnect", () => process.exit());
@@ -56,6 +57,7 @@ function answer(refreshToken: string): { status: number; document: object } {
   const serial = serials.get(account) ?? 0;
   if (Number(spent) !== serial) return { status: 400, document: { error: "invalid_grant" } };
   serials.set(account, serial + 1);
+  granted += 1;
   const padding = "x".repeat(1000);
   return {
     status: 200,
