@@ -1,7 +1,7 @@
 // Builds dist/ of the current directory: the program as one bundle, with a chunk for each package that
 // is loaded only when it is needed, before it what prints a stored token, and before that what looks
 // at the version of Node. A bundle starts in half the time: Node reads a few files instead of a few
-// hundred. All of it is CommonJS, which V8 can be given as it has compiled it before (src/cli/load.ts).
+// hundred. All of it is CommonJS, which V8 can be given as it has compiled it before (scripts/built/load.ts).
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";

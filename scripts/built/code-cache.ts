@@ -14,3 +14,18 @@ export const directoryOfCode = `${root}/code-cache/${buildId}`;
 export function codeFileOf(name: string): string {
   return `${directoryOfCode}/${name.replaceAll("/", "-")}.bin`;
 }
+
+/**
+ * V8 runs code that is damaged, so it is there twice: to compare takes no time, where a checksum of Node's takes
+ * longer to load than a stored token to be shown.
+ */
+export function doubled(code: Buffer): Buffer {
+  return Buffer.concat([code, code]);
+}
+
+/** @returns undefined where it is not what {@link doubled} has made */
+export function undoubled(bytes: Buffer): Buffer | undefined {
+  const half = bytes.length / 2;
+  const code = bytes.subarray(0, half);
+  return code.equals(bytes.subarray(half)) ? code : undefined;
+}

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { Script } from "node:vm";
-import { codeFileOf, root } from "./code-cache.ts";
+import { codeFileOf, root, undoubled } from "./code-cache.ts";
 
 // Loads the files of the built program in place of Node's own loader, each with what V8 made of it when the
 // program was built or installed (`make-code-cache.ts`): to compile takes longer than most of what the program
@@ -50,10 +50,11 @@ function wrapped(path: string): string {
   return scratch.toString("utf8", 0, end + scratch.write("\n})", end));
 }
 
-/** @returns undefined where there is none, and V8 compiles the file */
+/** @returns undefined where there is none, or it is damaged, and V8 compiles the file */
 function codeOf(name: string): Buffer | undefined {
   try {
-    return scratch.subarray(0, read(codeFileOf(name), 0));
+    const end = read(codeFileOf(name), 0);
+    return undoubled(scratch.subarray(0, end));
   } catch {
     return undefined;
   }

@@ -40,6 +40,7 @@ export async function startServers(tls: TlsOptions): Promise<RehearsalServers> {
     imapPort,
     close() {
       token.close();
+      token.closeAllConnections();
       imap.close();
     },
   };

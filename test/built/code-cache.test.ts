@@ -93,6 +93,10 @@ describe("where nothing useful was kept, everything works all the same", () => {
     return join(to, "cli.js");
   }
 
+  const at = ({ length }: Buffer, part: number) => Math.floor(length / part);
+
+  const twice = (code: Buffer) => Buffer.concat([code, code]);
+
   const overwritten = (text: (former: Buffer) => Buffer) => (cache: string) => {
     for (const entry of readdirSync(cache, { recursive: true, withFileTypes: true })) {
       const path = join(entry.parentPath, entry.name);
@@ -103,11 +107,13 @@ describe("where nothing useful was kept, everything works all the same", () => {
     ["none", (cache) => rmSync(cache, { recursive: true })],
     ["empty", overwritten(() => Buffer.alloc(0))],
     ["rubbish", overwritten((former) => Buffer.alloc(former.length, "rubbish "))],
-    ["half of it", overwritten((former) => former.subarray(0, former.length / 2))],
+    ["half of it", overwritten((former) => former.subarray(0, at(former, 2)))],
+    ["a hole in it", overwritten((former) => former.fill(0, at(former, 4), at(former, 3)))],
+    ["a bit of it", overwritten((former) => former.fill(255, at(former, 4), at(former, 4) + 1))],
     // V8's first words are of its version and its flags.
     [
       "another V8's",
-      overwritten((former) => Buffer.concat([Buffer.alloc(16, 1), former.subarray(16)])),
+      overwritten((former) => twice(former.subarray(0, at(former, 2)).fill(1, 0, 16))),
     ],
   ];
   for (const [name, change] of changes) {
