@@ -14,7 +14,7 @@ const given = process.argv.slice(2).map(Number);
 const sizes = given.length === 0 ? [1000, 10_000] : given;
 const most = Math.max(...sizes);
 const parts = (process.env["BENCH_PARTS"] ?? "rounds,latency,outage,order,idle").split(",");
-const runs = Number(process.env["BENCH_RUNS"] ?? 3);
+const runs = Number(process.env["BENCH_RUNS"] ?? 1);
 const trust: Trust = process.env["BENCH_TRUST"] === "--ca-file" ? "--ca-file" : "environment";
 const nodeFlags = (process.env["BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
 const usualPlaces = [...(existsSync("/dev/shm") ? ["/dev/shm"] : []), tmpdir()];

@@ -1,7 +1,14 @@
 import { EventEmitter, once } from "node:events";
 import { pause } from "../world/waiting.ts";
 import type { Clock } from "../world/world.ts";
-import { type AccountState, clockWasSetBack, expired, nextAt, tryAgain } from "./account-state.ts";
+import {
+  type AccountState,
+  clockWasSetBack,
+  expired,
+  inOneShape,
+  nextAt,
+  tryAgain,
+} from "./account-state.ts";
 import type { Engine, Worker } from "./engine.ts";
 import type { AccountKey } from "./events.ts";
 import { longestNap, napUntil } from "./schedule.ts";
@@ -182,7 +189,7 @@ export class ProcessEngine implements Engine {
         },
         now: () => this.#now(job),
       });
-      account.state = state;
+      account.state = inOneShape(state);
       if (ms > 0) this.#queue.hold(state.server ?? "", this.#clock.now() + ms);
     } finally {
       account.busySince = undefined;

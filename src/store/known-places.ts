@@ -173,9 +173,12 @@ function isNews(places: Places, changes: readonly PlaceChange[]): boolean {
 
 function changed(places: Places, changes: readonly PlaceChange[]): Places {
   const byPlace = new Map(places);
-  for (const { is, place, ...whose } of changes) {
+  for (const change of changes) {
+    const { place } = change;
     byPlace.delete(place);
-    if (is === "stored" && "account" in whose) byPlace.set(place, { ...whose, place });
+    if (change.is === "removed") continue;
+    // In one shape: V8 describes what rest and spread make one by one.
+    byPlace.set(place, { account: change.account, provider: change.provider, place });
   }
   for (const place of byPlace.keys()) {
     if (byPlace.size <= most) break;
