@@ -24,10 +24,9 @@ export async function makeDirectory(path: string, gid?: number, groupMode = last
   } catch (error) {
     const code = systemCode(error);
     if (code === "EEXIST") return;
-    // Step by step: Node's own recursive mkdir never ends below a directory like /proc.
-    if (code !== "ENOENT" || dirname(path) === path || existsSync(dirname(path))) {
-      throw unwritable(path, error);
-    }
+    if (code !== "ENOENT" || dirname(path) === path) throw unwritable(path, error);
+    // Step by step: Node's own recursive mkdir never ends below a directory like /proc. The one above may be there
+    // by now: others make it at the same time.
     await makeDirectory(dirname(path), gid, onTheWay);
     await make(path, gid, groupMode).catch((again) => {
       if (systemCode(again) !== "EEXIST") throw unwritable(path, again);

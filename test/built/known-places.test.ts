@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { makeDirectory } from "../../src/store/rights.ts";
 import { runProgram } from "../scene/program.ts";
 import { type Scene, setScene, tokenFileText } from "../scene/scene.ts";
 
@@ -29,4 +30,12 @@ test("many processes at once note where their tokens are, and nobody is lost", a
   const path = join(scene.directory, ".local", "share", "mxtoken", "places.json");
   const noted = JSON.parse(readFileSync(path, "utf8")).places as { account: string }[];
   assert.deepEqual(noted.map(({ account }) => account).sort(), addresses.sort());
+});
+
+test("many make one directory at once, and those above it", async () => {
+  for (let round = 0; round < 30; round += 1) {
+    const path = join(scene.directory, "made", `${round}`, "one", "two", "three");
+    await Promise.all(Array.from({ length: 20 }, () => makeDirectory(path)));
+    assert.ok(existsSync(path));
+  }
 });
