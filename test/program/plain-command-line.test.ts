@@ -59,6 +59,30 @@ async function assertAgreement(argv: readonly string[]): Promise<boolean> {
   return true;
 }
 
+/**
+ * The same for many command lines, of which more than one in `share` has to be read quickly.
+ *
+ * @returns how many were
+ */
+async function assertAgreementOf(
+  commandLine: fc.Arbitrary<string[]>,
+  numRuns: number,
+  share: number,
+): Promise<string> {
+  let runs = 0;
+  let quick = 0;
+  await fc.assert(
+    fc.asyncProperty(commandLine, async (argv) => {
+      runs += 1;
+      if (await assertAgreement(argv)) quick += 1;
+    }),
+    { numRuns, includeErrorInReport: true },
+  );
+  const told = `${quick} of ${runs} were read quickly`;
+  assert.ok(quick > runs / share, told);
+  return told;
+}
+
 /** Each way to write an option, with oauth2_imap's. */
 function waysToWrite(row: OptionRow): string[] {
   return spellingsOf(row).flatMap((spelling) => [
@@ -162,17 +186,7 @@ describe("beside the options", () => {
     const commandLine = fc
       .tuple(fc.array(part, { maxLength: 4 }), fc.nat({ max: 4 }))
       .map(([parts, place]) => ["show", ...parts.toSpliced(place, 0, [user]).flat()]);
-    let runs = 0;
-    let quick = 0;
-    await fc.assert(
-      fc.asyncProperty(commandLine, async (argv) => {
-        runs += 1;
-        if (await assertAgreement(argv)) quick += 1;
-      }),
-      { numRuns: 300, includeErrorInReport: true },
-    );
-    context.diagnostic(`${quick} of ${runs} were read quickly`);
-    assert.ok(quick > runs / 5, `${quick} of ${runs} were read quickly`);
+    context.diagnostic(await assertAgreementOf(commandLine, 300, 5));
   });
 });
 
@@ -229,16 +243,6 @@ describe("other commands", () => {
         .array(part, { maxLength: 4 })
         .map((parts) => [...(command === "get" ? [] : [command]), user, ...parts.flat()]);
     });
-    let runs = 0;
-    let quick = 0;
-    await fc.assert(
-      fc.asyncProperty(commandLine, async (argv) => {
-        runs += 1;
-        if (await assertAgreement(argv)) quick += 1;
-      }),
-      { numRuns: 400, includeErrorInReport: true },
-    );
-    context.diagnostic(`${quick} of ${runs} were read quickly`);
-    assert.ok(quick > runs / 8, `${quick} of ${runs} were read quickly`);
+    context.diagnostic(await assertAgreementOf(commandLine, 400, 8));
   });
 });
